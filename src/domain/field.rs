@@ -1,0 +1,114 @@
+//! The fields of a unit by name: what mappings fill, filters test and feeds print.
+
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldType {
+    Text,
+    /// Whole numbers; the unit is in the field's name.
+    Number,
+    List,
+    Date,
+}
+
+/// A field's value, borrowed from where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    Text(Cow<'a, str>),
+    Number(i64),
+    List(Cow<'a, [String]>),
+    Date(jiff::civil::Date),
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::List(items) => f.write_str(&items.join(",")),
+            Self::Date(date) => write!(f, "{date}"),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no field is called {0:?}")]
+pub struct UnknownField(pub String);
+
+macro_rules! fields {
+    ($($variant:ident = $name:literal $kind:ident),+ $(,)?) => {
+        /// Every field a mapping may fill and a filter may test.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(into = "&'static str", try_from = "String")]
+        pub enum Field { $($variant),+ }
+
+        impl Field {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            pub fn field_type(self) -> FieldType {
+                match self { $(Self::$variant => FieldType::$kind),+ }
+            }
+
+            pub fn parse(name: &str) -> Result<Self, UnknownField> {
+                match name { $($name => Ok(Self::$variant),)+ _ => Err(UnknownField(name.to_owned())) }
+            }
+        }
+    };
+}
+
+fields! {
+    // Identity: these stand on the listing itself.
+    Kind = "kind" Text,
+    Status = "status" Text,
+    Dealer = "dealer" Text,
+    StockNumber = "stock_number" Text,
+    Vin = "vin" Text,
+    Serial = "serial" Text,
+    // Details.
+    Year = "year" Number,
+    Make = "make" Text,
+    Model = "model" Text,
+    Trim = "trim" Text,
+    Body = "body" Text,
+    Category = "category" Text,
+    Fuel = "fuel" Text,
+    Drivetrain = "drivetrain" Text,
+    Transmission = "transmission" Text,
+    Engine = "engine" Text,
+    Cylinders = "cylinders" Number,
+    DisplacementCc = "displacement_cc" Number,
+    Doors = "doors" Number,
+    ExteriorColor = "exterior_color" Text,
+    InteriorColor = "interior_color" Text,
+    Condition = "condition" Text,
+    TitleBrand = "title_brand" Text,
+    PriceCents = "price_cents" Number,
+    MsrpCents = "msrp_cents" Number,
+    OdometerKm = "odometer_km" Number,
+    Hours = "hours" Number,
+    Title = "title" Text,
+    Description = "description" Text,
+    Link = "link" Text,
+    DateInStock = "date_in_stock" Date,
+    ParentStockNumber = "parent_stock_number" Text,
+    ImageUrls = "image_urls" List,
+    Options = "options" List,
+}
+
+impl From<Field> for &'static str {
+    fn from(field: Field) -> Self {
+        field.name()
+    }
+}
+impl TryFrom<String> for Field {
+    type Error = UnknownField;
+    fn try_from(name: String) -> Result<Self, UnknownField> {
+        Self::parse(&name)
+    }
+}

@@ -1,0 +1,28 @@
+//! Values and rules of the trade: VINs, money, odometers, listings, filters.
+//!
+//! No I/O, no clock, no environment. Everything here is a value that can be built in a test
+//! without a server, and every other floor may name it.
+
+pub mod dealer;
+pub mod details;
+pub mod digest;
+pub mod draft;
+pub mod field;
+pub mod filter;
+pub mod listing;
+pub mod money;
+pub mod odometer;
+pub mod provenance;
+pub mod vin;
+
+pub use dealer::Dealer;
+pub use details::Details;
+pub use digest::Digest;
+pub use draft::ListingDraft;
+pub use field::{Field, FieldType, Value};
+pub use filter::Filter;
+pub use listing::{Kind, Listing, Status};
+pub use money::Money;
+pub use odometer::{Distance, Odometer};
+pub use provenance::{Origin, Provenance, Source};
+pub use vin::{Vin, VinError};

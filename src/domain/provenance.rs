@@ -1,0 +1,45 @@
+//! Who set each field of a listing, and over what.
+
+use crate::Field;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A dealer's file; `file` and `row` say which.
+    File,
+    /// The VIN decoder, which only ever fills blanks.
+    Vin,
+    /// A client of the API.
+    Api,
+    /// A person at the console or the command line.
+    Operator,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    pub source: Source,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<u64>,
+    /// The value this one replaced, as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<String>,
+}
+
+/// One origin for each field that has a value.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Provenance(pub BTreeMap<Field, Origin>);
+
+impl Provenance {
+    pub fn set(&mut self, field: Field, origin: Origin) {
+        self.0.insert(field, origin);
+    }
+
+    pub fn get(&self, field: Field) -> Option<&Origin> {
+        self.0.get(&field)
+    }
+}

@@ -1,0 +1,116 @@
+//! Every kind of job the binary knows, in one list. Workers, commands and tests iterate it.
+
+use crate::engine::Claimed;
+use crate::{
+    Enqueue, Envelope, ErrorRecord, FailureClass, Job, JobContext, JobError, Outcome, Policy,
+};
+use futures::future::BoxFuture;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+type Run<A> = fn(Claimed, Arc<A>, JobContext) -> BoxFuture<'static, Result<Outcome, JobError>>;
+type Accept = fn(serde_json::Value) -> Result<Enqueue, serde_json::Error>;
+
+pub struct Entry<A> {
+    pub name: &'static str,
+    pub version: i16,
+    pub policy: Policy,
+    run: Run<A>,
+    accept: Accept,
+}
+
+pub struct Catalogue<A> {
+    entries: BTreeMap<&'static str, Entry<A>>,
+}
+
+impl<A: Send + Sync + 'static> Default for Catalogue<A> {
+    fn default() -> Self {
+        Self {
+            entries: BTreeMap::new(),
+        }
+    }
+}
+
+impl<A: Send + Sync + 'static> Catalogue<A> {
+    #[must_use]
+    pub fn with<J: Job<App = A>>(mut self) -> Self {
+        self.entries.insert(
+            J::NAME,
+            Entry {
+                name: J::NAME,
+                version: J::VERSION,
+                policy: J::POLICY,
+                run: run::<J>,
+                accept: |value| {
+                    let job: J = serde_json::from_value(value)?;
+                    Enqueue::of(&job)
+                },
+            },
+        );
+        self
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Entry<A>> {
+        self.entries.values()
+    }
+
+    /// `None` for a kind this binary does not know, or a version newer than it knows.
+    pub fn find(&self, envelope: &Envelope) -> Option<&Entry<A>> {
+        self.entries
+            .get(envelope.kind.as_str())
+            .filter(|entry| envelope.version <= entry.version)
+    }
+
+    /// Arguments from outside, checked by decoding them: `None` for an unknown kind.
+    pub fn accept(
+        &self,
+        kind: &str,
+        args: serde_json::Value,
+    ) -> Option<Result<Enqueue, serde_json::Error>> {
+        Some((self.entries.get(kind)?.accept)(args))
+    }
+
+    pub fn policy(&self, kind: &str) -> Option<Policy> {
+        self.entries.get(kind).map(|entry| entry.policy)
+    }
+
+    /// Every policy that contradicts itself, all at once.
+    pub fn problems(&self) -> Vec<String> {
+        self.iter()
+            .flat_map(|entry| {
+                entry
+                    .policy
+                    .problems()
+                    .into_iter()
+                    .map(move |problem| format!("job {}: {problem}", entry.name))
+            })
+            .collect()
+    }
+}
+
+impl<A> Entry<A> {
+    pub(crate) fn start(
+        &self,
+        claimed: Claimed,
+        app: Arc<A>,
+        cx: JobContext,
+    ) -> BoxFuture<'static, Result<Outcome, JobError>> {
+        (self.run)(claimed, app, cx)
+    }
+}
+
+fn run<J: Job>(
+    claimed: Claimed,
+    app: Arc<J::App>,
+    cx: JobContext,
+) -> BoxFuture<'static, Result<Outcome, JobError>> {
+    Box::pin(async move {
+        let job: J = serde_json::from_str(&claimed.envelope.args).map_err(|error| {
+            JobError::Reject(ErrorRecord::new(
+                FailureClass::Undecodable,
+                format!("arguments of {}: {error}", J::NAME),
+            ))
+        })?;
+        job.run(&app, &cx).await
+    })
+}

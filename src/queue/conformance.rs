@@ -1,0 +1,539 @@
+//! What every engine must keep, written against [`Engine`] alone. An engine's test file makes a
+//! fixture and calls [`conformance_suite!`](crate::conformance_suite).
+
+use crate::engine::{Ack, Claim, Claimed, Engine, Verdict};
+use crate::{
+    Enqueue, ErrorRecord, FailureClass, Job, JobContext, JobError, JobState, Lane, Outcome, Policy,
+    Priority, QueueName, Unique,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+use std::collections::HashSet;
+use std::time::Duration;
+
+pub struct Fixture<E> {
+    pub engine: E,
+    pub pool: PgPool,
+}
+
+#[macro_export]
+macro_rules! conformance_suite {
+    ($fixture:path: $($test:ident),+ $(,)?) => {
+        $(#[tokio::test]
+        async fn $test() {
+            $crate::conformance::$test(&$fixture().await).await;
+        })+
+    };
+}
+
+/// A job for tests: its key and partner are data.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Probe {
+    pub n: u32,
+    #[serde(default)]
+    pub key: Option<String>,
+    #[serde(default)]
+    pub partner: Option<String>,
+}
+
+impl Job for Probe {
+    type App = ();
+    const NAME: &'static str = "probe";
+    const POLICY: Policy = Policy {
+        queue: QueueName::Index,
+        max_attempts: 3,
+        ..Policy::DEFAULT
+    };
+    fn key(&self) -> Option<String> {
+        self.key.clone()
+    }
+    fn partner(&self) -> Option<String> {
+        self.partner.clone()
+    }
+    async fn run(self, (): &(), _: &JobContext) -> Result<Outcome, JobError> {
+        Ok(Outcome::Done(serde_json::json!({ "n": self.n })))
+    }
+}
+
+/// The same work, unique only while it waits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct QueuedOnce;
+
+impl Job for QueuedOnce {
+    type App = ();
+    const NAME: &'static str = "queued_once";
+    const POLICY: Policy = Policy {
+        queue: QueueName::Index,
+        unique: Unique::WhileQueued,
+        ..Policy::DEFAULT
+    };
+    fn key(&self) -> Option<String> {
+        Some("one".to_owned())
+    }
+    async fn run(self, (): &(), _: &JobContext) -> Result<Outcome, JobError> {
+        Ok(Outcome::Done(serde_json::Value::Null))
+    }
+}
+
+/// The same work, unique for an hour.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OncePerHour;
+
+impl Job for OncePerHour {
+    type App = ();
+    const NAME: &'static str = "once_per_hour";
+    const POLICY: Policy = Policy {
+        queue: QueueName::Index,
+        unique: Unique::Within(Duration::from_secs(3600)),
+        ..Policy::DEFAULT
+    };
+    fn key(&self) -> Option<String> {
+        Some("hour".to_owned())
+    }
+    async fn run(self, (): &(), _: &JobContext) -> Result<Outcome, JobError> {
+        Ok(Outcome::Done(serde_json::Value::Null))
+    }
+}
+
+fn probe(n: u32) -> Enqueue {
+    Enqueue::of(&Probe {
+        n,
+        ..Probe::default()
+    })
+    .expect("a probe is JSON")
+}
+
+fn keyed(key: &str) -> Enqueue {
+    Enqueue::of(&Probe {
+        key: Some(key.to_owned()),
+        ..Probe::default()
+    })
+    .expect("a probe is JSON")
+}
+
+impl<E: Engine> Fixture<E> {
+    async fn enqueue(&self, orders: &[Enqueue]) -> Vec<i64> {
+        let mut conn = self.pool.acquire().await.expect("a connection");
+        self.engine
+            .enqueue(&mut conn, orders)
+            .await
+            .expect("enqueue")
+            .iter()
+            .map(|e| e.id)
+            .collect()
+    }
+
+    async fn claim(&self, worker: &str, max: usize) -> Vec<Claimed> {
+        let claim = Claim {
+            worker,
+            queue: QueueName::Index,
+            max,
+            woken: true,
+        };
+        self.engine.claim(claim).await.expect("claim")
+    }
+
+    async fn ack(&self, job: &Claimed, outcome: Outcome) -> Verdict {
+        let ack = Ack {
+            id: job.id,
+            token: job.token,
+            outcome,
+            ran: Duration::from_millis(5),
+        };
+        self.engine.ack("w", &[ack]).await.expect("ack")[0]
+    }
+
+    async fn state(&self, id: i64) -> JobState {
+        self.engine
+            .find(id)
+            .await
+            .expect("find")
+            .expect("an accepted job is never lost")
+            .state
+    }
+
+    /// Ends every lease at once, as if the workers had been gone for longer than the lease.
+    async fn expire_leases(&self) {
+        sqlx::query!("UPDATE jobs_claims SET until = now() - interval '1 second'")
+            .execute(&self.pool)
+            .await
+            .expect("expire");
+    }
+
+    async fn open_in_ledger(&self) -> i64 {
+        sqlx::query_scalar!(r#"SELECT coalesce(sum(open), 0)::bigint AS "open!" FROM jobs_claims"#)
+            .fetch_one(&self.pool)
+            .await
+            .expect("ledger")
+    }
+}
+
+fn done() -> Outcome {
+    Outcome::Done(serde_json::json!({ "ok": true }))
+}
+
+fn failed(message: &str) -> ErrorRecord {
+    ErrorRecord::new(FailureClass::Error, message)
+}
+
+/// A thousand jobs, claimed by four workers at once: each exactly once.
+pub async fn every_job_is_claimed_exactly_once<E: Engine>(f: &Fixture<E>) {
+    let orders: Vec<Enqueue> = (0..1000).map(probe).collect();
+    let ids: HashSet<i64> = f.enqueue(&orders).await.into_iter().collect();
+    assert_eq!(ids.len(), 1000);
+    let drain = |worker: &'static str| async move {
+        let mut seen = Vec::new();
+        loop {
+            let batch = f.claim(worker, 70).await;
+            if batch.is_empty() {
+                return seen;
+            }
+            seen.extend(batch.iter().map(|job| job.id));
+        }
+    };
+    let (a, b, c, d) = tokio::join!(drain("a"), drain("b"), drain("c"), drain("d"));
+    let all: Vec<i64> = [a, b, c, d].concat();
+    assert_eq!(all.len(), 1000);
+    assert_eq!(all.into_iter().collect::<HashSet<i64>>(), ids);
+}
+
+pub async fn priority_wins_then_due_time<E: Engine>(f: &Fixture<E>) {
+    let ids = f
+        .enqueue(&[
+            probe(1).priority(Priority::Low),
+            probe(2),
+            probe(3).priority(Priority::High),
+            probe(4),
+        ])
+        .await;
+    let claimed: Vec<i64> = f.claim("w", 10).await.iter().map(|j| j.id).collect();
+    assert_eq!(claimed, [ids[2], ids[1], ids[3], ids[0]]);
+}
+
+pub async fn a_job_that_is_not_due_is_not_claimed<E: Engine>(f: &Fixture<E>) {
+    let ids = f
+        .enqueue(&[probe(1).after(Duration::from_secs(3600))])
+        .await;
+    assert!(f.claim("w", 10).await.is_empty());
+    assert_eq!(f.state(ids[0]).await, JobState::Scheduled);
+}
+
+pub async fn a_finished_job_keeps_its_report<E: Engine>(f: &Fixture<E>) {
+    let id = f.enqueue(&[probe(1)]).await[0];
+    let job = f.claim("w", 1).await.remove(0);
+    assert_eq!(f.state(id).await, JobState::Running);
+    assert_eq!(f.ack(&job, done()).await, Verdict::Accepted);
+    let record = f.engine.find(id).await.expect("find").expect("kept");
+    assert_eq!(record.state, JobState::Done);
+    assert_eq!(record.attempt, 1);
+    assert_eq!(record.report, Some(serde_json::json!({ "ok": true })));
+    assert_eq!(f.open_in_ledger().await, 0);
+}
+
+pub async fn a_stale_token_is_refused<E: Engine>(f: &Fixture<E>) {
+    let id = f.enqueue(&[probe(1)]).await[0];
+    let first = f.claim("zombie", 1).await.remove(0);
+    f.expire_leases().await;
+    assert_eq!(f.engine.rescue().await.expect("rescue").returned, 1);
+    let second = f.claim("w", 1).await.remove(0);
+    assert_eq!(second.id, id);
+    assert_ne!(second.token, first.token);
+    assert_eq!(f.ack(&first, done()).await, Verdict::Stale);
+    assert_eq!(f.state(id).await, JobState::Running);
+    assert_eq!(f.ack(&second, done()).await, Verdict::Accepted);
+    assert_eq!(f.ack(&second, done()).await, Verdict::Stale);
+}
+
+/// Backoff is written to the job, not waited for in a worker; the attempt is used.
+pub async fn a_retry_waits_in_the_queue<E: Engine>(f: &Fixture<E>) {
+    let id = f.enqueue(&[probe(1)]).await[0];
+    let job = f.claim("w", 1).await.remove(0);
+    let outcome = Outcome::Retry {
+        after: Duration::from_secs(300),
+        error: failed("partner hung up"),
+    };
+    f.ack(&job, outcome).await;
+    let record = f.engine.find(id).await.expect("find").expect("kept");
+    assert_eq!((record.state, record.attempt), (JobState::Scheduled, 1));
+    let wait = record.run_at.duration_since(record.created_at).as_secs();
+    assert!((290..=310).contains(&wait), "waits {wait} s");
+    assert!(f.claim("w", 1).await.is_empty());
+}
+
+pub async fn a_snooze_gives_the_attempt_back<E: Engine>(f: &Fixture<E>) {
+    let id = f.enqueue(&[probe(1)]).await[0];
+    for _ in 0..5 {
+        let job = f.claim("w", 1).await.remove(0);
+        f.engine
+            .started(&[(job.id, job.token)])
+            .await
+            .expect("started");
+        let outcome = Outcome::Snooze {
+            after: Duration::ZERO,
+            reason: "partner is closed".to_owned(),
+        };
+        assert_eq!(f.ack(&job, outcome).await, Verdict::Accepted);
+    }
+    let record = f.engine.find(id).await.expect("find").expect("kept");
+    assert_eq!((record.attempt, record.snoozes), (0, 5));
+}
+
+/// A claim is no attempt: prefetched neighbours of a crash lose nothing.
+pub async fn attempts_count_from_the_start_not_the_claim<E: Engine>(f: &Fixture<E>) {
+    let ids = f.enqueue(&[probe(1), probe(2)]).await;
+    let jobs = f.claim("crashes", 2).await;
+    f.engine
+        .started(&[(jobs[0].id, jobs[0].token)])
+        .await
+        .expect("started");
+    f.expire_leases().await;
+    assert_eq!(f.engine.rescue().await.expect("rescue").returned, 2);
+    let begun = f.engine.find(ids[0]).await.expect("find").expect("kept");
+    let waiting = f.engine.find(ids[1]).await.expect("find").expect("kept");
+    assert_eq!((begun.attempt, begun.rescues), (1, 0));
+    assert_eq!((waiting.attempt, waiting.rescues), (0, 0));
+}
+
+/// Each rescued job is claimed alone, so that poison cannot take neighbours along.
+pub async fn a_rescued_job_comes_alone<E: Engine>(f: &Fixture<E>) {
+    f.enqueue(&[probe(1), probe(2), probe(3)]).await;
+    assert_eq!(f.claim("crashes", 2).await.len(), 2);
+    f.expire_leases().await;
+    f.engine.rescue().await.expect("rescue");
+    let sizes = [
+        f.claim("w", 10).await.len(),
+        f.claim("w", 10).await.len(),
+        f.claim("w", 10).await.len(),
+    ];
+    assert_eq!(sizes, [1, 1, 1]);
+}
+
+pub async fn poison_is_buried_after_bounded_rescues<E: Engine>(f: &Fixture<E>) {
+    let id = f.enqueue(&[probe(1)]).await[0];
+    let mut lives = 0;
+    while f.state(id).await != JobState::Dead {
+        assert_eq!(f.claim("crashes", 1).await.len(), 1);
+        f.expire_leases().await;
+        f.engine.rescue().await.expect("rescue");
+        lives += 1;
+        assert!(lives < 20, "a poison job loops for ever");
+    }
+    let record = f.engine.find(id).await.expect("find").expect("kept");
+    assert_eq!(lives, 4);
+    assert_eq!(record.error.expect("a reason")["class"], "rescue");
+}
+
+pub async fn a_rescue_after_the_last_attempt_buries<E: Engine>(f: &Fixture<E>) {
+    let id = f.enqueue(&[probe(1), probe(2)]).await[0];
+    for _ in 0..3 {
+        let jobs = f.claim("crashes", 2).await;
+        let marks: Vec<(i64, i64)> = jobs.iter().map(|j| (j.id, j.token)).collect();
+        f.engine.started(&marks).await.expect("started");
+        f.expire_leases().await;
+        f.engine.rescue().await.expect("rescue");
+        // The neighbour comes alone from here on; take it away.
+        for job in f.claim("w", 10).await {
+            if job.id != id {
+                f.ack(&job, done()).await;
+            } else {
+                f.ack(&job, Outcome::HandBack).await;
+            }
+        }
+    }
+    let record = f.engine.find(id).await.expect("find").expect("kept");
+    assert!(record.attempt <= 3);
+}
+
+pub async fn a_hand_back_restores_the_attempt<E: Engine>(f: &Fixture<E>) {
+    let id = f.enqueue(&[probe(1)]).await[0];
+    let job = f.claim("w", 1).await.remove(0);
+    f.engine
+        .started(&[(job.id, job.token)])
+        .await
+        .expect("started");
+    f.ack(&job, Outcome::HandBack).await;
+    let record = f.engine.find(id).await.expect("find").expect("kept");
+    assert_eq!((record.state, record.attempt), (JobState::Ready, 0));
+    assert_eq!(f.claim("w", 1).await.len(), 1);
+}
+
+pub async fn renewing_keeps_the_lease<E: Engine>(f: &Fixture<E>) {
+    f.enqueue(&[probe(1)]).await;
+    let job = f.claim("w", 1).await.remove(0);
+    f.expire_leases().await;
+    assert_eq!(
+        f.engine
+            .renew("w", &[QueueName::Index])
+            .await
+            .expect("renew"),
+        1
+    );
+    assert_eq!(f.engine.rescue().await.expect("rescue").returned, 0);
+    assert_eq!(f.ack(&job, done()).await, Verdict::Accepted);
+    assert_eq!(
+        f.engine
+            .renew("w", &[QueueName::Index])
+            .await
+            .expect("renew"),
+        0
+    );
+}
+
+pub async fn enqueueing_is_transactional<E: Engine>(f: &Fixture<E>) {
+    let mut tx = f.pool.begin().await.expect("begin");
+    let rolled_back = f
+        .engine
+        .enqueue(&mut tx, &[probe(1)])
+        .await
+        .expect("enqueue")[0]
+        .id;
+    tx.rollback().await.expect("rollback");
+    assert!(f.engine.find(rolled_back).await.expect("find").is_none());
+    let mut tx = f.pool.begin().await.expect("begin");
+    let kept = f
+        .engine
+        .enqueue(&mut tx, &[probe(2)])
+        .await
+        .expect("enqueue")[0]
+        .id;
+    assert!(
+        f.claim("w", 10).await.is_empty(),
+        "visible before its commit"
+    );
+    tx.commit().await.expect("commit");
+    assert_eq!(f.claim("w", 10).await[0].id, kept);
+}
+
+pub async fn a_taken_key_answers_the_job_that_has_it<E: Engine>(f: &Fixture<E>) {
+    let ids = f
+        .enqueue(&[keyed("x"), probe(1), keyed("x"), keyed("y")])
+        .await;
+    assert_eq!(ids[0], ids[2]);
+    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 3);
+    let again = f.enqueue(&[keyed("x"), probe(2), keyed("z")]).await;
+    assert_eq!(again[0], ids[0]);
+    assert_eq!(
+        f.claim("w", 100).await.len(),
+        5,
+        "neighbours of a duplicate are inserted"
+    );
+}
+
+pub async fn a_hundred_enqueues_of_one_key_make_one_job<E: Engine>(f: &Fixture<E>) {
+    let tries =
+        (0..100).map(|_| f.enqueue(std::slice::from_ref(Box::leak(Box::new(keyed("race"))))));
+    let ids: HashSet<i64> = futures::future::join_all(tries)
+        .await
+        .into_iter()
+        .map(|ids| ids[0])
+        .collect();
+    assert_eq!(ids.len(), 1);
+}
+
+pub async fn a_key_is_free_again_after_the_end<E: Engine>(f: &Fixture<E>) {
+    let first = f.enqueue(&[keyed("x")]).await[0];
+    let job = f.claim("w", 1).await.remove(0);
+    assert_eq!(f.enqueue(&[keyed("x")]).await[0], first, "still running");
+    f.ack(&job, done()).await;
+    assert_ne!(f.enqueue(&[keyed("x")]).await[0], first);
+}
+
+pub async fn while_queued_ends_at_the_claim<E: Engine>(f: &Fixture<E>) {
+    let order = [Enqueue::of(&QueuedOnce).expect("json")];
+    let first = f.enqueue(&order).await[0];
+    assert_eq!(f.enqueue(&order).await[0], first);
+    let job = f.claim("w", 1).await.remove(0);
+    let second = f.enqueue(&order).await[0];
+    assert_ne!(second, first, "a change during the run starts another");
+    f.ack(&job, done()).await;
+    assert_eq!(f.claim("w", 10).await.len(), 1);
+}
+
+pub async fn within_outlives_the_job<E: Engine>(f: &Fixture<E>) {
+    let order = [Enqueue::of(&OncePerHour).expect("json")];
+    let first = f.enqueue(&order).await[0];
+    let job = f.claim("w", 1).await.remove(0);
+    f.ack(&job, done()).await;
+    assert_eq!(f.enqueue(&order).await[0], first);
+    assert!(f.claim("w", 10).await.is_empty());
+    sqlx::query!("UPDATE job_keys SET until = now() - interval '1 second'")
+        .execute(&f.pool)
+        .await
+        .expect("let the window pass");
+    assert_ne!(f.enqueue(&order).await[0], first);
+}
+
+pub async fn a_paused_queue_is_not_claimed_and_says_so<E: Engine>(f: &Fixture<E>) {
+    let partnered = Enqueue::of(&Probe {
+        partner: Some("vpic".to_owned()),
+        ..Probe::default()
+    })
+    .expect("json");
+    f.enqueue(&[probe(1)]).await;
+    let mut conn = f.pool.acquire().await.expect("a connection");
+    Lane::set_paused(&mut conn, QueueName::Index, Some("ops"))
+        .await
+        .expect("pause");
+    f.enqueue(&[partnered]).await;
+    assert!(f.claim("w", 10).await.is_empty());
+    let lanes = Lane::list(&mut conn).await.expect("lanes");
+    assert_eq!(lanes.len(), 2);
+    for lane in &lanes {
+        let crate::Gate::Blocked { reason } = crate::gate(lane) else {
+            panic!("{lane:?} is open");
+        };
+        assert!(reason.contains("ops"));
+    }
+    Lane::set_paused(&mut conn, QueueName::Index, None)
+        .await
+        .expect("resume");
+    assert_eq!(f.claim("w", 10).await.len(), 2);
+}
+
+/// Twenty thousand due at once: what ends the stock Redis storage's worker.
+pub async fn twenty_thousand_due_at_once_all_run<E: Engine>(f: &Fixture<E>) {
+    let orders: Vec<Enqueue> = (0..20_000).map(probe).collect();
+    assert_eq!(f.enqueue(&orders).await.len(), 20_000);
+    let mut finished = 0;
+    loop {
+        let jobs = f.claim("w", 1_000).await;
+        if jobs.is_empty() {
+            break;
+        }
+        let acks: Vec<Ack> = jobs
+            .iter()
+            .map(|job| Ack {
+                id: job.id,
+                token: job.token,
+                outcome: done(),
+                ran: Duration::ZERO,
+            })
+            .collect();
+        let verdicts = f.engine.ack("w", &acks).await.expect("ack");
+        finished += verdicts.iter().filter(|v| **v == Verdict::Accepted).count();
+    }
+    assert_eq!(finished, 20_000);
+    assert_eq!(f.open_in_ledger().await, 0);
+}
+
+/// A job committed late, with an earlier due time than those already claimed, is still found.
+pub async fn a_late_commit_is_not_skipped<E: Engine>(f: &Fixture<E>) {
+    let mut late = f.pool.begin().await.expect("begin");
+    let late_id = f
+        .engine
+        .enqueue(&mut late, &[probe(1)])
+        .await
+        .expect("enqueue")[0]
+        .id;
+    f.enqueue(&[probe(2)]).await;
+    assert_eq!(f.claim("w", 10).await.len(), 1);
+    late.commit().await.expect("commit");
+    let found = loop {
+        let jobs = f.claim("w", 10).await;
+        if let Some(job) = jobs.first() {
+            break job.id;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(found, late_id);
+}

@@ -1,0 +1,118 @@
+//! The contract both engines keep. Everything is batched; every write carries its token.
+
+use crate::{Enqueue, Envelope, JobRecord, Outcome, QueueName};
+use jiff::Timestamp;
+use sqlx::PgConnection;
+use std::future::Future;
+use std::time::Duration;
+use tokio::sync::broadcast;
+
+/// A claim is good for this long unless renewed (engine clock).
+pub const LEASE: Duration = Duration::from_secs(9);
+/// Three chances to renew before a lease runs out.
+pub const RENEWAL: Duration = Duration::from_secs(3);
+
+/// A claimed job. `token` fences every later write about this attempt.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    pub id: i64,
+    pub token: i64,
+    /// Attempts already used; the one about to start is this plus one.
+    pub attempts_used: u16,
+    pub max_attempts: u16,
+    pub envelope: Envelope,
+    pub run_id: Option<i64>,
+    pub created_at: Timestamp,
+    pub claimed_at: Timestamp,
+}
+
+/// What a worker asks for.
+#[derive(Clone, Debug)]
+pub struct Claim<'a> {
+    pub worker: &'a str,
+    pub queue: QueueName,
+    pub max: usize,
+    /// Something was enqueued since the last claim: look again everywhere.
+    pub woken: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Ack {
+    pub id: i64,
+    pub token: i64,
+    pub outcome: Outcome,
+    /// How long the handler ran, on the worker's monotonic clock.
+    pub ran: Duration,
+}
+
+/// Whether an acknowledgement counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Accepted,
+    /// Its lease was lost: someone else owns the job now.
+    Stale,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Enqueued {
+    pub id: i64,
+    /// The key was taken; `id` is the job that has it.
+    pub existing: bool,
+}
+
+/// What one pass of the reaper did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rescued {
+    pub returned: u64,
+    pub buried: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("queue engine: {operation}")]
+pub struct EngineError {
+    pub operation: &'static str,
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// Wake-ups by queue name; lagging is harmless, a poll every second is the floor.
+pub type Wakes = broadcast::Receiver<QueueName>;
+
+type Res<T> = Result<T, EngineError>;
+
+pub trait Engine: Clone + Send + Sync + Unpin + 'static {
+    /// In the caller's transaction. One result per order, in order. A key already taken returns
+    /// the job that has it and never hurts its neighbours.
+    fn enqueue(
+        &self,
+        conn: &mut PgConnection,
+        orders: &[Enqueue],
+    ) -> impl Future<Output = Res<Vec<Enqueued>>> + Send;
+
+    /// At most `max` due jobs of open lanes, by priority, then due time. A job that was rescued
+    /// comes alone, in a batch of its own.
+    fn claim(&self, claim: Claim<'_>) -> impl Future<Output = Res<Vec<Claimed>>> + Send;
+
+    /// Marks attempts as begun: from here they count.
+    fn started(&self, jobs: &[(i64, i64)]) -> impl Future<Output = Res<u64>> + Send;
+
+    /// One verdict per acknowledgement, in order.
+    fn ack(&self, worker: &str, acks: &[Ack]) -> impl Future<Output = Res<Vec<Verdict>>> + Send;
+
+    /// Extends every lease of this worker and says it is alive. Returns the leases held.
+    fn renew(&self, worker: &str, queues: &[QueueName]) -> impl Future<Output = Res<u64>> + Send;
+
+    /// Returns jobs whose lease ran out to the queue; buries those out of attempts or rescues.
+    fn rescue(&self) -> impl Future<Output = Res<Rescued>> + Send;
+
+    /// The worker is gone for good and holds nothing.
+    fn retire(&self, worker: &str) -> impl Future<Output = Res<()>> + Send;
+
+    fn find(&self, id: i64) -> impl Future<Output = Res<Option<JobRecord>>> + Send;
+
+    /// Subscribes to the wake-ups that [`Engine::listen`] receives.
+    fn wakes(&self) -> Wakes;
+
+    /// Receives wake-ups for as long as it is polled; mends itself when the connection is lost.
+    fn listen(&self) -> impl Future<Output = ()> + Send;
+}

@@ -1,0 +1,200 @@
+//! Looking at jobs: one, or a page of them, finished or not.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    Scheduled,
+    Ready,
+    Running,
+    Done,
+    Dead,
+    Cancelled,
+}
+
+impl JobState {
+    pub const ALL: [Self; 6] = [
+        Self::Scheduled,
+        Self::Ready,
+        Self::Running,
+        Self::Done,
+        Self::Dead,
+        Self::Cancelled,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Dead => "dead",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct JobRecord {
+    pub id: i64,
+    pub queue: String,
+    pub partner: String,
+    pub kind: String,
+    pub version: i16,
+    pub priority: i16,
+    pub state: JobState,
+    pub attempt: i16,
+    pub max_attempts: i16,
+    pub snoozes: i32,
+    pub rescues: i16,
+    pub run_id: Option<i64>,
+    pub created_at: Timestamp,
+    pub run_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    pub worker: Option<String>,
+    pub why: Option<String>,
+    pub args: serde_json::Value,
+    pub report: Option<serde_json::Value>,
+    pub error: Option<serde_json::Value>,
+}
+
+/// Every part narrows; `None` is any.
+#[derive(Clone, Debug, Default)]
+pub struct JobFilter {
+    pub state: Option<JobState>,
+    pub kind: Option<String>,
+    pub queue: Option<String>,
+    pub run_id: Option<i64>,
+}
+
+pub struct Jobs;
+
+macro_rules! record {
+    ($row:expr) => {{
+        let row = $row;
+        JobRecord {
+            id: row.id,
+            queue: row.queue,
+            partner: row.partner,
+            kind: row.kind,
+            version: row.version,
+            priority: row.priority,
+            state: JobState::parse(&row.state).unwrap_or(JobState::Dead),
+            attempt: row.attempt,
+            max_attempts: row.max_attempts,
+            snoozes: row.snoozes,
+            rescues: row.rescues,
+            run_id: row.run_id,
+            created_at: stamp(row.created_at),
+            run_at: stamp(row.run_at),
+            started_at: row.started_at.map(stamp),
+            finished_at: row.finished_at.map(stamp),
+            worker: row.worker,
+            why: row.why,
+            args: row.args,
+            report: row.report,
+            error: row.error,
+        }
+    }};
+}
+
+impl Jobs {
+    pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<JobRecord>> {
+        let row = sqlx::query_file!("queries/find_job.sql", id)
+            .fetch_optional(conn)
+            .await?;
+        Ok(row.map(|row| record!(row)))
+    }
+
+    /// Newest first, below `before` (an id) when given.
+    pub async fn list(
+        conn: &mut PgConnection,
+        filter: &JobFilter,
+        before: Option<i64>,
+        limit: i64,
+    ) -> sqlx::Result<Vec<JobRecord>> {
+        let rows = sqlx::query_file!(
+            "queries/list_jobs.sql",
+            filter.state.map(JobState::as_str),
+            filter.kind.as_deref(),
+            filter.queue.as_deref(),
+            filter.run_id,
+            before.unwrap_or(i64::MAX),
+            limit
+        )
+        .fetch_all(conn)
+        .await?;
+        Ok(rows.into_iter().map(|row| record!(row)).collect())
+    }
+
+    /// Attempts that did not end the job, oldest first.
+    pub async fn attempts(
+        conn: &mut PgConnection,
+        id: i64,
+    ) -> sqlx::Result<Vec<(i16, String, Option<serde_json::Value>)>> {
+        let rows = sqlx::query!(
+            "SELECT attempt, outcome, error FROM job_attempts WHERE job_id = $1 ORDER BY ended_at",
+            id
+        )
+        .fetch_all(conn)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| (row.attempt, row.outcome, row.error))
+            .collect())
+    }
+
+    /// Deletes finished jobs of one kind that ended more than `days` ago, at most `slice` of them;
+    /// returns how many. Unfinished jobs live in another table and cannot be touched.
+    pub async fn prune(
+        conn: &mut PgConnection,
+        kind: &str,
+        older_than_seconds: f64,
+        slice: i64,
+    ) -> sqlx::Result<u64> {
+        let done = sqlx::query!(
+            "DELETE FROM jobs_history WHERE (id, finished_at) IN (
+                 SELECT id, finished_at FROM jobs_history
+                 WHERE kind = $1 AND finished_at < now() - $2::float8 * interval '1 second' LIMIT $3)",
+            kind,
+            older_than_seconds,
+            slice
+        )
+        .execute(conn)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Attempt rows, expired keys and runs nobody can look up any more.
+    pub async fn prune_leftovers(
+        conn: &mut PgConnection,
+        older_than_seconds: f64,
+    ) -> sqlx::Result<u64> {
+        let attempts = sqlx::query!(
+            "DELETE FROM job_attempts a WHERE ended_at < now() - $1::float8 * interval '1 second'
+               AND NOT EXISTS (SELECT 1 FROM jobs_hot h WHERE h.id = a.job_id)",
+            older_than_seconds
+        )
+        .execute(&mut *conn)
+        .await?
+        .rows_affected();
+        let keys = sqlx::query!("DELETE FROM job_keys WHERE until < now()")
+            .execute(conn)
+            .await?
+            .rows_affected();
+        Ok(attempts + keys)
+    }
+}
+
+pub(crate) fn stamp(at: OffsetDateTime) -> Timestamp {
+    Timestamp::from_nanosecond(at.unix_timestamp_nanos()).unwrap_or(Timestamp::UNIX_EPOCH)
+}

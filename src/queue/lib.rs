@@ -1,0 +1,43 @@
+//! The queue: what a job is, what it promises, and the engine that keeps the promise.
+//!
+//! This is the only floor that names apalis. apalis-core gives the worker loop, the monitor and
+//! the `Persistence` trait; the contract (fencing, leases, attempts, backoff, uniqueness,
+//! hand-back) is ours, because the stock storages do not keep it (see ARCHITECTURE.md, "why").
+//!
+//! It deliberately knows no job and no table but its own. Invariant: every accepted job is, at
+//! every moment, exactly one of a row in `jobs_hot` or a row in `jobs_history`.
+//!
+//! Read in this order: [`job`] (what you write), [`policy`], [`outcome`], [`engine`] (the
+//! contract), `pump` (who claims and acknowledges), `layers/` (what happens to any job).
+
+mod backend;
+mod catalogue;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod engine;
+mod envelope;
+mod inspect;
+mod job;
+mod lanes;
+mod layers;
+mod outcome;
+mod policy;
+mod postgres;
+mod pump;
+mod runs;
+pub mod testing;
+mod workers;
+
+pub use catalogue::{Catalogue, Entry};
+pub use engine::{
+    Ack, Claim, Claimed, Engine, EngineError, Enqueued, LEASE, RENEWAL, Rescued, Verdict, Wakes,
+};
+pub use envelope::{Enqueue, Envelope};
+pub use inspect::{JobFilter, JobRecord, JobState, Jobs};
+pub use job::{Job, JobContext, JobError};
+pub use lanes::{Gate, Lane, gate};
+pub use outcome::{ErrorRecord, FailureClass, Outcome};
+pub use policy::{Backoff, Policy, Priority, QueueName, Unique};
+pub use postgres::{PostgresEngine, engine_options};
+pub use runs::{Progress, Runs};
+pub use workers::{DrainReport, Health, QueueSettings, WorkerSettings, Workers};

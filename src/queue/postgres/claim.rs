@@ -1,0 +1,219 @@
+//! Claiming, with a mark per lane and priority that keeps the scan behind the dead tuples.
+
+use super::enqueue::LaneIds;
+use crate::engine::{Claim, Claimed, LEASE};
+use crate::{Envelope, Priority};
+use jiff::Timestamp;
+use sqlx::PgPool;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The last claimed (run_at in microseconds, id) of each lane and priority.
+#[derive(Default)]
+pub(super) struct Marks(Mutex<HashMap<(i32, i16), Mark>>);
+
+#[derive(Clone, Copy)]
+struct Mark {
+    at: (i64, i64),
+    swept: Instant,
+    /// A sweep may not cost more than a fiftieth of the time.
+    sweep_every: Duration,
+}
+
+/// Jobs committed late, below the mark, wait at most this long on a quiet table.
+const SWEEP_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
+/// After a wake-up an empty claim looks below the mark, but not more often than this.
+const SWEEP_AT_MOST_EVERY: Duration = Duration::from_millis(50);
+const SWEEP_SHARE: u32 = 50;
+
+struct Bounds {
+    lanes: Vec<i32>,
+    priorities: Vec<i16>,
+    marks: Vec<i64>,
+    mark_ids: Vec<i64>,
+    swept: Vec<(i32, i16)>,
+}
+
+pub(super) async fn claim(
+    pool: &PgPool,
+    lanes: &LaneIds,
+    marks: &Marks,
+    claim: Claim<'_>,
+) -> sqlx::Result<Vec<Claimed>> {
+    let lanes = lanes.of_queue(pool, claim.queue, claim.woken).await?;
+    if lanes.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Quarantined jobs first, each alone: one rescued job must not wait behind a long queue.
+    let alone = marks.bounds(&lanes, &quarantine(), true);
+    let jobs = take(pool, marks, &claim, alone, 1).await?;
+    if !jobs.is_empty() {
+        return Ok(jobs);
+    }
+    let levels = Priority::ALL.map(Priority::level);
+    let bounds = marks.bounds(&lanes, &levels, false);
+    let swept_all = bounds.swept.len() == bounds.lanes.len();
+    let jobs = take(pool, marks, &claim, bounds, claim.max).await?;
+    if !jobs.is_empty() || swept_all || !marks.may_sweep(&lanes, &levels) {
+        return Ok(jobs);
+    }
+    // Nothing above the marks: look below them before calling the queue dry.
+    let bounds = marks.bounds(&lanes, &levels, true);
+    take(pool, marks, &claim, bounds, claim.max).await
+}
+
+fn quarantine() -> [i16; 3] {
+    Priority::ALL.map(|priority| -1 - priority.level())
+}
+
+async fn take(
+    pool: &PgPool,
+    marks: &Marks,
+    claim: &Claim<'_>,
+    bounds: Bounds,
+    max: usize,
+) -> sqlx::Result<Vec<Claimed>> {
+    let token = random_token();
+    let begun = Instant::now();
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    let rows = sqlx::query_file!(
+        "queries/claim.sql",
+        claim.worker,
+        token,
+        max,
+        &bounds.lanes,
+        &bounds.priorities,
+        &bounds.marks,
+        &bounds.mark_ids,
+        LEASE.as_secs_f64()
+    )
+    .fetch_all(pool)
+    .await?;
+    marks.swept(&bounds.swept, begun.elapsed());
+    // UPDATE … RETURNING has no order of its own.
+    let mut rows = rows;
+    rows.sort_by_key(|row| (row.priority, row.run_at_us, row.id));
+    let freed: Vec<i64> = rows.iter().filter(|r| r.frees_key).map(|r| r.id).collect();
+    if !freed.is_empty() {
+        free_keys(pool, &freed, token).await?;
+    }
+    marks.advance(
+        rows.iter()
+            .map(|r| ((r.lane, r.priority), (r.run_at_us, r.id))),
+    );
+    Ok(rows
+        .into_iter()
+        .map(|row| Claimed {
+            id: row.id,
+            token,
+            attempts_used: u16::try_from(row.attempt).unwrap_or_default(),
+            max_attempts: u16::try_from(row.max_attempts).unwrap_or(1),
+            envelope: Envelope {
+                kind: row.kind,
+                version: row.version,
+                args: row.args,
+            },
+            run_id: row.run_id,
+            created_at: micros(row.created_at_us),
+            claimed_at: micros(row.now_us),
+        })
+        .collect())
+}
+
+/// `while_queued` keys end here. Not a HOT update, and few.
+async fn free_keys(pool: &PgPool, ids: &[i64], token: i64) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE jobs_hot SET unique_key = NULL WHERE id = ANY($1) AND token = $2",
+        ids,
+        token
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+fn micros(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Random, so that a claim lost in a crash can never have its token reissued.
+fn random_token() -> i64 {
+    random() >> 1
+}
+
+#[expect(clippy::cast_possible_wrap, reason = "any 63 bits will do")]
+fn random() -> i64 {
+    let bits = std::hash::RandomState::new().build_hasher().finish();
+    (bits & (u64::MAX >> 1)) as i64
+}
+
+impl Marks {
+    /// Where to look, in order: by priority, then lane. A due sweep looks from the start.
+    fn bounds(&self, lanes: &[i32], levels: &[i16], sweep: bool) -> Bounds {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bounds = Bounds {
+            lanes: Vec::new(),
+            priorities: Vec::new(),
+            marks: Vec::new(),
+            mark_ids: Vec::new(),
+            swept: Vec::new(),
+        };
+        for &level in levels {
+            for &lane in lanes {
+                let mark = held.entry((lane, level)).or_insert_with(Mark::fresh);
+                let due = mark.swept.elapsed() >= mark.sweep_every.max(SWEEP_AT_LEAST_EVERY);
+                let (at, id) = if sweep || due || mark.at == (0, 0) {
+                    bounds.swept.push((lane, level));
+                    (0, 0)
+                } else {
+                    mark.at
+                };
+                bounds.lanes.push(lane);
+                bounds.priorities.push(level);
+                bounds.marks.push(at);
+                bounds.mark_ids.push(id);
+            }
+        }
+        bounds
+    }
+
+    fn may_sweep(&self, lanes: &[i32], levels: &[i16]) -> bool {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.iter().all(|&lane| {
+            levels.iter().all(|&level| {
+                held.get(&(lane, level))
+                    .is_none_or(|mark| mark.swept.elapsed() >= mark.sweep_every)
+            })
+        })
+    }
+
+    fn swept(&self, swept: &[(i32, i16)], took: Duration) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in swept {
+            let mark = held.entry(*key).or_insert_with(Mark::fresh);
+            mark.swept = Instant::now();
+            mark.sweep_every = (took * SWEEP_SHARE).max(SWEEP_AT_MOST_EVERY);
+            mark.at = (0, 0);
+        }
+    }
+
+    fn advance(&self, claimed: impl Iterator<Item = ((i32, i16), (i64, i64))>) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, at) in claimed {
+            let mark = held.entry(key).or_insert_with(Mark::fresh);
+            mark.at = mark.at.max(at);
+        }
+    }
+}
+
+impl Mark {
+    fn fresh() -> Self {
+        Self {
+            at: (0, 0),
+            swept: Instant::now(),
+            sweep_every: SWEEP_AT_MOST_EVERY,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The PostgreSQL engine: the contract in SQL.
+//!
+//! One file per duty: `claim`, `ack`, `enqueue`, `lease`, `wakes`. The statements stand in
+//! `queries/`, each with the plan it expects.
+
+mod ack;
+mod claim;
+mod enqueue;
+mod lease;
+mod wakes;
+
+use crate::engine::{Ack, Claim, Claimed, Engine, EngineError, Enqueued, Rescued, Verdict, Wakes};
+use crate::inspect::{JobRecord, Jobs};
+use crate::{Enqueue, QueueName};
+use claim::Marks;
+use enqueue::LaneIds;
+use sqlx::PgConnection;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use std::sync::Arc;
+use tokio::sync::broadcast;
+
+#[derive(Clone)]
+pub struct PostgresEngine {
+    /// Claims, acknowledgements, leases. Never shared with requests.
+    pool: PgPool,
+    lanes: Arc<LaneIds>,
+    marks: Arc<Marks>,
+    wakes: broadcast::Sender<QueueName>,
+}
+
+/// Settings every engine connection wants: the statements are made for index scans, and a plan
+/// made while the queue was empty must not survive into a full one.
+pub fn engine_options(options: PgConnectOptions) -> PgConnectOptions {
+    options.options([
+        ("jit", "off"),
+        ("enable_seqscan", "off"),
+        ("enable_bitmapscan", "off"),
+        ("enable_mergejoin", "off"),
+        ("plan_cache_mode", "force_generic_plan"),
+    ])
+}
+
+impl PostgresEngine {
+    /// `pool` should have been made with [`engine_options`] and hold at least four connections.
+    pub fn new(pool: PgPool) -> Self {
+        let (wakes, _) = broadcast::channel(64);
+        // An enqueue holds its caller's connection while it opens a lane: were that to come from
+        // the same pool, enough callers at once would wait for each other for ever.
+        let lanes = PgPoolOptions::new()
+            .max_connections(1)
+            .connect_lazy_with((*pool.connect_options()).clone());
+        Self {
+            pool,
+            lanes: Arc::new(LaneIds::new(lanes)),
+            marks: Arc::default(),
+            wakes,
+        }
+    }
+
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}
+
+impl Engine for PostgresEngine {
+    async fn enqueue(
+        &self,
+        conn: &mut PgConnection,
+        orders: &[Enqueue],
+    ) -> Result<Vec<Enqueued>, EngineError> {
+        enqueue::enqueue(&self.lanes, conn, orders)
+            .await
+            .map_err(failed("enqueue"))
+    }
+
+    async fn claim(&self, claim: Claim<'_>) -> Result<Vec<Claimed>, EngineError> {
+        claim::claim(&self.pool, &self.lanes, &self.marks, claim)
+            .await
+            .map_err(failed("claim"))
+    }
+
+    async fn started(&self, jobs: &[(i64, i64)]) -> Result<u64, EngineError> {
+        lease::started(&self.pool, jobs)
+            .await
+            .map_err(failed("mark started"))
+    }
+
+    async fn ack(&self, worker: &str, acks: &[Ack]) -> Result<Vec<Verdict>, EngineError> {
+        ack::ack(&self.pool, worker, acks)
+            .await
+            .map_err(failed("acknowledge"))
+    }
+
+    async fn renew(&self, worker: &str, queues: &[QueueName]) -> Result<u64, EngineError> {
+        lease::renew(&self.pool, worker, queues)
+            .await
+            .map_err(failed("renew leases"))
+    }
+
+    async fn rescue(&self) -> Result<Rescued, EngineError> {
+        lease::rescue(&self.pool).await.map_err(failed("rescue"))
+    }
+
+    async fn retire(&self, worker: &str) -> Result<(), EngineError> {
+        lease::retire(&self.pool, worker)
+            .await
+            .map_err(failed("retire worker"))
+    }
+
+    async fn find(&self, id: i64) -> Result<Option<JobRecord>, EngineError> {
+        let mut conn = self.pool.acquire().await.map_err(failed("find job"))?;
+        Jobs::find(&mut conn, id).await.map_err(failed("find job"))
+    }
+
+    fn wakes(&self) -> Wakes {
+        self.wakes.subscribe()
+    }
+
+    async fn listen(&self) {
+        wakes::listen(self.pool.clone(), self.wakes.clone()).await;
+    }
+}
+
+fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> EngineError {
+    move |source| EngineError {
+        operation,
+        source: Box::new(source),
+    }
+}

@@ -1,0 +1,302 @@
+//! The pump: small tasks per queue that own claiming and acknowledging, so that the worker loop
+//! never waits for the database.
+//!
+//! - the claimer keeps a buffer filled, and meets a lost backend with backoff, never an error;
+//! - the acker sends whatever queued up while its last statement ran as the next one;
+//! - the marker tells the engine which attempts have begun.
+//!
+//! `fetch_next` is then a cancel-safe read of the buffer.
+
+use crate::engine::{Ack, Claim, Claimed, Engine, Verdict};
+use crate::workers::Health;
+use crate::{Outcome, QueueName};
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+
+/// Looked at even without a wake-up: delayed jobs come due, and a NOTIFY may be lost.
+const POLL: Duration = Duration::from_secs(1);
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+/// Attempts shorter than this are counted by their acknowledgement alone.
+const MARK_EVERY: Duration = Duration::from_millis(100);
+/// With this many acknowledgements unsent, claiming waits: the backend is not keeping up.
+const ACKS_UNSENT: usize = 5_000;
+
+#[derive(Clone, Debug)]
+pub(crate) struct PumpSettings {
+    pub(crate) worker: Arc<str>,
+    pub(crate) queue: QueueName,
+    /// Jobs claimed and not yet begun. Near the concurrency for slow queues: they hold leases.
+    pub(crate) prefetch: usize,
+    pub(crate) batch: usize,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) finished: AtomicU64,
+    pub(crate) handed_back: AtomicU64,
+    pub(crate) cut: AtomicU64,
+    pub(crate) stale: AtomicU64,
+}
+
+pub(crate) struct Pump {
+    buffer: Mutex<VecDeque<Claimed>>,
+    filled: Notify,
+    wanted: Notify,
+    depth: AtomicUsize,
+    acks: mpsc::UnboundedSender<Ack>,
+    unsent: AtomicUsize,
+    /// Begun attempts by (id, token): `true` once the engine knows.
+    begun: Mutex<HashMap<(i64, i64), bool>>,
+    stopping: AtomicBool,
+    pub(crate) counters: Arc<Counters>,
+}
+
+impl Pump {
+    pub(crate) fn new(counters: Arc<Counters>) -> (Arc<Self>, mpsc::UnboundedReceiver<Ack>) {
+        let (acks, receiver) = mpsc::unbounded_channel();
+        let pump = Self {
+            buffer: Mutex::default(),
+            filled: Notify::new(),
+            wanted: Notify::new(),
+            depth: AtomicUsize::new(0),
+            acks,
+            unsent: AtomicUsize::new(0),
+            begun: Mutex::default(),
+            stopping: AtomicBool::new(false),
+            counters,
+        };
+        (Arc::new(pump), receiver)
+    }
+
+    pub(crate) fn begin(&self, id: i64, token: i64) {
+        lock(&self.begun).insert((id, token), false);
+    }
+
+    pub(crate) fn acknowledge(&self, ack: Ack) {
+        lock(&self.begun).remove(&(ack.id, ack.token));
+        let counters = &self.counters;
+        match ack.outcome {
+            Outcome::HandBack => counters.handed_back.fetch_add(1, Ordering::Relaxed),
+            _ => counters.finished.fetch_add(1, Ordering::Relaxed),
+        };
+        self.unsent.fetch_add(1, Ordering::Relaxed);
+        // The acker outlives every sender; it ends when the last one is dropped.
+        let _ = self.acks.send(ack);
+    }
+
+    pub(crate) fn hand_back(&self, id: i64, token: i64) {
+        self.acknowledge(Ack {
+            id,
+            token,
+            outcome: Outcome::HandBack,
+            ran: Duration::ZERO,
+        });
+    }
+
+    /// Cancel-safe: nothing leaves the buffer before the future is ready.
+    pub(crate) async fn take(&self, max: usize) -> Vec<Claimed> {
+        loop {
+            let filled = self.filled.notified();
+            let taken: Vec<Claimed> = {
+                let mut buffer = lock(&self.buffer);
+                let count = buffer.len().min(max);
+                buffer.drain(..count).collect()
+            };
+            if !taken.is_empty() {
+                self.depth.fetch_sub(taken.len(), Ordering::Relaxed);
+                self.wanted.notify_one();
+                return taken;
+            }
+            self.wanted.notify_one();
+            filled.await;
+        }
+    }
+
+    fn fill(&self, jobs: Vec<Claimed>) {
+        self.depth.fetch_add(jobs.len(), Ordering::Relaxed);
+        lock(&self.buffer).extend(jobs);
+        self.filled.notify_one();
+    }
+
+    /// No more claims. The claimer hands the buffer back when its last claim has returned.
+    pub(crate) fn stop_claiming(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.wanted.notify_one();
+    }
+
+    /// No more claims; what is buffered goes back. Safe to call again.
+    pub(crate) fn stop(&self) {
+        self.stop_claiming();
+        let waiting: Vec<Claimed> = lock(&self.buffer).drain(..).collect();
+        self.depth.store(0, Ordering::Relaxed);
+        for job in waiting {
+            self.hand_back(job.id, job.token);
+        }
+    }
+
+    pub(crate) fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    fn room(&self, prefetch: usize) -> usize {
+        if self.unsent.load(Ordering::Relaxed) > ACKS_UNSENT {
+            return 0;
+        }
+        prefetch.saturating_sub(self.depth.load(Ordering::Relaxed))
+    }
+}
+
+/// Keeps the buffer filled until the pump stops.
+pub(crate) async fn run_claimer<E: Engine>(
+    engine: E,
+    pump: Arc<Pump>,
+    settings: PumpSettings,
+    health: Arc<Health>,
+) {
+    let mut wakes = engine.wakes();
+    let mut pause = BACKOFF.0;
+    let mut woken = true;
+    while !pump.stopping() {
+        let room = pump.room(settings.prefetch);
+        // A trickle of tiny claims costs more than it gains: wait for half the prefetch.
+        if room == 0 || (room < settings.batch.min(settings.prefetch) / 2) {
+            // The bound covers a full acknowledgement queue, which wakes nobody.
+            let _ = tokio::time::timeout(POLL, pump.wanted.notified()).await;
+            continue;
+        }
+        let claim = Claim {
+            worker: &settings.worker,
+            queue: settings.queue,
+            max: room.min(settings.batch),
+            woken,
+        };
+        match engine.claim(claim).await {
+            Ok(jobs) => {
+                health.claims(settings.queue, true);
+                pause = BACKOFF.0;
+                woken = false;
+                if jobs.is_empty() {
+                    woken = wait_for_work(&mut wakes, settings.queue, &pump).await;
+                } else {
+                    pump.fill(jobs);
+                }
+            }
+            Err(error) => {
+                if health.claims(settings.queue, false) {
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::error!(queue = settings.queue.as_str(), %error, cause, "claiming fails, trying again");
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(BACKOFF.1);
+                woken = true;
+            }
+        }
+    }
+    // A claim that was in flight while the pump stopped goes back too.
+    pump.stop();
+}
+
+/// `true` when woken by an enqueue (also when wake-ups were missed), `false` on the poll.
+async fn wait_for_work(wakes: &mut crate::Wakes, queue: QueueName, pump: &Pump) -> bool {
+    let woken = async {
+        loop {
+            match wakes.recv().await {
+                Ok(woken) if woken == queue => return true,
+                Ok(_) => {}
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => return true,
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => {
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        woken = woken => woken,
+        () = tokio::time::sleep(POLL) => true,
+        () = async { loop { pump.wanted.notified().await; if pump.stopping() { break } } } => false,
+    }
+}
+
+/// Sends acknowledgements until every sender is gone, retrying through a lost backend.
+pub(crate) async fn run_acker<E: Engine>(
+    engine: E,
+    pump: std::sync::Weak<Pump>,
+    mut acks: mpsc::UnboundedReceiver<Ack>,
+    settings: PumpSettings,
+    health: Arc<Health>,
+) {
+    let counters = pump
+        .upgrade()
+        .map(|pump| pump.counters.clone())
+        .unwrap_or_default();
+    let mut batch = Vec::new();
+    while acks.recv_many(&mut batch, settings.batch.max(100)).await > 0 {
+        let mut pause = BACKOFF.0;
+        loop {
+            match engine.ack(&settings.worker, &batch).await {
+                Ok(verdicts) => {
+                    health.acks(settings.queue, true);
+                    let stale = verdicts.iter().filter(|v| **v == Verdict::Stale).count();
+                    if stale > 0 {
+                        tracing::warn!(
+                            queue = settings.queue.as_str(),
+                            stale,
+                            "acknowledgements refused: lease lost"
+                        );
+                        counters
+                            .stale
+                            .fetch_add(u64::try_from(stale).unwrap_or_default(), Ordering::Relaxed);
+                    }
+                    break;
+                }
+                Err(error) => {
+                    if health.acks(settings.queue, false) {
+                        let cause = std::error::Error::source(&error).map(ToString::to_string);
+                        tracing::error!(queue = settings.queue.as_str(), %error, cause, "acknowledging fails, trying again");
+                    }
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(BACKOFF.1);
+                }
+            }
+        }
+        if let Some(pump) = pump.upgrade() {
+            pump.unsent.fetch_sub(batch.len(), Ordering::Relaxed);
+            pump.wanted.notify_one();
+        }
+        batch.clear();
+    }
+}
+
+/// Tells the engine which attempts have begun, so that they count even if the process dies.
+pub(crate) async fn run_marker<E: Engine>(engine: E, pump: std::sync::Weak<Pump>) {
+    loop {
+        tokio::time::sleep(MARK_EVERY).await;
+        let Some(pump) = pump.upgrade() else { return };
+        let fresh: Vec<(i64, i64)> = lock(&pump.begun)
+            .iter()
+            .filter(|(_, known)| !**known)
+            .map(|(key, _)| *key)
+            .collect();
+        if fresh.is_empty() {
+            continue;
+        }
+        match engine.started(&fresh).await {
+            Ok(_) => {
+                let mut begun = lock(&pump.begun);
+                for key in &fresh {
+                    if let Some(known) = begun.get_mut(key) {
+                        *known = true;
+                    }
+                }
+            }
+            Err(error) => tracing::debug!(%error, "marking begun attempts fails, trying again"),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,34 @@
+-- Claim due jobs. $1 worker, $2 token (random, client-made), $3 max, $4.. lanes, priorities and
+-- marks (run_at in microseconds, id), in the order they are to be looked at; $8 lease.
+-- Plan: function scan over the lanes; for each, an index scan on jobs_ready that starts at the
+-- mark, behind the dead tuples. The update changes no indexed column (HOT).
+WITH pick AS MATERIALIZED (
+    SELECT j.row_id, j.id, k.lane
+    FROM unnest($4::int[], $5::smallint[], $6::bigint[], $7::bigint[]) AS k(lane, priority, mark, mark_id)
+    CROSS JOIN LATERAL (
+        SELECT h.ctid AS row_id, h.id
+        FROM jobs_hot h
+        WHERE h.lane = k.lane AND h.priority = k.priority AND h.token IS NULL
+          AND h.run_at <= now()
+          AND (h.run_at, h.id) > ('epoch'::timestamptz + k.mark * interval '1 microsecond', k.mark_id)
+          AND (SELECT l.paused_by IS NULL FROM lanes l WHERE l.id = k.lane)
+        ORDER BY h.run_at, h.id
+        LIMIT $3
+        FOR UPDATE SKIP LOCKED
+    ) j
+    LIMIT $3
+),
+ledger AS (
+    INSERT INTO jobs_claims (token, lane, worker, until, open, batch, ids)
+    SELECT $2, lane, $1, now() + $8::float8 * interval '1 second', count(*),
+           (SELECT count(*) FROM pick), array_agg(id)
+    FROM pick GROUP BY lane
+)
+UPDATE jobs_hot h SET token = $2
+WHERE h.ctid = ANY (ARRAY(SELECT row_id FROM pick))
+RETURNING h.id, h.lane, h.priority, h.kind, h.version, h.attempt, h.max_attempts, h.run_id,
+    h.args::text AS "args!",
+    (extract(epoch FROM h.run_at) * 1000000)::bigint AS "run_at_us!",
+    (extract(epoch FROM h.created_at) * 1000000)::bigint AS "created_at_us!",
+    (extract(epoch FROM now()) * 1000000)::bigint AS "now_us!",
+    coalesce(h.unique_key LIKE 'queued:%', false) AS "frees_key!"

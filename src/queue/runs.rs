@@ -1,0 +1,42 @@
+//! Runs: what one cause started, with its progress.
+
+use sqlx::PgConnection;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Progress {
+    pub waiting: i64,
+    pub running: i64,
+    pub done: i64,
+    /// Failed attempts that were tried again.
+    pub retried: i64,
+    pub dead: i64,
+}
+
+pub struct Runs;
+
+impl Runs {
+    /// `cause` says who or what began it (`schedule nightly`, `api key ops`); `subject` on what.
+    pub async fn begin(conn: &mut PgConnection, cause: &str, subject: &str) -> sqlx::Result<i64> {
+        sqlx::query_scalar!(
+            "INSERT INTO runs (cause, subject) VALUES ($1, $2) RETURNING id",
+            cause,
+            subject
+        )
+        .fetch_one(conn)
+        .await
+    }
+
+    /// Over the given runs together.
+    pub async fn progress(conn: &mut PgConnection, runs: &[i64]) -> sqlx::Result<Progress> {
+        let row = sqlx::query_file!("queries/run_progress.sql", runs)
+            .fetch_one(conn)
+            .await?;
+        Ok(Progress {
+            waiting: row.waiting,
+            running: row.running,
+            done: row.done,
+            retried: row.retried,
+            dead: row.dead,
+        })
+    }
+}

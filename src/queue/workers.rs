@@ -1,0 +1,336 @@
+//! Starting, watching and draining the workers of one process.
+
+use crate::backend::PumpBackend;
+use crate::engine::{Engine, RENEWAL};
+use crate::layers::stack;
+use crate::pump::{Counters, Pump, PumpSettings, run_acker, run_claimer, run_marker};
+use crate::{Catalogue, QueueName};
+use apalis::prelude::{Monitor, WorkerBuilder, WorkerBuilderExt};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Clone, Copy, Debug)]
+pub struct QueueSettings {
+    pub queue: QueueName,
+    /// Jobs running at once in this process.
+    pub concurrency: usize,
+    /// Jobs claimed and waiting. For slow queues near the concurrency: they hold leases.
+    pub prefetch: usize,
+    /// Jobs per claim.
+    pub batch: usize,
+}
+
+impl QueueSettings {
+    /// For jobs that take longer than a round trip: claim what is about to start.
+    pub fn slow(queue: QueueName, concurrency: usize) -> Self {
+        Self {
+            queue,
+            concurrency,
+            prefetch: concurrency,
+            batch: concurrency,
+        }
+    }
+
+    /// For jobs shorter than a round trip.
+    pub fn fast(queue: QueueName, concurrency: usize) -> Self {
+        Self {
+            queue,
+            concurrency,
+            prefetch: 1_000,
+            batch: 500,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    pub queues: Vec<QueueSettings>,
+    /// After a stop, running jobs may finish for this long.
+    pub grace: Duration,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        use QueueName::{Feeds, Index, Ingest, Lookups, Photos, Sftp, Upkeep};
+        let slow = QueueSettings::slow;
+        Self {
+            queues: vec![
+                slow(Ingest, 2),
+                slow(Sftp, 4),
+                slow(Lookups, 4),
+                slow(Photos, 4),
+                slow(Feeds, 2),
+                slow(Index, 2),
+                slow(Upkeep, 2),
+            ],
+            grace: Duration::from_secs(20),
+        }
+    }
+}
+
+/// What a drain did with the jobs it met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DrainReport {
+    /// Since the process started.
+    pub finished: u64,
+    /// Claimed but not begun, or cut: back in the queue, attempt restored.
+    pub handed_back: u64,
+    /// Of those, begun and cut at the end of the grace.
+    pub cut: u64,
+    /// Acknowledgements refused because the lease was lost.
+    pub stale: u64,
+}
+
+/// Whether this process can do its work. Turns red by itself and green again by itself.
+#[derive(Debug, Default)]
+pub struct Health {
+    claims: Mutex<BTreeMap<QueueName, bool>>,
+    acks: Mutex<BTreeMap<QueueName, bool>>,
+    leases_lost: AtomicBool,
+}
+
+impl Health {
+    /// Every reason not to be ready; empty is ready.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (held, what) in [(&self.claims, "claim"), (&self.acks, "acknowledge")] {
+            let held = held.lock().unwrap_or_else(PoisonError::into_inner);
+            problems.extend(
+                held.iter()
+                    .filter(|(_, ok)| !**ok)
+                    .map(|(queue, _)| format!("queue {} cannot {what}", queue.as_str())),
+            );
+        }
+        if self.leases_lost.load(Ordering::Relaxed) {
+            problems.push("leases cannot be renewed".to_owned());
+        }
+        problems
+    }
+
+    /// Returns true when this is news.
+    pub(crate) fn claims(&self, queue: QueueName, ok: bool) -> bool {
+        Self::note(&self.claims, queue, ok)
+    }
+
+    pub(crate) fn acks(&self, queue: QueueName, ok: bool) -> bool {
+        Self::note(&self.acks, queue, ok)
+    }
+
+    fn note(held: &Mutex<BTreeMap<QueueName, bool>>, queue: QueueName, ok: bool) -> bool {
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.insert(queue, ok) != Some(ok)
+    }
+}
+
+pub struct Workers {
+    name: Arc<str>,
+    stop: CancellationToken,
+    cut: CancellationToken,
+    grace: Duration,
+    monitor: JoinHandle<()>,
+    pumps: Vec<Weak<Pump>>,
+    claimers: Vec<JoinHandle<()>>,
+    listener: JoinHandle<()>,
+    ackers: Vec<JoinHandle<()>>,
+    lease_stop: CancellationToken,
+    lease: std::thread::JoinHandle<()>,
+    counters: Arc<Counters>,
+    health: Arc<Health>,
+}
+
+impl Workers {
+    /// `name` must be unique per boot. `leases` is an engine on connections of its own, so that
+    /// a pool drained by jobs cannot cost a lease.
+    pub fn start<E: Engine, A: Send + Sync + 'static>(
+        engine: &E,
+        leases: E,
+        catalogue: &Arc<Catalogue<A>>,
+        app: &Arc<A>,
+        name: &str,
+        settings: &WorkerSettings,
+    ) -> std::io::Result<Self> {
+        let name: Arc<str> = name.into();
+        let (stop, cut, lease_stop) = (
+            CancellationToken::new(),
+            CancellationToken::new(),
+            CancellationToken::new(),
+        );
+        let counters = Arc::<Counters>::default();
+        let health = Arc::<Health>::default();
+        let mut monitor = Monitor::new().should_restart(|worker, error| {
+            // Our backend never errors; should the loop end all the same, it starts again.
+            tracing::error!(worker = worker.name(), %error, "worker loop ended, starting it again");
+            true
+        });
+        let (mut pumps, mut claimers, mut ackers) = (Vec::new(), Vec::new(), Vec::new());
+        let listener = {
+            let engine = engine.clone();
+            tokio::spawn(async move { engine.listen().await })
+        };
+        for queue in &settings.queues {
+            let pump_settings = PumpSettings {
+                worker: name.clone(),
+                queue: queue.queue,
+                prefetch: queue.prefetch.max(1),
+                batch: queue.batch.max(1),
+            };
+            let (pump, acks) = Pump::new(counters.clone());
+            let weak = Arc::downgrade(&pump);
+            pumps.push(weak.clone());
+            claimers.push(tokio::spawn(run_claimer(
+                engine.clone(),
+                pump.clone(),
+                pump_settings.clone(),
+                health.clone(),
+            )));
+            ackers.push(tokio::spawn(run_acker(
+                engine.clone(),
+                weak.clone(),
+                acks,
+                pump_settings.clone(),
+                health.clone(),
+            )));
+            tokio::spawn(run_marker(engine.clone(), weak));
+            let stack = stack(catalogue, app, &cut);
+            let concurrency = queue.concurrency.max(1);
+            // What the worker loop has taken it gives back only when its running jobs end. A slow
+            // queue therefore takes one job at a time, and the rest can go back at once.
+            let batch = if queue.prefetch > concurrency {
+                queue.batch.max(1)
+            } else {
+                1
+            };
+            let worker = format!("{name}/{}", queue.queue.as_str());
+            monitor = monitor.register(move |_| {
+                WorkerBuilder::new(worker.as_str())
+                    .backend(PumpBackend::new(pump.clone(), batch))
+                    .concurrency(concurrency)
+                    .build(stack.clone())
+            });
+        }
+        let signal = stop.clone();
+        let monitor = tokio::spawn(async move {
+            let signalled = async move {
+                signal.cancelled().await;
+                Ok::<(), std::io::Error>(())
+            };
+            if let Err(error) = monitor.run_with_signal(signalled).await {
+                tracing::error!(%error, "workers ended with an error");
+            }
+        });
+        let queues: Vec<QueueName> = settings.queues.iter().map(|q| q.queue).collect();
+        let lease = start_lease_thread(
+            leases,
+            name.clone(),
+            queues,
+            lease_stop.clone(),
+            health.clone(),
+        )?;
+        Ok(Self {
+            name,
+            stop,
+            cut,
+            grace: settings.grace,
+            monitor,
+            pumps,
+            claimers,
+            listener,
+            ackers,
+            lease_stop,
+            lease,
+            counters,
+            health,
+        })
+    }
+
+    pub fn health(&self) -> Arc<Health> {
+        self.health.clone()
+    }
+
+    /// Stops claiming, lets running jobs finish within the grace, hands the rest back with the
+    /// attempt restored, and sends every acknowledgement before it returns.
+    pub async fn drain<E: Engine>(self, engine: &E) -> DrainReport {
+        for pump in self.pumps.iter().filter_map(Weak::upgrade) {
+            pump.stop_claiming();
+        }
+        for claimer in self.claimers {
+            let _ = tokio::time::timeout(Duration::from_secs(2), claimer).await;
+        }
+        self.listener.abort();
+        self.stop.cancel();
+        let mut monitor = self.monitor;
+        if tokio::time::timeout(self.grace, &mut monitor)
+            .await
+            .is_err()
+        {
+            let before = self.counters.handed_back.load(Ordering::Relaxed);
+            self.cut.cancel();
+            // What is cut drops at its next await point; a job that never awaits is left to
+            // the lease.
+            let _ = tokio::time::timeout(Duration::from_millis(500), &mut monitor).await;
+            let after = self.counters.handed_back.load(Ordering::Relaxed);
+            self.counters
+                .cut
+                .fetch_add(after - before, Ordering::Relaxed);
+            monitor.abort();
+        }
+        for mut acker in self.ackers {
+            // The senders are gone with the worker and the claimer; the acker sends what is left.
+            if tokio::time::timeout(Duration::from_secs(2), &mut acker)
+                .await
+                .is_err()
+            {
+                acker.abort();
+            }
+        }
+        self.lease_stop.cancel();
+        let lease = self.lease;
+        let _ = tokio::task::spawn_blocking(move || lease.join()).await;
+        if let Err(error) = engine.retire(&self.name).await {
+            tracing::warn!(%error, "the worker could not sign off");
+        }
+        DrainReport {
+            finished: self.counters.finished.load(Ordering::Relaxed),
+            handed_back: self.counters.handed_back.load(Ordering::Relaxed),
+            cut: self.counters.cut.load(Ordering::Relaxed),
+            stale: self.counters.stale.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Leases are renewed on a thread with a runtime of its own: a job that burns every worker
+/// thread must not be taken for dead.
+fn start_lease_thread<E: Engine>(
+    engine: E,
+    name: Arc<str>,
+    queues: Vec<QueueName>,
+    stop: CancellationToken,
+    health: Arc<Health>,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name("leases".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                while !stop.is_cancelled() {
+                    let renewed = tokio::time::timeout(RENEWAL, engine.renew(&name, &queues)).await;
+                    let lost = !matches!(renewed, Ok(Ok(_)));
+                    if health.leases_lost.swap(lost, Ordering::Relaxed) != lost {
+                        tracing::warn!(lost, "lease renewal changed");
+                    }
+                    let pause = if lost { RENEWAL / 6 } else { RENEWAL };
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                }
+            });
+        })
+}
