@@ -50,7 +50,11 @@ pub(crate) struct Pump {
     unsent: AtomicUsize,
     /// Begun attempts by (id, token): `true` once the engine knows.
     begun: Mutex<HashMap<(i64, i64), bool>>,
+    /// No new claim begins.
     stopping: AtomicBool,
+    /// No claim is in flight either: what has not begun goes back. Were it to go back earlier, our
+    /// own last claim might fetch it again.
+    closed: AtomicBool,
     pub(crate) counters: Arc<Counters>,
 }
 
@@ -66,6 +70,7 @@ impl Pump {
             unsent: AtomicUsize::new(0),
             begun: Mutex::default(),
             stopping: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             counters,
         };
         (Arc::new(pump), receiver)
@@ -100,6 +105,10 @@ impl Pump {
     pub(crate) async fn take(&self, max: usize) -> Vec<Claimed> {
         loop {
             let filled = self.filled.notified();
+            if self.stopping() {
+                // What is left goes back; the worker loop drops this future when it closes.
+                std::future::pending::<()>().await;
+            }
             let taken: Vec<Claimed> = {
                 let mut buffer = lock(&self.buffer);
                 let count = buffer.len().min(max);
@@ -130,6 +139,7 @@ impl Pump {
     /// No more claims; what is buffered goes back. Safe to call again.
     pub(crate) fn stop(&self) {
         self.stop_claiming();
+        self.closed.store(true, Ordering::SeqCst);
         let waiting: Vec<Claimed> = lock(&self.buffer).drain(..).collect();
         self.depth.store(0, Ordering::Relaxed);
         for job in waiting {
@@ -139,6 +149,17 @@ impl Pump {
 
     pub(crate) fn stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// A job that was taken and will not begin: back to the engine, once no claim is in flight.
+    pub(crate) fn put_back(&self, job: Claimed) {
+        let mut buffer = lock(&self.buffer);
+        if self.closed.load(Ordering::SeqCst) {
+            drop(buffer);
+            self.hand_back(job.id, job.token);
+        } else {
+            buffer.push_back(job);
+        }
     }
 
     fn room(&self, prefetch: usize) -> usize {

@@ -57,7 +57,7 @@ where
         let pump = self.pump.clone();
         // Between the loop's buffer and here the worker may have been told to stop.
         if pump.stopping() {
-            pump.hand_back(id, token);
+            pump.put_back(task.args);
             return Box::pin(std::future::ready(Ok(())));
         }
         pump.begin(id, token);
