@@ -1,1 +1,12 @@
-//! vin
+//! What a VIN says: the offline decoder over NHTSA's vPIC data, and the comparison with what the
+//! dealer says.
+//!
+//! Pure but for one thing: the data file is unpacked once into a cache folder and verified by
+//! its digest. The decoder never overrules a dealer; `compare` only tells where they differ.
+
+mod compare;
+mod decoder;
+mod words;
+
+pub use compare::{Contradiction, blanks_filled, contradictions};
+pub use decoder::{Decoded, Decoder, DecoderError};
