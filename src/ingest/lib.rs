@@ -1,1 +1,14 @@
-//! ingest
+//! File bytes in, listing drafts and rejects out. Pure: no database, no network, no clock.
+//!
+//! Every row of a file ends as exactly one of: a draft, a lost row with its reasons, or a
+//! duplicate. A value that cannot be read costs the value, not the row; a row without identity
+//! costs the row, never the file; a file that is not a table at all is refused whole, by name.
+
+mod cells;
+mod mapping;
+mod reader;
+mod sniff;
+
+pub use mapping::{BUILT_IN, Mapping, MappingError};
+pub use reader::{ParsedRow, Reader, Reject};
+pub use sniff::FileProblem;

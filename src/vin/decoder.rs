@@ -89,11 +89,17 @@ fn intact(path: &Path) -> bool {
 fn unpack(cache: &Path, path: &Path) -> Result<(), DecoderError> {
     let io = |operation, path: &Path| {
         let path = path.to_owned();
-        move |source| DecoderError::Io { operation, path, source }
+        move |source| DecoderError::Io {
+            operation,
+            path,
+            source,
+        }
     };
     fs::create_dir_all(cache).map_err(io("make a folder for", cache))?;
     let mut decoder = zstd::Decoder::new(PACKED).map_err(io("unpack", path))?;
-    decoder.window_log_max(WINDOW_LOG).map_err(io("unpack", path))?;
+    decoder
+        .window_log_max(WINDOW_LOG)
+        .map_err(io("unpack", path))?;
     let mut bytes = Vec::with_capacity(usize::try_from(UNPACKED_BYTES).unwrap_or_default());
     decoder
         .take(UNPACKED_BYTES + 1)
@@ -101,7 +107,9 @@ fn unpack(cache: &Path, path: &Path) -> Result<(), DecoderError> {
         .map_err(io("unpack", path))?;
     let found = blake3::hash(&bytes).to_hex();
     if found.as_str() != DIGEST {
-        return Err(DecoderError::Digest { found: found.to_string() });
+        return Err(DecoderError::Digest {
+            found: found.to_string(),
+        });
     }
     let part = cache.join(format!("vpic-{}.part", std::process::id()));
     let mut file = fs::File::create(&part).map_err(io("write", &part))?;
@@ -122,7 +130,11 @@ fn decoded(flat: FlatResult<'_>) -> Decoded {
             })
             .filter(|text| !text.is_empty() && text != "Not Applicable")
     };
-    let number = |name: &str| text(name).and_then(|text| text.parse::<f64>().ok()).and_then(whole);
+    let number = |name: &str| {
+        text(name)
+            .and_then(|text| text.parse::<f64>().ok())
+            .and_then(whole)
+    };
     let facts = Details {
         year: flat.model_year.map(i64::from),
         make: text("Make").map(|make| words::make(&make)),
@@ -161,7 +173,9 @@ mod tests {
 
     fn decoder() -> &'static Decoder {
         static DECODER: OnceLock<Decoder> = OnceLock::new();
-        DECODER.get_or_init(|| Decoder::open(&std::env::temp_dir().join("forecourt-vin-test")).unwrap())
+        DECODER.get_or_init(|| {
+            Decoder::open(&std::env::temp_dir().join("forecourt-vin-test")).unwrap()
+        })
     }
 
     #[test]
@@ -187,9 +201,14 @@ mod tests {
 
     #[test]
     fn a_damaged_cache_is_unpacked_again() {
-        let cache = std::env::temp_dir().join(format!("forecourt-vin-damaged-{}", std::process::id()));
+        let cache =
+            std::env::temp_dir().join(format!("forecourt-vin-damaged-{}", std::process::id()));
         fs::create_dir_all(&cache).unwrap();
-        fs::write(cache.join(format!("vpic-{}.rkyv", &DIGEST[..16])), b"not the file").unwrap();
+        fs::write(
+            cache.join(format!("vpic-{}.rkyv", &DIGEST[..16])),
+            b"not the file",
+        )
+        .unwrap();
         assert!(Decoder::open(&cache).is_ok());
         fs::remove_dir_all(&cache).unwrap();
     }

@@ -9,7 +9,11 @@ pub(crate) fn make(text: &str) -> String {
     let mut first = true;
     text.chars()
         .map(|c| {
-            let letter = if first { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+            let letter = if first {
+                c.to_ascii_uppercase()
+            } else {
+                c.to_ascii_lowercase()
+            };
             first = !c.is_ascii_alphabetic();
             letter
         })
@@ -102,6 +106,9 @@ mod tests {
             Some("SUV")
         );
         assert_eq!(drivetrain("4WD/4-Wheel Drive/4x4").as_deref(), Some("4WD"));
-        assert_eq!(fuel("Compressed Hydrogen/Hydrogen").as_deref(), Some("Hydrogen"));
+        assert_eq!(
+            fuel("Compressed Hydrogen/Hydrogen").as_deref(),
+            Some("Hydrogen")
+        );
     }
 }

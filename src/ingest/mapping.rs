@@ -1,0 +1,179 @@
+//! Mappings: which column of a dealer's file fills which field, as data.
+
+use domain::{Field, FieldType, Kind};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mapping {
+    pub name: String,
+    pub kind: Kind,
+    #[serde(default)]
+    pub delimiter: Option<char>,
+    pub columns: Vec<Column>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    pub to: Field,
+    /// Header names that mean this column; case, blanks and punctuation do not matter. The first
+    /// one the file has with a value in the row wins.
+    pub from: Vec<String>,
+    #[serde(default, rename = "as")]
+    pub read_as: Option<ReadAs>,
+    /// The file is refused when none of the names is in its header.
+    #[serde(default)]
+    pub required: bool,
+    /// Cell text (compared without case) to the value it means.
+    #[serde(default)]
+    pub words: BTreeMap<String, String>,
+    /// Between the items of a list.
+    #[serde(default)]
+    pub separator: Option<char>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadAs {
+    Text,
+    Number,
+    Year,
+    /// US dollars to cents.
+    Money,
+    /// Odometer in miles unless the cell says otherwise; kept in kilometres.
+    Miles,
+    Kilometres,
+    /// Engine size in litres (`3.5L`), kept in cubic centimetres.
+    Litres,
+    List,
+    Date,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum MappingError {
+    #[error("mapping {name} is not readable: {problem}")]
+    Unreadable { name: String, problem: String },
+    #[error("mapping {name} has no column for {field}")]
+    NoIdentity { name: String, field: &'static str },
+    #[error("mapping {name}: field {field} is a {kind:?}, it cannot be read as {read_as:?}")]
+    Type {
+        name: String,
+        field: &'static str,
+        kind: FieldType,
+        read_as: ReadAs,
+    },
+    #[error("there is no mapping {0:?}; built in are homenet and equipment")]
+    Unknown(String),
+}
+
+/// Name and text of the mappings that ship with the program.
+pub const BUILT_IN: &[(&str, &str)] = &[
+    ("homenet", include_str!("mappings/homenet.yaml")),
+    ("equipment", include_str!("mappings/equipment.yaml")),
+];
+
+impl Mapping {
+    pub fn built_in(name: &str) -> Result<Self, MappingError> {
+        let (name, text) = BUILT_IN
+            .iter()
+            .find(|(known, _)| *known == name)
+            .ok_or_else(|| MappingError::Unknown(name.to_owned()))?;
+        Self::parse(name, text)
+    }
+
+    pub fn parse(name: &str, yaml: &str) -> Result<Self, MappingError> {
+        let mapping: Self =
+            serde_norway::from_str(yaml).map_err(|error| MappingError::Unreadable {
+                name: name.to_owned(),
+                problem: error.to_string(),
+            })?;
+        mapping.check()?;
+        Ok(mapping)
+    }
+
+    fn check(&self) -> Result<(), MappingError> {
+        if !self
+            .columns
+            .iter()
+            .any(|column| column.to == Field::StockNumber)
+        {
+            return Err(MappingError::NoIdentity {
+                name: self.name.clone(),
+                field: Field::StockNumber.name(),
+            });
+        }
+        for column in &self.columns {
+            let (kind, read_as) = (column.to.field_type(), column.read_as());
+            let fits = match read_as {
+                ReadAs::Text => kind == FieldType::Text,
+                ReadAs::List => kind == FieldType::List,
+                ReadAs::Date => kind == FieldType::Date,
+                _ => kind == FieldType::Number,
+            };
+            if !fits {
+                return Err(MappingError::Type {
+                    name: self.name.clone(),
+                    field: column.to.name(),
+                    kind,
+                    read_as,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Column {
+    pub(crate) fn read_as(&self) -> ReadAs {
+        self.read_as.unwrap_or(match self.to.field_type() {
+            FieldType::Text => ReadAs::Text,
+            FieldType::Number => ReadAs::Number,
+            FieldType::List => ReadAs::List,
+            FieldType::Date => ReadAs::Date,
+        })
+    }
+}
+
+/// `Selling Price`, `SellingPrice` and `selling_price` are one name.
+pub(crate) fn folded(header: &str) -> String {
+    header
+        .chars()
+        .filter(|c| c.is_alphanumeric() || *c == '#')
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_mapping_is_sound() {
+        for (name, _) in BUILT_IN {
+            Mapping::built_in(name).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_mapping_that_cannot_work_says_why() {
+        let no_stock = "name: x\nkind: vehicle\ncolumns:\n  - {to: make, from: [make]}\n";
+        assert!(matches!(
+            Mapping::parse("x", no_stock),
+            Err(MappingError::NoIdentity { .. })
+        ));
+        let wrong = "name: x\nkind: vehicle\ncolumns:\n  - {to: stock_number, from: [s]}\n  - {to: year, from: [y], as: list}\n";
+        assert!(matches!(
+            Mapping::parse("x", wrong),
+            Err(MappingError::Type { .. })
+        ));
+        let typo = "name: x\nkind: vehicle\ncolumns:\n  - {to: stock_number, form: [s]}\n";
+        assert!(
+            Mapping::parse("x", typo)
+                .unwrap_err()
+                .to_string()
+                .contains("form")
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! What kind of file is this, before any row is read.
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileProblem {
+    #[error("the file is empty")]
+    Empty,
+    #[error("the file is {found}, not a table of text")]
+    WrongMagic { found: &'static str },
+    #[error("the file has NUL bytes: it is binary, or text in an encoding that is not supported")]
+    Binary,
+    #[error("the file ends in the middle of a character of {encoding}")]
+    Truncated { encoding: &'static str },
+    #[error("the file ends inside a quoted cell that opened near row {row}")]
+    OpenQuote { row: u64 },
+    #[error("no column is called {wanted}; the file has: {have}")]
+    MissingColumn { wanted: String, have: String },
+    #[error("the header names {0:?} twice")]
+    DoubleColumn(String),
+    #[error("the header has {0} columns, a file may have 500")]
+    TooWide(usize),
+    #[error("row {row} cannot be read: {problem}")]
+    Unreadable { row: u64, problem: String },
+}
+
+impl FileProblem {
+    /// The rule's stable name.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Empty => "file_empty",
+            Self::WrongMagic { .. } => "file_wrong_magic",
+            Self::Binary => "file_binary",
+            Self::Truncated { .. } => "file_truncated",
+            Self::OpenQuote { .. } => "file_open_quote",
+            Self::MissingColumn { .. } => "file_missing_column",
+            Self::DoubleColumn(_) => "file_double_column",
+            Self::TooWide(_) => "file_too_wide",
+            Self::Unreadable { .. } => "file_unreadable",
+        }
+    }
+}
+
+/// First bytes of formats people drop by mistake.
+const MAGICS: &[(&[u8], &str)] = &[
+    (b"PK\x03\x04", "a zip archive or an Excel workbook"),
+    (b"\x1f\x8b", "gzip"),
+    (b"%PDF", "a PDF"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"<!DOCTYPE", "a web page"),
+    (b"<html", "a web page"),
+    (b"<?xml", "XML"),
+];
+
+/// How far into a file a decision about it looks.
+const HEAD: usize = 8 * 1024;
+
+/// The whole file as UTF-8 text bytes without a byte-order mark. Bytes that are not UTF-8 are
+/// left for the reader, cell by cell.
+pub(crate) fn to_text(bytes: Vec<u8>) -> Result<Vec<u8>, FileProblem> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(FileProblem::Empty);
+    }
+    let start = bytes
+        .iter()
+        .position(|b| !b.is_ascii_whitespace())
+        .unwrap_or(0);
+    for (magic, found) in MAGICS {
+        if bytes[start..].len() >= magic.len()
+            && bytes[start..start + magic.len()].eq_ignore_ascii_case(magic)
+        {
+            return Err(FileProblem::WrongMagic { found });
+        }
+    }
+    let (encoding, mark) = match bytes.as_slice() {
+        [0xff, 0xfe, ..] => (Some(encoding_rs::UTF_16LE), 2),
+        [0xfe, 0xff, ..] => (Some(encoding_rs::UTF_16BE), 2),
+        [0xef, 0xbb, 0xbf, ..] => (None, 3),
+        _ => (None, 0),
+    };
+    if let Some(encoding) = encoding {
+        if bytes.len() % 2 == 1 {
+            return Err(FileProblem::Truncated {
+                encoding: encoding.name(),
+            });
+        }
+        let (text, _, _) = encoding.decode(&bytes[mark..]);
+        return Ok(text.into_owned().into_bytes());
+    }
+    if bytes[..bytes.len().min(HEAD)].contains(&0) {
+        return Err(FileProblem::Binary);
+    }
+    let mut bytes = bytes;
+    bytes.drain(..mark);
+    Ok(bytes)
+}
+
+/// The delimiter that splits the first line most; a comma when nothing does.
+pub(crate) fn delimiter(text: &[u8]) -> u8 {
+    let line = text.split(|b| *b == b'\n').next().unwrap_or_default();
+    let count = |wanted: u8| {
+        let mut quoted = false;
+        line.iter()
+            .filter(|b| {
+                quoted ^= **b == b'"';
+                !quoted && **b == wanted
+            })
+            .count()
+    };
+    [b',', b'\t', b'|', b';']
+        .into_iter()
+        .rev()
+        .max_by_key(|candidate| count(*candidate))
+        .filter(|best| count(*best) > 0)
+        .unwrap_or(b',')
+}
+
+/// UTF-8 when it is, else Windows-1252, which every byte is.
+pub(crate) fn decode(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => encoding_rs::WINDOWS_1252.decode(bytes).0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_table_is_refused_by_name() {
+        let rule = |bytes: &[u8]| to_text(bytes.to_vec()).unwrap_err().rule();
+        assert_eq!(rule(b" \r\n "), "file_empty");
+        assert_eq!(rule(b"PK\x03\x04rest"), "file_wrong_magic");
+        assert_eq!(rule(b"\n<html><body>404"), "file_wrong_magic");
+        assert_eq!(rule(b"vin\0stock"), "file_binary");
+        assert_eq!(rule(b"\xff\xfea\0b"), "file_truncated");
+    }
+
+    #[test]
+    fn the_delimiter_is_found_outside_quotes() {
+        assert_eq!(delimiter(b"a,b,c\n1|2|3|4|5"), b',');
+        assert_eq!(delimiter(b"\"a,b,c\"|d|e"), b'|');
+        assert_eq!(delimiter(b"a\tb\tc"), b'\t');
+        assert_eq!(delimiter(b"alone"), b',');
+    }
+
+    #[test]
+    fn utf16_and_windows_1252_are_read() {
+        let wide: Vec<u8> = [0xff, 0xfe]
+            .into_iter()
+            .chain("é,b".encode_utf16().flat_map(u16::to_le_bytes))
+            .collect();
+        assert_eq!(to_text(wide).unwrap(), "é,b".as_bytes());
+        assert_eq!(decode(b"caf\xe9"), "café");
+    }
+}
