@@ -1,0 +1,41 @@
+//! May this listing be published on this channel? Every reason why not, by name.
+
+use crate::definition::Check;
+use domain::{Listing, Status};
+
+/// The reasons this check gives against a listing; `vin_seen` says an earlier row has its VIN.
+pub(crate) fn reason(check: Check, listing: &Listing, vin_seen: bool) -> Option<&'static str> {
+    let details = &listing.details;
+    let condition = details.condition.as_deref().unwrap_or_default();
+    match check {
+        Check::Vin => match &listing.vin {
+            None => Some("vin_missing"),
+            Some(vin) if !vin.check_digit_ok() => Some("vin_check_digit"),
+            Some(_) => None,
+        },
+        Check::UniqueVin => vin_seen.then_some("vin_duplicate"),
+        Check::Price => details
+            .price_cents
+            .is_none_or(|cents| cents <= 0)
+            .then_some("price_missing"),
+        Check::Photo => details.image_urls.is_empty().then_some("photo_missing"),
+        Check::CleanTitle => {
+            let clean = details
+                .title_brand
+                .as_deref()
+                .is_none_or(|brand| brand.eq_ignore_ascii_case("clean"));
+            (!clean).then_some("title_branded")
+        }
+        Check::Available => match listing.status {
+            Status::Available => None,
+            Status::Pending => Some("status_pending"),
+            Status::Sold => Some("status_sold"),
+            Status::Removed | Status::Archived => Some("status_removed"),
+        },
+        Check::OdometerIfUsed => (!condition.eq_ignore_ascii_case("new")
+            && details.odometer_km.is_none())
+        .then_some("odometer_missing"),
+        Check::MsrpIfNew => (condition.eq_ignore_ascii_case("new") && details.msrp_cents.is_none())
+            .then_some("msrp_missing"),
+    }
+}
