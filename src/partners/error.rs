@@ -1,0 +1,48 @@
+//! What went wrong outside, as a decision a caller can take.
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    NotFound,
+    /// Credentials refused, or a host key that is not the pinned one.
+    Denied,
+    Unavailable,
+    TimedOut,
+    Throttled,
+    /// What came back is not what was asked for.
+    Corrupt,
+    /// We asked for something no partner could answer: an unsafe name, a bad setting.
+    Refused,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} {target}: {message}")]
+pub struct PartnerError {
+    pub kind: ErrorKind,
+    pub operation: &'static str,
+    pub target: String,
+    pub message: String,
+}
+
+impl PartnerError {
+    pub(crate) fn new(
+        kind: ErrorKind,
+        operation: &'static str,
+        target: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            operation,
+            target: target.into(),
+            message: message.into(),
+        }
+    }
+
+    /// Trying again may help.
+    pub fn passing(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::Unavailable | ErrorKind::TimedOut | ErrorKind::Throttled
+        )
+    }
+}

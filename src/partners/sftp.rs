@@ -1,0 +1,275 @@
+//! A dealer's SFTP drop, by libssh2. Blocking: call it on the blocking pool.
+//!
+//! The host key is pinned: a server with another key is never sent a password.
+
+use crate::{ErrorKind, PartnerError};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use secrecy::{ExposeSecret, SecretString};
+use ssh2::{HashType, Session, Sftp};
+use std::io::{Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::path::Path;
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+pub struct SftpSettings {
+    pub host: String,
+    pub port: u16,
+    pub username: String,
+    pub password: SecretString,
+    /// `SHA256:…`, as `ssh-keyscan | ssh-keygen -lf -` prints it.
+    pub host_key: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteFile {
+    pub name: String,
+    pub bytes: u64,
+    /// Seconds since 1970, as the server says.
+    pub modified: Option<i64>,
+}
+
+const CONNECT: Duration = Duration::from_secs(10);
+/// For any one exchange with the server.
+const ANSWER_MILLISECONDS: u32 = 30_000;
+/// A file larger than this is not an inventory file.
+pub const LARGEST_FILE: u64 = 512 * 1024 * 1024;
+/// A folder with more entries than this is not a drop.
+const MOST_FILES: usize = 100_000;
+
+pub struct SftpClient {
+    sftp: Sftp,
+    target: String,
+}
+
+impl SftpClient {
+    pub fn connect(settings: &SftpSettings) -> Result<Self, PartnerError> {
+        let target = format!("{}:{}", settings.host, settings.port);
+        let address = (settings.host.as_str(), settings.port)
+            .to_socket_addrs()
+            .ok()
+            .and_then(|mut addresses| addresses.next())
+            .ok_or_else(|| error(ErrorKind::NotFound, "find host", &target, "no such host"))?;
+        let stream = TcpStream::connect_timeout(&address, CONNECT).map_err(|e| {
+            error(
+                ErrorKind::Unavailable,
+                "connect to",
+                &target,
+                &e.to_string(),
+            )
+        })?;
+        let mut session = Session::new().map_err(|e| {
+            error(
+                ErrorKind::Unavailable,
+                "open session with",
+                &target,
+                e.message(),
+            )
+        })?;
+        session.set_timeout(ANSWER_MILLISECONDS);
+        session.set_tcp_stream(stream);
+        session
+            .handshake()
+            .map_err(|e| failed("shake hands with", &target, &e))?;
+        check_host_key(&session, settings, &target)?;
+        session
+            .userauth_password(&settings.username, settings.password.expose_secret())
+            .map_err(|e| failed("log in to", &target, &e))?;
+        let sftp = session
+            .sftp()
+            .map_err(|e| failed("open sftp on", &target, &e))?;
+        Ok(Self { sftp, target })
+    }
+
+    /// Plain files of a folder that match the pattern, by name. A name that could lead elsewhere
+    /// is left out and returned apart, for an alert.
+    pub fn list(
+        &self,
+        folder: &str,
+        pattern: &str,
+    ) -> Result<(Vec<RemoteFile>, Vec<String>), PartnerError> {
+        let entries = self
+            .sftp
+            .readdir(Path::new(folder))
+            .map_err(|e| failed("list", &format!("{}{folder}", self.target), &e))?;
+        if entries.len() > MOST_FILES {
+            let message = format!("{} entries, a drop may have {MOST_FILES}", entries.len());
+            return Err(error(ErrorKind::Corrupt, "list", &self.target, &message));
+        }
+        let (mut files, mut unsafe_names) = (Vec::new(), Vec::new());
+        for (path, stat) in entries {
+            let Some(name) = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+            else {
+                continue;
+            };
+            // `lstat` semantics: a link is not a plain file, wherever it points.
+            if !stat.is_file() {
+                continue;
+            }
+            if !safe_name(&name) {
+                unsafe_names.push(name);
+            } else if matches(pattern, &name) {
+                files.push(RemoteFile {
+                    name,
+                    bytes: stat.size.unwrap_or(0),
+                    modified: stat.mtime.and_then(|t| i64::try_from(t).ok()),
+                });
+            }
+        }
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok((files, unsafe_names))
+    }
+
+    pub fn fetch(&self, folder: &str, file: &RemoteFile) -> Result<Vec<u8>, PartnerError> {
+        let target = format!("{}{folder}/{}", self.target, file.name);
+        if file.bytes > LARGEST_FILE {
+            let message = format!("{} bytes, a file may have {LARGEST_FILE}", file.bytes);
+            return Err(error(ErrorKind::Corrupt, "fetch", &target, &message));
+        }
+        let remote = self
+            .sftp
+            .open(&Path::new(folder).join(&file.name))
+            .map_err(|e| failed("open", &target, &e))?;
+        let mut bytes = Vec::new();
+        remote
+            .take(LARGEST_FILE + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|e| error(ErrorKind::Unavailable, "fetch", &target, &e.to_string()))?;
+        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) != file.bytes {
+            let message = format!(
+                "{} bytes came, {} were listed: it is still being written",
+                bytes.len(),
+                file.bytes
+            );
+            return Err(error(ErrorKind::Unavailable, "fetch", &target, &message));
+        }
+        Ok(bytes)
+    }
+
+    /// Written aside and renamed: a reader sees the whole file or none. An existing file of the
+    /// name is replaced.
+    pub fn put(&self, folder: &str, name: &str, bytes: &[u8]) -> Result<(), PartnerError> {
+        let target = format!("{}{folder}/{name}", self.target);
+        if !safe_name(name) {
+            return Err(error(
+                ErrorKind::Refused,
+                "put",
+                &target,
+                "not a safe file name",
+            ));
+        }
+        let (part, path) = (
+            Path::new(folder).join(format!(".{name}.part")),
+            Path::new(folder).join(name),
+        );
+        let mut remote = self
+            .sftp
+            .create(&part)
+            .map_err(|e| failed("create", &target, &e))?;
+        remote
+            .write_all(bytes)
+            .and_then(|()| remote.flush())
+            .map_err(|e| error(ErrorKind::Unavailable, "write", &target, &e.to_string()))?;
+        remote.close().map_err(|e| failed("close", &target, &e))?;
+        // SFTP version 3 does not rename over an existing file.
+        let _ = self.sftp.unlink(&path);
+        self.sftp
+            .rename(&part, &path, None)
+            .map_err(|e| failed("rename", &target, &e))
+    }
+
+    pub fn make_folder(&self, folder: &str) -> Result<(), PartnerError> {
+        if self.sftp.stat(Path::new(folder)).is_ok() {
+            return Ok(());
+        }
+        self.sftp
+            .mkdir(Path::new(folder), 0o755)
+            .map_err(|e| failed("make folder", &format!("{}{folder}", self.target), &e))
+    }
+}
+
+fn check_host_key(
+    session: &Session,
+    settings: &SftpSettings,
+    target: &str,
+) -> Result<(), PartnerError> {
+    let found = session
+        .host_key_hash(HashType::Sha256)
+        .map(|hash| format!("SHA256:{}", STANDARD_NO_PAD.encode(hash)))
+        .unwrap_or_default();
+    if found == settings.host_key {
+        return Ok(());
+    }
+    let message = format!("its host key is {found}, pinned is {}", settings.host_key);
+    Err(error(ErrorKind::Denied, "trust", target, &message))
+}
+
+/// No separators, no climbing, no hidden or control names; what a file in our ledger may be called.
+pub fn safe_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 200
+        && !name.starts_with('.')
+        && !name.contains("..")
+        && name
+            .chars()
+            .all(|c| !c.is_control() && !matches!(c, '/' | '\\' | ':' | '\u{fffd}'))
+}
+
+/// `*` is any run of characters; case does not matter.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    fn go(pattern: &[u8], name: &[u8]) -> bool {
+        match (pattern.first(), name.first()) {
+            (None, None) => true,
+            (Some(b'*'), _) => {
+                go(&pattern[1..], name) || (!name.is_empty() && go(pattern, &name[1..]))
+            }
+            (Some(p), Some(n)) => p.eq_ignore_ascii_case(n) && go(&pattern[1..], &name[1..]),
+            _ => false,
+        }
+    }
+    // Two stars in a row mean one; more stars than this would cost exponential time.
+    pattern.matches('*').count() <= 4 && go(pattern.as_bytes(), name.as_bytes())
+}
+
+fn error(kind: ErrorKind, operation: &'static str, target: &str, message: &str) -> PartnerError {
+    PartnerError::new(kind, operation, target, message)
+}
+
+fn failed(operation: &'static str, target: &str, failure: &ssh2::Error) -> PartnerError {
+    use ssh2::ErrorCode::{SFTP, Session};
+    let kind = match failure.code() {
+        SFTP(2) => ErrorKind::NotFound,
+        SFTP(3) | Session(-18) => ErrorKind::Denied,
+        Session(-9 | -23) => ErrorKind::TimedOut,
+        _ => ErrorKind::Unavailable,
+    };
+    error(kind, operation, target, failure.message())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_elsewhere_are_not_safe() {
+        for name in ["stock.csv", "Bayview 2026-11-22.txt"] {
+            assert!(safe_name(name), "{name}");
+        }
+        for name in [
+            "", "../x", "a/b", "..", ".hidden", "a\\b", "c:x", "x\n.csv", "a..b",
+        ] {
+            assert!(!safe_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn patterns_are_shell_like() {
+        assert!(matches("*.csv", "STOCK.CSV"));
+        assert!(matches("bay*2026*.txt", "bayview-2026-11.txt"));
+        assert!(!matches("*.csv", "stock.csv.part"));
+        assert!(!matches("*****", "a"));
+    }
+}
