@@ -116,3 +116,23 @@ CREATE TABLE workers (
     seen_at    timestamptz NOT NULL DEFAULT now(),
     queues     text[] NOT NULL
 );
+
+-- A partition for each of the coming days, so that pruning old history drops tables instead of
+-- rows. A day whose rows already went to the default partition stays there.
+CREATE FUNCTION ensure_history_days(ahead int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    first_day date := current_date;
+    made int := 0;
+    day date;
+BEGIN
+    FOR day IN SELECT first_day + n FROM generate_series(0, ahead) n LOOP
+        IF to_regclass('jobs_history_' || to_char(day, 'YYYYMMDD')) IS NULL
+           AND NOT EXISTS (SELECT 1 FROM jobs_history_rest
+                           WHERE finished_at >= day AND finished_at < day + 1) THEN
+            EXECUTE format('CREATE TABLE %I PARTITION OF jobs_history FOR VALUES FROM (%L) TO (%L)',
+                'jobs_history_' || to_char(day, 'YYYYMMDD'), day, day + 1);
+            made := made + 1;
+        END IF;
+    END LOOP;
+    RETURN made;
+END $$;

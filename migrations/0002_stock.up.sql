@@ -71,6 +71,7 @@ CREATE TABLE source_rejects (
     value       text NOT NULL,
     rule        text NOT NULL,
     message     text NOT NULL,
+    row_lost    boolean NOT NULL,
     PRIMARY KEY (file_id, row, column_name, rule)
 );
 

@@ -10,6 +10,7 @@ pub mod draft;
 pub mod field;
 pub mod filter;
 pub mod listing;
+pub mod merge;
 pub mod money;
 pub mod odometer;
 pub mod provenance;

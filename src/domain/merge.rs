@@ -1,0 +1,196 @@
+//! Whose value stands when a file, a client or the VIN says something new about a listing.
+//!
+//! - an operator's value stands until it is released;
+//! - a file or client sets what it says; what it leaves blank it clears, if it had set it;
+//! - a VIN only fills blanks.
+//!
+//! Every field that changes hands says who set it, and over what.
+
+use crate::{
+    Details, Field, Kind, Listing, ListingDraft, Origin, Provenance, Source, Status, Value,
+};
+
+/// A listing that a draft begins.
+pub fn begin(dealer_id: i64, draft: &ListingDraft, origin: &Origin) -> Listing {
+    let mut listing = Listing {
+        id: 0,
+        dealer_id,
+        kind: draft.kind,
+        status: Status::Available,
+        stock_number: draft.stock_number.clone(),
+        vin: None,
+        serial: None,
+        details: Details::default(),
+        provenance: Provenance::default(),
+        version: 1,
+    };
+    apply(&mut listing, draft, origin);
+    listing
+}
+
+/// Brings a listing up to what the draft says. `true` when anything a reader can see changed.
+pub fn apply(listing: &mut Listing, draft: &ListingDraft, origin: &Origin) -> bool {
+    let mut changed = false;
+    if draft.kind != listing.kind && listing.kind != Kind::Parent {
+        listing.kind = draft.kind;
+        changed = true;
+    }
+    if matches!(
+        listing.status,
+        Status::Removed | Status::Sold | Status::Archived
+    ) {
+        listing.status = Status::Available;
+        changed = true;
+    }
+    if draft.vin.is_some() && draft.vin != listing.vin {
+        let over = listing.vin.as_ref().map(ToString::to_string);
+        listing.provenance.set(
+            Field::Vin,
+            Origin {
+                over,
+                ..origin.clone()
+            },
+        );
+        listing.vin.clone_from(&draft.vin);
+        changed = true;
+    }
+    if draft.serial.is_some() && draft.serial != listing.serial {
+        let over = listing.serial.clone();
+        listing.provenance.set(
+            Field::Serial,
+            Origin {
+                over,
+                ..origin.clone()
+            },
+        );
+        listing.serial.clone_from(&draft.serial);
+        changed = true;
+    }
+    for &field in Details::FIELDS {
+        changed |= set(listing, field, draft.details.get(field), origin);
+    }
+    changed
+}
+
+/// Fills one blank field from the VIN. `false` when the field has a value.
+pub fn fill(listing: &mut Listing, field: Field, value: Value<'_>) -> bool {
+    if listing.details.get(field).is_some() || !listing.details.set(field, Some(value)) {
+        return false;
+    }
+    let origin = Origin {
+        source: Source::Vin,
+        file: None,
+        row: None,
+        over: None,
+    };
+    listing.provenance.set(field, origin);
+    true
+}
+
+fn set(listing: &mut Listing, field: Field, said: Option<Value<'_>>, origin: &Origin) -> bool {
+    let before = listing.details.get(field);
+    if before == said {
+        return false;
+    }
+    let holder = listing.provenance.get(field).map(|o| o.source);
+    if holder == Some(Source::Operator) && origin.source != Source::Operator {
+        return false;
+    }
+    // A blank clears only what the same kind of source had set.
+    if said.is_none() && holder != Some(origin.source) {
+        return false;
+    }
+    let over = before.map(|value| value.to_string());
+    let cleared = said.is_none();
+    if !listing.details.set(field, said) {
+        return false;
+    }
+    if cleared {
+        listing.provenance.0.remove(&field);
+    } else {
+        listing.provenance.set(
+            field,
+            Origin {
+                over,
+                ..origin.clone()
+            },
+        );
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(row: u64) -> Origin {
+        Origin {
+            source: Source::File,
+            file: Some(1),
+            row: Some(row),
+            over: None,
+        }
+    }
+
+    fn draft(price: Option<i64>, color: Option<&str>) -> ListingDraft {
+        ListingDraft {
+            kind: Kind::Vehicle,
+            stock_number: "A1".into(),
+            vin: None,
+            serial: None,
+            details: Details {
+                price_cents: price,
+                exterior_color: color.map(Into::into),
+                ..Details::default()
+            },
+            row: 1,
+        }
+    }
+
+    #[test]
+    fn the_same_draft_twice_changes_nothing() {
+        let draft = draft(Some(100), Some("Red"));
+        let mut listing = begin(1, &draft, &file(1));
+        let before = listing.clone();
+        assert!(!apply(&mut listing, &draft, &file(9)));
+        assert_eq!(listing, before);
+    }
+
+    #[test]
+    fn a_change_says_who_and_over_what() {
+        let mut listing = begin(1, &draft(Some(100), None), &file(1));
+        assert!(apply(&mut listing, &draft(Some(90), None), &file(2)));
+        let origin = listing.provenance.get(Field::PriceCents).unwrap();
+        assert_eq!((origin.row, origin.over.as_deref()), (Some(2), Some("100")));
+    }
+
+    #[test]
+    fn an_operators_value_survives_the_next_file() {
+        let mut listing = begin(1, &draft(Some(100), None), &file(1));
+        let operator = Origin {
+            source: Source::Operator,
+            file: None,
+            row: None,
+            over: None,
+        };
+        apply(&mut listing, &draft(Some(80), None), &operator);
+        assert!(!apply(&mut listing, &draft(Some(100), None), &file(3)));
+        assert_eq!(listing.details.price_cents, Some(80));
+    }
+
+    #[test]
+    fn a_blank_clears_what_the_file_had_set_but_not_what_the_vin_filled() {
+        let mut listing = begin(1, &draft(Some(100), Some("Red")), &file(1));
+        assert!(fill(&mut listing, Field::Doors, Value::Number(4)));
+        assert!(!fill(
+            &mut listing,
+            Field::ExteriorColor,
+            Value::Text("Blue".into())
+        ));
+        assert!(apply(&mut listing, &draft(None, Some("Red")), &file(2)));
+        assert_eq!(
+            (listing.details.price_cents, listing.details.doors),
+            (None, Some(4))
+        );
+    }
+}

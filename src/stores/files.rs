@@ -1,0 +1,276 @@
+//! The ledger of every file seen: where its raw copy lies, how far its load came, what was
+//! refused.
+
+use crate::error::{Res, StoreError};
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::PgConnection;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileState {
+    /// The raw copy is kept; loading has not ended.
+    Fetched,
+    Loaded,
+    /// Waits for an operator: see `held_reason`.
+    Held,
+}
+
+impl FileState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fetched => "fetched",
+            Self::Loaded => "loaded",
+            Self::Held => "held",
+        }
+    }
+
+    fn parse(word: &str) -> Self {
+        match word {
+            "loaded" => Self::Loaded,
+            "held" => Self::Held,
+            _ => Self::Fetched,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct NewFile {
+    pub source_id: i64,
+    pub name: String,
+    pub digest: String,
+    pub bytes: i64,
+    pub modified_at: Option<Timestamp>,
+    pub object_key: String,
+}
+
+/// What one slice of a load did; added to the file's totals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FileCounts {
+    pub rows: i64,
+    pub created: i64,
+    pub updated: i64,
+    pub unchanged: i64,
+    pub rejected: i64,
+    pub duplicates: i64,
+    pub removed: i64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceFile {
+    pub id: i64,
+    pub source_id: i64,
+    pub name: String,
+    pub digest: String,
+    pub bytes: i64,
+    pub seen_at: Timestamp,
+    #[serde(skip)]
+    pub object_key: String,
+    pub state: FileState,
+    pub held_reason: Option<String>,
+    pub released_by: Option<String>,
+    /// Where a cut load goes on.
+    pub next_row: i64,
+    pub counts: FileCounts,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct RejectRow {
+    pub row: i64,
+    pub column: String,
+    pub value: String,
+    pub rule: String,
+    pub message: String,
+    pub row_lost: bool,
+}
+
+pub struct Files;
+
+impl Files {
+    /// Records a file. A digest known from the same source is not recorded again: its id, `false`.
+    pub async fn record(conn: &mut PgConnection, file: &NewFile) -> Res<(i64, bool)> {
+        let inserted = sqlx::query_scalar!(
+            "INSERT INTO source_files (source_id, name, digest, bytes, modified_at, object_key)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (source_id, digest) DO NOTHING RETURNING id",
+            file.source_id,
+            file.name,
+            file.digest,
+            file.bytes,
+            file.modified_at.map(crate::unstamp),
+            file.object_key
+        )
+        .fetch_optional(&mut *conn)
+        .await?;
+        if let Some(id) = inserted {
+            return Ok((id, true));
+        }
+        let id = sqlx::query_scalar!(
+            "SELECT id FROM source_files WHERE source_id = $1 AND digest = $2",
+            file.source_id,
+            file.digest
+        )
+        .fetch_one(conn)
+        .await?;
+        Ok((id, false))
+    }
+
+    pub async fn get(conn: &mut PgConnection, id: i64) -> Res<SourceFile> {
+        let not_found = || StoreError::NotFound {
+            what: "file",
+            key: id.to_string(),
+        };
+        Self::select(conn, Some(id), None, 1)
+            .await?
+            .pop()
+            .ok_or_else(not_found)
+    }
+
+    /// Newest first.
+    pub async fn list(
+        conn: &mut PgConnection,
+        source_id: Option<i64>,
+        limit: i64,
+    ) -> Res<Vec<SourceFile>> {
+        Self::select(conn, None, source_id, limit).await
+    }
+
+    async fn select(
+        conn: &mut PgConnection,
+        id: Option<i64>,
+        source_id: Option<i64>,
+        limit: i64,
+    ) -> Res<Vec<SourceFile>> {
+        let rows = sqlx::query!(
+            "SELECT id, source_id, name, digest, bytes, seen_at, object_key, state, held_reason, released_by,
+                next_row, rows, created, updated, unchanged, rejected, duplicates, removed
+             FROM source_files
+             WHERE ($1::bigint IS NULL OR id = $1) AND ($2::bigint IS NULL OR source_id = $2)
+             ORDER BY id DESC LIMIT $3",
+            id,
+            source_id,
+            limit
+        )
+        .fetch_all(conn)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| SourceFile {
+                id: row.id,
+                source_id: row.source_id,
+                name: row.name,
+                digest: row.digest,
+                bytes: row.bytes,
+                seen_at: crate::stamp(row.seen_at),
+                object_key: row.object_key,
+                state: FileState::parse(&row.state),
+                held_reason: row.held_reason,
+                released_by: row.released_by,
+                next_row: row.next_row,
+                counts: FileCounts {
+                    rows: row.rows,
+                    created: row.created,
+                    updated: row.updated,
+                    unchanged: row.unchanged,
+                    rejected: row.rejected,
+                    duplicates: row.duplicates,
+                    removed: row.removed,
+                },
+            })
+            .collect())
+    }
+
+    /// Adds a slice's counts and moves the place to go on from, if the load still stands at
+    /// `from_row`: a second worker's slice is refused (`false`).
+    pub async fn advance(
+        conn: &mut PgConnection,
+        id: i64,
+        from_row: i64,
+        to_row: i64,
+        counts: &FileCounts,
+    ) -> Res<bool> {
+        let done = sqlx::query!(
+            "UPDATE source_files SET next_row = $3, rows = rows + $4, created = created + $5,
+                updated = updated + $6, unchanged = unchanged + $7, rejected = rejected + $8,
+                duplicates = duplicates + $9
+             WHERE id = $1 AND next_row = $2 AND state = 'fetched'",
+            id,
+            from_row,
+            to_row,
+            counts.rows,
+            counts.created,
+            counts.updated,
+            counts.unchanged,
+            counts.rejected,
+            counts.duplicates
+        )
+        .execute(conn)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    pub async fn loaded(conn: &mut PgConnection, id: i64, removed: i64) -> Res<()> {
+        sqlx::query!(
+            "UPDATE source_files SET state = 'loaded', removed = removed + $2, loaded_at = now()
+             WHERE id = $1 AND state = 'fetched'",
+            id,
+            removed
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    pub async fn hold(conn: &mut PgConnection, id: i64, reason: &str) -> Res<()> {
+        sqlx::query!(
+            "UPDATE source_files SET state = 'held', held_reason = $2 WHERE id = $1 AND state = 'fetched'",
+            id,
+            reason
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// An operator lets a held file through. `false` when it was not held.
+    pub async fn release(conn: &mut PgConnection, id: i64, who: &str) -> Res<bool> {
+        let done = sqlx::query!(
+            "UPDATE source_files SET state = 'fetched', released_by = $2 WHERE id = $1 AND state = 'held'",
+            id,
+            who
+        )
+        .execute(conn)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    pub async fn reject(conn: &mut PgConnection, file_id: i64, rejects: &[RejectRow]) -> Res<()> {
+        let of =
+            |f: fn(&RejectRow) -> &String| rejects.iter().map(|r| f(r).clone()).collect::<Vec<_>>();
+        sqlx::query!(
+            "INSERT INTO source_rejects (file_id, row, column_name, value, rule, message, row_lost)
+             SELECT $1, u.* FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bool[]) u
+             ON CONFLICT DO NOTHING",
+            file_id,
+            &rejects.iter().map(|r| r.row).collect::<Vec<_>>(),
+            &of(|r| &r.column),
+            &of(|r| &r.value),
+            &of(|r| &r.rule),
+            &of(|r| &r.message),
+            &rejects.iter().map(|r| r.row_lost).collect::<Vec<_>>()
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    pub async fn rejects(conn: &mut PgConnection, file_id: i64) -> Res<Vec<RejectRow>> {
+        Ok(sqlx::query_as!(
+            RejectRow,
+            r#"SELECT row, column_name AS "column", value, rule, message, row_lost FROM source_rejects
+               WHERE file_id = $1 ORDER BY row, column_name LIMIT 1000000"#,
+            file_id
+        )
+        .fetch_all(conn)
+        .await?)
+    }
+}

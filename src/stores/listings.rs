@@ -1,0 +1,275 @@
+//! The stock.
+
+use crate::error::{Res, StoreError};
+use crate::filter_sql;
+use crate::listing_row::{COLUMNS, ListingRow, record};
+use domain::{Filter, Kind, Listing, ListingDraft, Origin, Source, Status, merge};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use sqlx::{Execute, PgConnection, Postgres, QueryBuilder};
+use std::collections::HashMap;
+
+/// What one slice did. The ids are those whose VIN should be looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UpsertCounts {
+    pub created: i64,
+    pub updated: i64,
+    pub unchanged: i64,
+    pub touched: Vec<i64>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct ListingFilter {
+    pub kind: Option<Kind>,
+    pub dealer: Option<String>,
+    pub vin: Option<String>,
+    pub stock_number: Option<String>,
+}
+
+pub struct Listings;
+
+impl Listings {
+    /// Brings one dealer's listings up to what the drafts say: rows, change log and price history
+    /// in the caller's transaction. Drafts of one slice have different stock numbers.
+    pub async fn upsert(
+        conn: &mut PgConnection,
+        dealer_id: i64,
+        file_id: Option<i64>,
+        drafts: &[ListingDraft],
+    ) -> Res<UpsertCounts> {
+        let stock_numbers: Vec<String> = drafts.iter().map(|d| d.stock_number.clone()).collect();
+        let mut known: HashMap<String, Listing> = sqlx::query_file_as!(
+            ListingRow,
+            "queries/lock_by_stock_number.sql",
+            dealer_id,
+            &stock_numbers
+        )
+        .fetch_all(&mut *conn)
+        .await?
+        .into_iter()
+        .map(|row| (row.stock_number.clone(), row.into()))
+        .collect();
+        let (mut fresh, mut changed, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+        let mut counts = UpsertCounts::default();
+        for draft in drafts {
+            let origin = match file_id {
+                Some(file) => Origin {
+                    source: Source::File,
+                    file: Some(file),
+                    row: Some(draft.row),
+                    over: None,
+                },
+                None => Origin {
+                    source: Source::Api,
+                    file: None,
+                    row: None,
+                    over: None,
+                },
+            };
+            match known.remove(&draft.stock_number) {
+                None => fresh.push(merge::begin(dealer_id, draft, &origin)),
+                Some(mut listing) => {
+                    seen.push(listing.id);
+                    if merge::apply(&mut listing, draft, &origin) {
+                        changed.push(listing);
+                    }
+                }
+            }
+        }
+        counts.created = len(&fresh);
+        counts.updated = len(&changed);
+        counts.unchanged = len(&seen) - counts.updated;
+        counts.touched = Self::insert(conn, &fresh, file_id).await?;
+        counts
+            .touched
+            .extend(changed.iter().map(|listing| listing.id));
+        Self::update(conn, &changed, file_id).await?;
+        if let Some(file) = file_id {
+            sqlx::query!(
+                "UPDATE listings SET file_id = $2 WHERE id = ANY($1)",
+                &seen,
+                file
+            )
+            .execute(conn)
+            .await?;
+        }
+        Ok(counts)
+    }
+
+    async fn insert(
+        conn: &mut PgConnection,
+        fresh: &[Listing],
+        file_id: Option<i64>,
+    ) -> Res<Vec<i64>> {
+        if fresh.is_empty() {
+            return Ok(Vec::new());
+        }
+        let records = serde_json::Value::Array(fresh.iter().map(record).collect());
+        Ok(
+            sqlx::query_file_scalar!("queries/insert_listings.sql", records, file_id)
+                .fetch_all(conn)
+                .await?,
+        )
+    }
+
+    /// Writes listings as they stand now, with a change row each and, where it moved, the price.
+    pub async fn update(
+        conn: &mut PgConnection,
+        changed: &[Listing],
+        file_id: Option<i64>,
+    ) -> Res<()> {
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let records = serde_json::Value::Array(changed.iter().map(record).collect());
+        sqlx::query_file!("queries/update_listings.sql", records, file_id)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+
+    /// Stock numbers on the lot that came from this source.
+    pub async fn stock_numbers(conn: &mut PgConnection, source_id: i64) -> Res<Vec<String>> {
+        Ok(sqlx::query_scalar!(
+            "SELECT l.stock_number FROM listings l JOIN source_files f ON f.id = l.file_id
+             WHERE f.source_id = $1 AND l.status IN ('available', 'pending')",
+            source_id
+        )
+        .fetch_all(conn)
+        .await?)
+    }
+
+    /// Retires what this source brought once and its newest file no longer has, at most `limit`;
+    /// returns how many.
+    pub async fn retire_missing(
+        conn: &mut PgConnection,
+        source_id: i64,
+        file_id: i64,
+        limit: i64,
+    ) -> Res<i64> {
+        let ids = sqlx::query_file_scalar!("queries/retire_missing.sql", source_id, file_id, limit)
+            .fetch_all(conn)
+            .await?;
+        Ok(len(&ids))
+    }
+
+    pub async fn by_ids(conn: &mut PgConnection, ids: &[i64]) -> Res<Vec<Listing>> {
+        Ok(
+            sqlx::query_file_as!(ListingRow, "queries/listings_by_id.sql", ids)
+                .fetch_all(conn)
+                .await?
+                .into_iter()
+                .map(Into::into)
+                .collect(),
+        )
+    }
+
+    pub async fn get(conn: &mut PgConnection, id: i64) -> Res<Listing> {
+        let not_found = || StoreError::NotFound {
+            what: "listing",
+            key: id.to_string(),
+        };
+        Self::by_ids(conn, &[id]).await?.pop().ok_or_else(not_found)
+    }
+
+    /// The ids of listings, locked until the transaction ends, in order (so that two never
+    /// deadlock).
+    pub async fn lock(conn: &mut PgConnection, ids: &[i64]) -> Res<()> {
+        sqlx::query!(
+            "SELECT id FROM listings WHERE id = ANY($1) ORDER BY id FOR UPDATE",
+            ids
+        )
+        .fetch_all(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// A page above an id, in order of id; removed units are left out.
+    pub async fn list(
+        conn: &mut PgConnection,
+        filter: &ListingFilter,
+        after: i64,
+        limit: i64,
+    ) -> Res<Vec<Listing>> {
+        Ok(sqlx::query_file_as!(
+            ListingRow,
+            "queries/list_listings.sql",
+            filter.kind.map(Kind::as_str),
+            filter.dealer,
+            filter.vin,
+            filter.stock_number,
+            after,
+            limit
+        )
+        .fetch_all(conn)
+        .await?
+        .into_iter()
+        .map(Into::into)
+        .collect())
+    }
+
+    /// Every listing the filter selects, in order of id, one at a time from one snapshot.
+    pub fn stream<'c>(conn: &'c mut PgConnection, filter: &Filter) -> BoxStream<'c, Res<Listing>> {
+        let mut sql = QueryBuilder::<Postgres>::new("SELECT ");
+        sql.push(COLUMNS)
+            .push(" FROM listings l JOIN dealers d ON d.id = l.dealer_id WHERE ");
+        filter_sql::push(filter, &mut sql);
+        sql.push(" ORDER BY l.id");
+        // The builder must not outlive this call, the stream does: take out what it built.
+        let arguments = sql.build().take_arguments();
+        let query = match arguments {
+            Ok(arguments) => sqlx::query_as_with::<_, ListingRow, _>(
+                sql.into_sql(),
+                arguments.unwrap_or_default(),
+            ),
+            Err(error) => {
+                let error = StoreError::Sql(sqlx::Error::Encode(error));
+                return futures::stream::once(std::future::ready(Err(error))).boxed();
+            }
+        };
+        query
+            .fetch(conn)
+            .map_ok(Into::into)
+            .map_err(StoreError::from)
+            .boxed()
+    }
+
+    /// On the lot, by kind: vehicles, equipment, parents.
+    pub async fn counts(conn: &mut PgConnection) -> Res<(i64, i64, i64)> {
+        let row = sqlx::query!(
+            r#"SELECT count(*) FILTER (WHERE kind = 'vehicle') AS "vehicles!",
+                      count(*) FILTER (WHERE kind = 'equipment') AS "equipment!",
+                      count(*) FILTER (WHERE kind = 'parent') AS "parents!"
+               FROM listings WHERE status IN ('available', 'pending')"#
+        )
+        .fetch_one(conn)
+        .await?;
+        Ok((row.vehicles, row.equipment, row.parents))
+    }
+
+    /// Whether a listing is on the lot, for search.
+    pub fn on_the_lot(listing: &Listing) -> bool {
+        matches!(listing.status, Status::Available | Status::Pending)
+    }
+
+    /// Prices over time, oldest first: (micros since 1970, cents).
+    pub async fn prices(
+        conn: &mut PgConnection,
+        id: i64,
+    ) -> Res<Vec<(jiff::Timestamp, Option<i64>)>> {
+        let rows = sqlx::query!(
+            "SELECT at, price_cents FROM price_history WHERE listing_id = $1 ORDER BY at",
+            id
+        )
+        .fetch_all(conn)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| (crate::stamp(row.at), row.price_cents))
+            .collect())
+    }
+}
+
+fn len<T>(items: &[T]) -> i64 {
+    i64::try_from(items.len()).unwrap_or(i64::MAX)
+}

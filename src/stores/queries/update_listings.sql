@@ -1,0 +1,28 @@
+-- Write listings as they stand now, with a change row each and the price where it moved. $1 an array
+-- of objects keyed by column, $2 file (NULL keeps the file that brought it).
+WITH before AS (
+    SELECT l.id, l.price_cents FROM listings l
+    JOIN jsonb_populate_recordset(NULL::listings, $1::jsonb) r ON r.id = l.id
+),
+put AS (
+    UPDATE listings l SET kind = r.kind, vin = r.vin, serial = r.serial, year = r.year, make = r.make, model = r.model, "trim"
+        = r."trim", body = r.body, category = r.category, fuel = r.fuel, drivetrain = r.drivetrain,
+        transmission = r.transmission, engine = r.engine, cylinders = r.cylinders, displacement_cc =
+        r.displacement_cc, doors = r.doors, exterior_color = r.exterior_color, interior_color =
+        r.interior_color, condition = r.condition, title_brand = r.title_brand, price_cents =
+        r.price_cents, msrp_cents = r.msrp_cents, odometer_km = r.odometer_km, hours = r.hours,
+        title = r.title, description = r.description, link = r.link, date_in_stock =
+        r.date_in_stock, parent_stock_number = r.parent_stock_number, provenance = r.provenance,
+        status = r.status, image_urls = coalesce(r.image_urls, '{}'), options = coalesce(r.options, '{}'),
+        file_id = coalesce($2::bigint, l.file_id), version = l.version + 1, updated_at = now()
+    FROM jsonb_populate_recordset(NULL::listings, $1::jsonb) r
+    WHERE l.id = r.id
+    RETURNING l.id, l.dealer_id, l.kind, l.version, l.price_cents
+),
+logged AS (
+    INSERT INTO changes (listing_id, dealer_id, kind, what, version)
+    SELECT id, dealer_id, kind, 'updated', version FROM put
+)
+INSERT INTO price_history (listing_id, price_cents, file_id)
+SELECT put.id, put.price_cents, $2::bigint FROM put JOIN before ON before.id = put.id
+WHERE put.price_cents IS DISTINCT FROM before.price_cents

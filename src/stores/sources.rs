@@ -1,0 +1,138 @@
+//! Inbound drops, their credentials sealed.
+
+use crate::error::{Res, StoreError};
+use crate::secrets::Sealed;
+use jiff::Timestamp;
+use sqlx::PgConnection;
+
+#[derive(Clone, Debug)]
+pub struct NewSource {
+    pub key: String,
+    pub dealer_id: i64,
+    pub host: String,
+    pub port: u16,
+    pub username: String,
+    pub secret: Sealed,
+    pub host_key: String,
+    pub folder: String,
+    pub pattern: String,
+    pub mapping: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct SourceRow {
+    pub id: i64,
+    pub key: String,
+    pub dealer_id: i64,
+    pub dealer: String,
+    pub host: String,
+    pub port: i32,
+    pub username: String,
+    pub sealed_secret: Vec<u8>,
+    pub sealed_key_id: String,
+    pub host_key: String,
+    pub folder: String,
+    pub pattern: String,
+    pub mapping: String,
+    pub policy: String,
+    /// A file that would remove more of the stock than this is held.
+    pub max_removed_percent: i32,
+    pub paused: bool,
+    pub last_file_at: Option<Timestamp>,
+    pub last_file_state: Option<String>,
+}
+
+impl SourceRow {
+    pub fn secret(&self) -> Sealed {
+        Sealed {
+            bytes: self.sealed_secret.clone(),
+            key_id: self.sealed_key_id.clone(),
+        }
+    }
+
+    /// What a sealed secret is bound to.
+    pub fn purpose(key: &str) -> String {
+        format!("source {key}")
+    }
+}
+
+pub struct Sources;
+
+impl Sources {
+    /// Makes or updates the source with this key; returns its id.
+    pub async fn put(conn: &mut PgConnection, source: &NewSource) -> Res<i64> {
+        Ok(sqlx::query_scalar!(
+            "INSERT INTO sources (key, dealer_id, host, port, username, sealed_secret, sealed_key_id, host_key,
+                folder, pattern, mapping)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+             ON CONFLICT (key) DO UPDATE SET dealer_id = $2, host = $3, port = $4, username = $5,
+                sealed_secret = $6, sealed_key_id = $7, host_key = $8, folder = $9, pattern = $10, mapping = $11
+             RETURNING id",
+            source.key,
+            source.dealer_id,
+            source.host,
+            i32::from(source.port),
+            source.username,
+            source.secret.bytes,
+            source.secret.key_id,
+            source.host_key,
+            source.folder,
+            source.pattern,
+            source.mapping
+        )
+        .fetch_one(conn)
+        .await?)
+    }
+
+    pub async fn list(conn: &mut PgConnection) -> Res<Vec<SourceRow>> {
+        Self::select(conn, None, None).await
+    }
+
+    pub async fn get(conn: &mut PgConnection, id: i64) -> Res<SourceRow> {
+        let not_found = || StoreError::NotFound {
+            what: "source",
+            key: id.to_string(),
+        };
+        Self::select(conn, Some(id), None)
+            .await?
+            .pop()
+            .ok_or_else(not_found)
+    }
+
+    pub async fn find(conn: &mut PgConnection, key: &str) -> Res<Option<SourceRow>> {
+        Ok(Self::select(conn, None, Some(key)).await?.pop())
+    }
+
+    async fn select(
+        conn: &mut PgConnection,
+        id: Option<i64>,
+        key: Option<&str>,
+    ) -> Res<Vec<SourceRow>> {
+        let rows = sqlx::query_file!("queries/sources.sql", id, key)
+            .fetch_all(conn)
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| SourceRow {
+                id: row.id,
+                key: row.key,
+                dealer_id: row.dealer_id,
+                dealer: row.dealer,
+                host: row.host,
+                port: row.port,
+                username: row.username,
+                sealed_secret: row.sealed_secret,
+                sealed_key_id: row.sealed_key_id,
+                host_key: row.host_key,
+                folder: row.folder,
+                pattern: row.pattern,
+                mapping: row.mapping,
+                policy: row.policy,
+                max_removed_percent: row.max_removed_percent,
+                paused: row.paused,
+                last_file_at: row.last_file_at.map(crate::stamp),
+                last_file_state: row.last_file_state,
+            })
+            .collect())
+    }
+}

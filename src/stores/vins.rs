@@ -1,0 +1,92 @@
+//! What VINs say, and where that contradicts the listing.
+
+use crate::error::Res;
+use serde::Serialize;
+use sqlx::PgConnection;
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ContradictionRow {
+    pub listing_id: i64,
+    pub field: String,
+    pub listing_value: String,
+    pub vin_value: String,
+}
+
+pub struct Vins;
+
+impl Vins {
+    /// Keeps decodes; a VIN decoded before by the same decoder is left as it is.
+    pub async fn keep(
+        conn: &mut PgConnection,
+        decoder: &str,
+        vins: &[String],
+        errors: &[String],
+        facts: &[serde_json::Value],
+    ) -> Res<()> {
+        sqlx::query!(
+            "INSERT INTO vin_decodes (vin, decoder, errors, facts)
+             SELECT u.vin, $1, u.errors, u.facts FROM unnest($2::text[], $3::text[], $4::jsonb[]) u(vin, errors, facts)
+             ON CONFLICT (vin) DO UPDATE SET decoder = $1, errors = excluded.errors, facts = excluded.facts,
+                decoded_at = now() WHERE vin_decodes.decoder <> $1",
+            decoder,
+            vins,
+            errors,
+            facts
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Replaces what is known of these listings.
+    pub async fn contradict(
+        conn: &mut PgConnection,
+        listing_ids: &[i64],
+        found: &[ContradictionRow],
+    ) -> Res<()> {
+        sqlx::query!(
+            "DELETE FROM contradictions WHERE listing_id = ANY($1)",
+            listing_ids
+        )
+        .execute(&mut *conn)
+        .await?;
+        let of = |f: fn(&ContradictionRow) -> &String| {
+            found.iter().map(|c| f(c).clone()).collect::<Vec<_>>()
+        };
+        sqlx::query!(
+            "INSERT INTO contradictions (listing_id, field, listing_value, vin_value)
+             SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) ON CONFLICT DO NOTHING",
+            &found.iter().map(|c| c.listing_id).collect::<Vec<_>>(),
+            &of(|c| &c.field),
+            &of(|c| &c.listing_value),
+            &of(|c| &c.vin_value)
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// VINs decoded and contradictions known.
+    pub async fn counts(conn: &mut PgConnection) -> Res<(i64, i64)> {
+        let row = sqlx::query!(
+            r#"SELECT (SELECT count(*) FROM vin_decodes) AS "decoded!",
+                      (SELECT count(*) FROM contradictions) AS "contradictions!""#
+        )
+        .fetch_one(conn)
+        .await?;
+        Ok((row.decoded, row.contradictions))
+    }
+
+    pub async fn contradictions(
+        conn: &mut PgConnection,
+        listing_id: i64,
+    ) -> Res<Vec<ContradictionRow>> {
+        Ok(sqlx::query_as!(
+            ContradictionRow,
+            "SELECT listing_id, field, listing_value, vin_value FROM contradictions WHERE listing_id = $1 ORDER BY field",
+            listing_id
+        )
+        .fetch_all(conn)
+        .await?)
+    }
+}
