@@ -127,6 +127,21 @@ impl Objects {
         }
     }
 
+    /// Copies within the bucket, on the server.
+    pub async fn copy(&self, from: &str, to: &str) -> Result<(), PartnerError> {
+        check_key(from)?;
+        check_key(to)?;
+        self.client
+            .copy_object()
+            .bucket(&self.bucket)
+            .copy_source(format!("{}/{from}", self.bucket))
+            .key(to)
+            .send()
+            .await
+            .map_err(|error| failed("copy object to", to, &error))?;
+        Ok(())
+    }
+
     /// The bucket answers.
     pub async fn check(&self) -> Result<(), PartnerError> {
         self.client

@@ -174,6 +174,13 @@ impl Jobs {
         Ok(done.rows_affected())
     }
 
+    /// Makes the history's partitions of the coming days; returns how many were missing.
+    pub async fn ensure_history_days(conn: &mut PgConnection, ahead: i32) -> sqlx::Result<i32> {
+        sqlx::query_scalar!(r#"SELECT ensure_history_days($1) AS "made!""#, ahead)
+            .fetch_one(conn)
+            .await
+    }
+
     /// Attempt rows, expired keys and runs nobody can look up any more.
     pub async fn prune_leftovers(
         conn: &mut PgConnection,

@@ -114,6 +114,26 @@ impl Files {
         Ok((id, false))
     }
 
+    /// Whether a file of this name, size and time was fetched before: then it need not be again.
+    pub async fn seen(
+        conn: &mut PgConnection,
+        source_id: i64,
+        name: &str,
+        bytes: i64,
+        modified_at: Timestamp,
+    ) -> Res<bool> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM source_files WHERE source_id = $1 AND name = $2 AND bytes = $3
+                AND modified_at = $4) AS "seen!""#,
+            source_id,
+            name,
+            bytes,
+            crate::unstamp(modified_at)
+        )
+        .fetch_one(conn)
+        .await?)
+    }
+
     pub async fn get(conn: &mut PgConnection, id: i64) -> Res<SourceFile> {
         let not_found = || StoreError::NotFound {
             what: "file",
@@ -208,12 +228,22 @@ impl Files {
         Ok(done.rows_affected() == 1)
     }
 
-    pub async fn loaded(conn: &mut PgConnection, id: i64, removed: i64) -> Res<()> {
+    /// Adds to the units the file's load retired.
+    pub async fn removed(conn: &mut PgConnection, id: i64, removed: i64) -> Res<()> {
         sqlx::query!(
-            "UPDATE source_files SET state = 'loaded', removed = removed + $2, loaded_at = now()
-             WHERE id = $1 AND state = 'fetched'",
+            "UPDATE source_files SET removed = removed + $2 WHERE id = $1",
             id,
             removed
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    pub async fn loaded(conn: &mut PgConnection, id: i64) -> Res<()> {
+        sqlx::query!(
+            "UPDATE source_files SET state = 'loaded', loaded_at = now() WHERE id = $1 AND state = 'fetched'",
+            id
         )
         .execute(conn)
         .await?;
@@ -229,6 +259,31 @@ impl Files {
         .execute(conn)
         .await?;
         Ok(())
+    }
+
+    /// Totals of the files first seen at or after `since`: files, held files, their counts.
+    pub async fn totals(conn: &mut PgConnection, since: Timestamp) -> Res<(i64, i64, FileCounts)> {
+        let row = sqlx::query!(
+            r#"SELECT count(*) AS "files!", count(*) FILTER (WHERE state = 'held') AS "held!",
+                coalesce(sum(rows), 0)::bigint AS "rows!", coalesce(sum(created), 0)::bigint AS "created!",
+                coalesce(sum(updated), 0)::bigint AS "updated!", coalesce(sum(unchanged), 0)::bigint AS "unchanged!",
+                coalesce(sum(rejected), 0)::bigint AS "rejected!", coalesce(sum(duplicates), 0)::bigint AS "duplicates!",
+                coalesce(sum(removed), 0)::bigint AS "removed!"
+             FROM source_files WHERE seen_at >= $1"#,
+            crate::unstamp(since)
+        )
+        .fetch_one(conn)
+        .await?;
+        let counts = FileCounts {
+            rows: row.rows,
+            created: row.created,
+            updated: row.updated,
+            unchanged: row.unchanged,
+            rejected: row.rejected,
+            duplicates: row.duplicates,
+            removed: row.removed,
+        };
+        Ok((row.files, row.held, counts))
     }
 
     /// An operator lets a held file through. `false` when it was not held.

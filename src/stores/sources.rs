@@ -84,6 +84,17 @@ impl Sources {
         .await?)
     }
 
+    /// Holds the source's load lock until this transaction ends; `false` when another load has it.
+    pub async fn lock_for_load(conn: &mut PgConnection, id: i64) -> Res<bool> {
+        // The class keeps these locks apart from any other use of advisory locks.
+        Ok(sqlx::query_scalar!(
+            r#"SELECT pg_try_advisory_xact_lock(hashtextextended('load of source ' || $1::bigint, 0)) AS "got!""#,
+            id
+        )
+        .fetch_one(conn)
+        .await?)
+    }
+
     pub async fn list(conn: &mut PgConnection) -> Res<Vec<SourceRow>> {
         Self::select(conn, None, None).await
     }

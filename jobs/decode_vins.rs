@@ -1,0 +1,181 @@
+//! Decode the VINs of some listings: fill blanks, note contradictions, tell bad VINs.
+//!
+//! Starts: `load_file`, for units that are new or whose row changed.
+//! Reads: `listings`, the offline decoder. Writes: `vin_decodes`, blank fields of `listings`,
+//! `contradictions`, an alert per dealer with bad VINs.
+//! Twice: a filled field is not blank any more, and contradictions are replaced.
+
+use crate::App;
+use domain::{Listing, Vin, merge};
+use queue::{Job, JobContext, JobError, Outcome, Policy, Priority, QueueName};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+use stores::{Alerts, ContradictionRow, Dealers, Listings, PgConnection, Vins};
+use vin::{Decoded, Decoder, blanks_filled, contradictions};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DecodeVins {
+    pub listings: Vec<i64>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    vins: usize,
+    bad: usize,
+    filled: usize,
+    contradictions: usize,
+}
+
+impl Job for DecodeVins {
+    type App = App;
+    const NAME: &'static str = "decode_vins";
+    const POLICY: Policy = Policy {
+        queue: QueueName::Lookups,
+        priority: Priority::Normal,
+        timeout: Duration::from_secs(5 * 60),
+        ..Policy::DEFAULT
+    };
+
+    async fn run(self, app: &App, _: &JobContext) -> Result<Outcome, JobError> {
+        let mut tx = app.pool.begin().await?;
+        Listings::lock(&mut tx, &self.listings).await?;
+        let listings = Listings::by_ids(&mut tx, &self.listings).await?;
+        let decoded = decode(app, &listings).await?;
+        let mut report = Report {
+            vins: decoded.len(),
+            bad: decoded.values().filter(|d| !d.clean()).count(),
+            ..Report::default()
+        };
+        keep(&mut tx, &decoded).await?;
+        report.filled = fill(&mut tx, &listings, &decoded).await?;
+        report.contradictions = note(&mut tx, &self.listings, &listings, &decoded).await?;
+        tell_bad(&mut tx, &listings, &decoded).await?;
+        tx.commit().await?;
+        Ok(Outcome::Done(serde_json::to_value(report)?))
+    }
+}
+
+/// Each VIN once, on a blocking thread.
+async fn decode(app: &App, listings: &[Listing]) -> Result<HashMap<String, Decoded>, JobError> {
+    let mut vins: Vec<Vin> = listings
+        .iter()
+        .filter_map(|listing| listing.vin.clone())
+        .collect();
+    vins.sort();
+    vins.dedup();
+    let decoder = app.decoder().await?;
+    let decoded = tokio::task::spawn_blocking(move || decoder.decode_all(&vins)).await?;
+    Ok(decoded
+        .into_iter()
+        .map(|decoded| (decoded.vin.clone(), decoded))
+        .collect())
+}
+
+async fn keep(tx: &mut PgConnection, decoded: &HashMap<String, Decoded>) -> Result<(), JobError> {
+    let mut sorted: Vec<&Decoded> = decoded.values().collect();
+    sorted.sort_by(|a, b| a.vin.cmp(&b.vin));
+    let vins: Vec<String> = sorted.iter().map(|d| d.vin.clone()).collect();
+    let errors: Vec<String> = sorted
+        .iter()
+        .map(|d| {
+            d.errors
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(",")
+        })
+        .collect();
+    let facts = sorted
+        .iter()
+        .map(|d| serde_json::to_value(&d.facts))
+        .collect::<Result<Vec<_>, _>>()?;
+    Vins::keep(tx, Decoder::version(), &vins, &errors, &facts).await?;
+    Ok(())
+}
+
+fn facts_of<'a>(listing: &Listing, decoded: &'a HashMap<String, Decoded>) -> Option<&'a Decoded> {
+    decoded.get(listing.vin.as_ref()?.as_str())
+}
+
+async fn fill(
+    tx: &mut PgConnection,
+    listings: &[Listing],
+    decoded: &HashMap<String, Decoded>,
+) -> Result<usize, JobError> {
+    let (mut changed, mut filled) = (Vec::new(), 0);
+    for listing in listings {
+        // A VIN with a wrong digit may be another car's: nothing is filled from it.
+        let Some(facts) = facts_of(listing, decoded).filter(|d| d.check_digit_ok) else {
+            continue;
+        };
+        let mut listing = listing.clone();
+        let blanks = blanks_filled(&listing.details.clone(), &facts.facts)
+            .into_iter()
+            .filter(|(field, value)| merge::fill(&mut listing, *field, value.clone()))
+            .count();
+        if blanks > 0 {
+            filled += blanks;
+            changed.push(listing);
+        }
+    }
+    Listings::update(tx, &changed, None).await?;
+    Ok(filled)
+}
+
+async fn note(
+    tx: &mut PgConnection,
+    ids: &[i64],
+    listings: &[Listing],
+    decoded: &HashMap<String, Decoded>,
+) -> Result<usize, JobError> {
+    let mut found = Vec::new();
+    for listing in listings {
+        let Some(facts) = facts_of(listing, decoded) else {
+            continue;
+        };
+        found.extend(
+            contradictions(&listing.details, &facts.facts)
+                .into_iter()
+                .map(|c| ContradictionRow {
+                    listing_id: listing.id,
+                    field: c.field.name().to_owned(),
+                    listing_value: c.listing_value,
+                    vin_value: c.vin_value,
+                }),
+        );
+    }
+    Vins::contradict(tx, ids, &found).await?;
+    Ok(found.len())
+}
+
+/// One alert a dealer, naming a few.
+async fn tell_bad(
+    tx: &mut PgConnection,
+    listings: &[Listing],
+    decoded: &HashMap<String, Decoded>,
+) -> Result<(), JobError> {
+    let mut bad: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+    for listing in listings {
+        if let Some(decoded) = facts_of(listing, decoded).filter(|d| !d.check_digit_ok) {
+            bad.entry(listing.dealer_id)
+                .or_default()
+                .push(format!("{} ({})", listing.stock_number, decoded.vin));
+        }
+    }
+    if bad.is_empty() {
+        return Ok(());
+    }
+    for dealer in Dealers::list(tx).await? {
+        let Some(units) = bad.get(&dealer.id) else {
+            continue;
+        };
+        let shown = units.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+        let message = format!(
+            "{} units have a vin whose check digit is wrong: {shown}",
+            units.len()
+        );
+        Alerts::raise(tx, "bad_vins", "warning", &dealer.key, &message).await?;
+    }
+    Ok(())
+}

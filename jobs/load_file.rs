@@ -1,0 +1,302 @@
+//! Load one dealer's file into the stock: every row is loaded, rejected or a duplicate.
+//!
+//! Starts: `pull_source`, or an operator who releases a held file.
+//! Reads: object `raw/{digest}`, the source's mapping. Writes: `listings` with price history and
+//! changes, `source_rejects`, the file's counts. Then: `decode_vins` for what is new or moved.
+//! Twice: slices count once (`source_files.next_row`), and the same row changes nothing.
+
+use crate::{App, DecodeVins};
+use domain::{Kind, ListingDraft};
+use ingest::{FileProblem, Mapping, ParsedRow, Reader};
+use queue::{Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, QueueName};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use stores::{
+    Alerts, FileCounts, FileState, Files, Listings, RejectRow, SourceFile, SourceRow, Sources,
+};
+use tokio::sync::mpsc;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LoadFile {
+    pub file: i64,
+}
+
+/// Rows of one transaction: short enough that the change log's horizon never waits long.
+const SLICE_ROWS: usize = 2_000;
+/// VINs one `decode_vins` takes on.
+const VINS_PER_JOB: usize = 500;
+/// Stock this small may change wholly without an operator.
+const GUARD_FROM_UNITS: usize = 5;
+
+impl Job for LoadFile {
+    type App = App;
+    const NAME: &'static str = "load_file";
+    const POLICY: Policy = Policy {
+        queue: QueueName::Ingest,
+        timeout: Duration::from_secs(60 * 60),
+        ..Policy::DEFAULT
+    };
+
+    fn key(&self) -> Option<String> {
+        Some(self.file.to_string())
+    }
+
+    async fn run(self, app: &App, cx: &JobContext) -> Result<Outcome, JobError> {
+        let (file, source) = find(app, self.file).await?;
+        if file.state != FileState::Fetched {
+            return Ok(Outcome::Done(serde_json::json!({ "already": file.state })));
+        }
+        // Held to the end of the job; another load of this source waits its turn.
+        let mut turn = app.pool.begin().await?;
+        if !Sources::lock_for_load(&mut turn, source.id).await? {
+            return Ok(wait_for_turn(&source));
+        }
+        let mapping =
+            Mapping::built_in(&source.mapping).map_err(|error| JobError::reject(&error))?;
+        let bytes = Arc::new(app.objects.get(&file.object_key).await?);
+        let survey = match survey(bytes.clone(), mapping.clone()).await? {
+            Ok(survey) => survey,
+            Err(problem) => {
+                return hold(app, &file, &source, problem.rule(), &problem.to_string()).await;
+            }
+        };
+        if let Some(reason) = guard(app, &file, &source, &survey).await? {
+            return hold(app, &file, &source, "guard", &reason).await;
+        }
+        load(app, cx, &file, &source, bytes, mapping).await?;
+        finish(app, &file, &source).await
+    }
+}
+
+async fn find(app: &App, id: i64) -> Result<(SourceFile, SourceRow), JobError> {
+    let mut conn = app.pool.acquire().await?;
+    let file = Files::get(&mut conn, id).await?;
+    let source = Sources::get(&mut conn, file.source_id).await?;
+    Ok((file, source))
+}
+
+fn wait_for_turn(source: &SourceRow) -> Outcome {
+    Outcome::Snooze {
+        after: Duration::from_secs(2),
+        reason: format!("another file of {} is being loaded", source.key),
+    }
+}
+
+/// What the file holds, before anything is written.
+struct Survey {
+    rows: u64,
+    stock_numbers: HashSet<String>,
+}
+
+async fn survey(
+    bytes: Arc<Vec<u8>>,
+    mapping: Mapping,
+) -> Result<Result<Survey, FileProblem>, JobError> {
+    let work = move || {
+        let mut reader = Reader::new(bytes.to_vec(), &mapping)?;
+        let mut survey = Survey {
+            rows: 0,
+            stock_numbers: HashSet::new(),
+        };
+        while let Some(row) = reader.next_row()? {
+            survey.rows += 1;
+            survey
+                .stock_numbers
+                .extend(row.draft.map(|draft| draft.stock_number));
+        }
+        Ok(survey)
+    };
+    Ok(tokio::task::spawn_blocking(work).await?)
+}
+
+/// Why the file must not be applied without an operator, if so.
+async fn guard(
+    app: &App,
+    file: &SourceFile,
+    source: &SourceRow,
+    survey: &Survey,
+) -> Result<Option<String>, JobError> {
+    if file.released_by.is_some() || file.next_row > 0 {
+        return Ok(None);
+    }
+    if survey.stock_numbers.is_empty() {
+        return Ok(Some(format!(
+            "none of its {} rows can be loaded",
+            survey.rows
+        )));
+    }
+    let on_the_lot = Listings::stock_numbers(&mut *app.pool.acquire().await?, source.id).await?;
+    let gone = on_the_lot
+        .iter()
+        .filter(|number| !survey.stock_numbers.contains(*number))
+        .count();
+    let allowed = usize::try_from(source.max_removed_percent).unwrap_or(0);
+    if on_the_lot.len() >= GUARD_FROM_UNITS && gone * 100 > on_the_lot.len() * allowed {
+        return Ok(Some(format!(
+            "it would remove {gone} of {} units, more than {allowed} %",
+            on_the_lot.len()
+        )));
+    }
+    Ok(None)
+}
+
+async fn hold(
+    app: &App,
+    file: &SourceFile,
+    source: &SourceRow,
+    rule: &str,
+    reason: &str,
+) -> Result<Outcome, JobError> {
+    let mut tx = app.pool.begin().await?;
+    Files::hold(&mut tx, file.id, reason).await?;
+    let reject = RejectRow {
+        row: 0,
+        column: String::new(),
+        value: file.name.clone(),
+        rule: rule.to_owned(),
+        message: reason.to_owned(),
+        row_lost: false,
+    };
+    Files::reject(&mut tx, file.id, &[reject]).await?;
+    let message = format!("{} is held: {reason}", file.name);
+    Alerts::raise(&mut tx, "file_held", "critical", &source.key, &message).await?;
+    tx.commit().await?;
+    Ok(Outcome::Done(
+        serde_json::json!({ "held": reason, "rule": rule }),
+    ))
+}
+
+/// Parses on a blocking thread, a slice ahead of the database.
+async fn load(
+    app: &App,
+    cx: &JobContext,
+    file: &SourceFile,
+    source: &SourceRow,
+    bytes: Arc<Vec<u8>>,
+    mapping: Mapping,
+) -> Result<(), JobError> {
+    let (sender, mut slices) = mpsc::channel(1);
+    let begin = u64::try_from(file.next_row).unwrap_or(0);
+    let parsing = tokio::task::spawn_blocking(move || parse(&bytes, &mapping, begin, &sender));
+    let mut next_row = file.next_row;
+    while let Some(slice) = slices.recv().await {
+        next_row = write(app, cx, file, source, next_row, slice).await?;
+    }
+    parsing.await??;
+    Ok(())
+}
+
+fn parse(
+    bytes: &Arc<Vec<u8>>,
+    mapping: &Mapping,
+    begin: u64,
+    slices: &mpsc::Sender<Vec<ParsedRow>>,
+) -> Result<(), FileProblem> {
+    let mut reader = Reader::new(bytes.to_vec(), mapping)?;
+    let mut slice = Vec::with_capacity(SLICE_ROWS);
+    while let Some(row) = reader.next_row()? {
+        // Rows loaded before a cut are parsed again, so that duplicates are still known.
+        if row.row > begin {
+            slice.push(row);
+        }
+        if slice.len() == SLICE_ROWS && slices.blocking_send(std::mem::take(&mut slice)).is_err() {
+            return Ok(());
+        }
+    }
+    if !slice.is_empty() {
+        // The receiver is gone only when the job failed; it says why.
+        let _ = slices.blocking_send(slice);
+    }
+    Ok(())
+}
+
+/// One slice in one transaction; the row to go on from.
+async fn write(
+    app: &App,
+    cx: &JobContext,
+    file: &SourceFile,
+    source: &SourceRow,
+    from: i64,
+    rows: Vec<ParsedRow>,
+) -> Result<i64, JobError> {
+    let to = rows
+        .last()
+        .map_or(from, |row| i64::try_from(row.row).unwrap_or(from));
+    let mut counts = FileCounts {
+        rows: i64::try_from(rows.len()).unwrap_or(0),
+        ..FileCounts::default()
+    };
+    let (mut drafts, mut rejects): (Vec<ListingDraft>, Vec<RejectRow>) = (Vec::new(), Vec::new());
+    for row in rows {
+        if row.duplicate {
+            counts.duplicates += 1;
+        } else if row.draft.is_none() {
+            counts.rejected += 1;
+        }
+        rejects.extend(row.rejects.into_iter().map(kept));
+        drafts.extend(row.draft);
+    }
+    let mut tx = app.pool.begin().await?;
+    let done = Listings::upsert(&mut tx, source.dealer_id, Some(file.id), &drafts).await?;
+    counts.created = done.created;
+    counts.updated = done.updated;
+    counts.unchanged = done.unchanged;
+    Files::reject(&mut tx, file.id, &rejects).await?;
+    if !Files::advance(&mut tx, file.id, from, to, &counts).await? {
+        // Another attempt of this job, its lease lost, went on: leave the file to it.
+        return Err(JobError::Snooze {
+            after: Duration::from_secs(5),
+            reason: format!(
+                "row {from} of file {} was loaded by another attempt",
+                file.id
+            ),
+        });
+    }
+    if drafts.iter().any(|draft| draft.kind == Kind::Vehicle) {
+        let orders = done
+            .touched
+            .chunks(VINS_PER_JOB)
+            .map(|ids| {
+                Ok(Enqueue::of(&DecodeVins {
+                    listings: ids.to_vec(),
+                })?
+                .run(cx.run_id))
+            })
+            .collect::<Result<Vec<_>, serde_json::Error>>()?;
+        app.engine.enqueue(&mut tx, &orders).await?;
+    }
+    tx.commit().await?;
+    Ok(to)
+}
+
+fn kept(reject: ingest::Reject) -> RejectRow {
+    RejectRow {
+        row: i64::try_from(reject.row).unwrap_or(i64::MAX),
+        column: reject.column,
+        value: reject.value,
+        rule: reject.rule,
+        message: reject.message,
+        row_lost: reject.row_lost,
+    }
+}
+
+/// Retires what the file no longer has, in slices, and closes the file.
+async fn finish(app: &App, file: &SourceFile, source: &SourceRow) -> Result<Outcome, JobError> {
+    let slice = i64::try_from(SLICE_ROWS).unwrap_or(1_000);
+    loop {
+        let mut tx = app.pool.begin().await?;
+        let removed = Listings::retire_missing(&mut tx, source.id, file.id, slice).await?;
+        Files::removed(&mut tx, file.id, removed).await?;
+        if removed < slice {
+            Files::loaded(&mut tx, file.id).await?;
+            Alerts::resolve(&mut tx, "file_held", &source.key).await?;
+            tx.commit().await?;
+            break;
+        }
+        tx.commit().await?;
+    }
+    let loaded = Files::get(&mut *app.pool.acquire().await?, file.id).await?;
+    Ok(Outcome::Done(serde_json::to_value(loaded.counts)?))
+}

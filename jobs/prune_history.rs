@@ -1,0 +1,67 @@
+//! Delete finished jobs past their retention, and make room for the coming days.
+//!
+//! Starts: cron. Reads: the catalogue's policies. Writes: `jobs_history` and its partitions,
+//! `job_attempts`, `job_keys`.
+//! Twice: there is nothing left to delete. Unfinished jobs live in another table.
+
+use crate::App;
+use queue::{Job, JobContext, JobError, Jobs, Outcome, Policy, Priority, QueueName, Unique};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PruneHistory {}
+
+/// Rows of one short transaction.
+const SLICE: i64 = 5_000;
+/// Partitions made ahead.
+const DAYS_AHEAD: i32 = 7;
+/// Attempts and expired keys outlive the longest kind.
+const LEFTOVERS: Duration = Duration::from_secs(30 * 24 * 3600);
+
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    jobs: u64,
+    leftovers: u64,
+    partitions: i32,
+}
+
+impl Job for PruneHistory {
+    type App = App;
+    const NAME: &'static str = "prune_history";
+    const POLICY: Policy = Policy {
+        queue: QueueName::Upkeep,
+        priority: Priority::Low,
+        timeout: Duration::from_secs(30 * 60),
+        unique: Unique::WhileUnfinished,
+        retention: Duration::from_secs(3 * 24 * 3600),
+        ..Policy::DEFAULT
+    };
+
+    fn key(&self) -> Option<String> {
+        Some("all".to_owned())
+    }
+
+    async fn run(self, app: &App, _: &JobContext) -> Result<Outcome, JobError> {
+        let mut report = Report::default();
+        for entry in crate::catalogue().iter() {
+            report.jobs += prune_kind(app, entry.name, entry.policy.retention).await?;
+        }
+        let mut conn = app.pool.acquire().await?;
+        report.leftovers = Jobs::prune_leftovers(&mut conn, LEFTOVERS.as_secs_f64()).await?;
+        report.partitions = Jobs::ensure_history_days(&mut conn, DAYS_AHEAD).await?;
+        Ok(Outcome::Done(serde_json::to_value(report)?))
+    }
+}
+
+async fn prune_kind(app: &App, kind: &str, retention: Duration) -> Result<u64, JobError> {
+    let mut pruned = 0;
+    loop {
+        let mut conn = app.pool.acquire().await?;
+        let slice = Jobs::prune(&mut conn, kind, retention.as_secs_f64(), SLICE).await?;
+        pruned += slice;
+        if slice < u64::try_from(SLICE).unwrap_or(0) {
+            return Ok(pruned);
+        }
+    }
+}

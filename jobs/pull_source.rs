@@ -1,0 +1,225 @@
+//! Fetch a source's new inventory files over SFTP and keep them for loading.
+//!
+//! Starts: nightly per source, or `POST /v2/sources/{source}/pulls`.
+//! Reads: the source's drop. Writes: `source_files`, object `raw/{digest}`. Then: `load_file`.
+//! Twice: the digest is the key of `source_files`; a known file is not loaded again.
+
+use crate::{App, LoadFile};
+use domain::Digest;
+use jiff::Timestamp;
+use partners::sftp::SftpClient;
+use partners::{ErrorKind, PartnerError, RemoteFile, SftpSettings};
+use queue::{Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, QueueName};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use stores::{Alerts, Files, NewFile, SourceRow, Sources};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PullSource {
+    /// The source's key.
+    pub source: String,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    listed: usize,
+    new: usize,
+    known: usize,
+    unsafe_names: usize,
+}
+
+impl Job for PullSource {
+    type App = App;
+    const NAME: &'static str = "pull_source";
+    const POLICY: Policy = Policy {
+        queue: QueueName::Sftp,
+        max_attempts: 10,
+        // A drop may hold hundreds of megabytes behind a slow line.
+        timeout: Duration::from_secs(30 * 60),
+        ..Policy::DEFAULT
+    };
+
+    fn key(&self) -> Option<String> {
+        Some(self.source.clone())
+    }
+
+    fn partner(&self) -> Option<String> {
+        Some(format!("sftp {}", self.source))
+    }
+
+    async fn run(self, app: &App, cx: &JobContext) -> Result<Outcome, JobError> {
+        let source = find(app, &self.source).await?;
+        if source.paused {
+            return Ok(Outcome::Cancelled {
+                reason: format!("source {} is paused", source.key),
+            });
+        }
+        let settings = settings(app, &source)?;
+        let (files, unsafe_names) = list(&settings, &source).await.map_err(judged)?;
+        tell_unsafe(app, &source, &unsafe_names).await?;
+        let mut report = Report {
+            listed: files.len(),
+            unsafe_names: unsafe_names.len(),
+            ..Report::default()
+        };
+        for file in files {
+            if fetched_before(app, &source, &file).await? {
+                report.known += 1;
+                continue;
+            }
+            let bytes = fetch(&settings, &source, &file).await.map_err(judged)?;
+            if keep(app, cx, &source, &file, bytes).await? {
+                report.new += 1;
+            } else {
+                report.known += 1;
+            }
+        }
+        Ok(Outcome::Done(serde_json::to_value(report)?))
+    }
+}
+
+async fn find(app: &App, key: &str) -> Result<SourceRow, JobError> {
+    let source = Sources::find(&mut *app.pool.acquire().await?, key).await?;
+    source.ok_or_else(|| JobError::reject_because(format!("there is no source {key:?}")))
+}
+
+fn settings(app: &App, source: &SourceRow) -> Result<SftpSettings, JobError> {
+    let password = app
+        .sealer
+        .open(&SourceRow::purpose(&source.key), &source.secret())
+        .map_err(|error| JobError::reject(&error))?;
+    Ok(SftpSettings {
+        host: source.host.clone(),
+        port: u16::try_from(source.port).unwrap_or(22),
+        username: source.username.clone(),
+        password,
+        host_key: source.host_key.clone(),
+    })
+}
+
+/// A refused key or password does not mend itself by trying again soon; all else may.
+fn judged(error: PartnerError) -> JobError {
+    match error.kind {
+        ErrorKind::Denied | ErrorKind::Refused => JobError::reject(&error),
+        _ => error.into(),
+    }
+}
+
+async fn list(
+    settings: &SftpSettings,
+    source: &SourceRow,
+) -> Result<(Vec<RemoteFile>, Vec<String>), PartnerError> {
+    let (settings, folder, pattern) = (
+        settings.clone(),
+        source.folder.clone(),
+        source.pattern.clone(),
+    );
+    blocking(move || SftpClient::connect(&settings)?.list(&folder, &pattern)).await
+}
+
+async fn fetch(
+    settings: &SftpSettings,
+    source: &SourceRow,
+    file: &RemoteFile,
+) -> Result<Vec<u8>, PartnerError> {
+    let (settings, folder, file) = (settings.clone(), source.folder.clone(), file.clone());
+    blocking(move || SftpClient::connect(&settings)?.fetch(&folder, &file)).await
+}
+
+/// libssh2 blocks: its calls stay off the worker's threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PartnerError> + Send + 'static,
+) -> Result<T, PartnerError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|ended| {
+            Err(PartnerError {
+                kind: ErrorKind::Unavailable,
+                operation: "talk to",
+                target: "the drop".to_owned(),
+                message: ended.to_string(),
+            })
+        })
+}
+
+async fn fetched_before(
+    app: &App,
+    source: &SourceRow,
+    file: &RemoteFile,
+) -> Result<bool, JobError> {
+    let (Some(modified), Ok(bytes)) = (modified_at(file), i64::try_from(file.bytes)) else {
+        return Ok(false);
+    };
+    let mut conn = app.pool.acquire().await?;
+    Ok(Files::seen(&mut conn, source.id, &file.name, bytes, modified).await?)
+}
+
+fn modified_at(file: &RemoteFile) -> Option<Timestamp> {
+    file.modified
+        .and_then(|seconds| Timestamp::from_second(seconds).ok())
+}
+
+/// The raw copy first, then the ledger row and its load in one transaction: a crash between the
+/// two leaves an object nobody names, and the next pull finds the file new.
+async fn keep(
+    app: &App,
+    cx: &JobContext,
+    source: &SourceRow,
+    file: &RemoteFile,
+    bytes: Vec<u8>,
+) -> Result<bool, JobError> {
+    let digest = blake3::hash(&bytes).to_hex().to_string();
+    let digest =
+        Digest::parse(&digest).ok_or_else(|| JobError::reject_because("a digest that is none"))?;
+    let object_key = format!("raw/{digest}");
+    let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    if !app.objects.exists(&object_key).await.map_err(judged)? {
+        app.objects
+            .put(&object_key, bytes, "application/octet-stream")
+            .await
+            .map_err(judged)?;
+    }
+    let mut tx = app.pool.begin().await?;
+    let record = NewFile {
+        source_id: source.id,
+        name: file.name.clone(),
+        digest: digest.to_string(),
+        bytes: size,
+        modified_at: modified_at(file),
+        object_key,
+    };
+    let (file_id, new) = Files::record(&mut tx, &record).await?;
+    if new {
+        let load = Enqueue::of(&LoadFile { file: file_id })?.run(cx.run_id);
+        app.engine.enqueue(&mut tx, &[load]).await?;
+    }
+    tx.commit().await?;
+    Ok(new)
+}
+
+async fn tell_unsafe(app: &App, source: &SourceRow, names: &[String]) -> Result<(), JobError> {
+    let mut conn = app.pool.acquire().await?;
+    if names.is_empty() {
+        Alerts::resolve(&mut conn, "unsafe_file_name", &source.key).await?;
+    } else {
+        let shown: Vec<String> = names
+            .iter()
+            .take(5)
+            .map(|name| format!("{name:?}"))
+            .collect();
+        let message = format!(
+            "{} names that could lead elsewhere were left alone: {}",
+            names.len(),
+            shown.join(", ")
+        );
+        Alerts::raise(
+            &mut conn,
+            "unsafe_file_name",
+            "warning",
+            &source.key,
+            &message,
+        )
+        .await?;
+    }
+    Ok(())
+}
