@@ -1,1 +1,72 @@
-//! api
+//! HTTP: authorise, parse, call a store or enqueue, map. No work is done here: whatever takes
+//! longer than a request is a job.
+//!
+//! `/v1` is the flat vehicle shape of old clients, `/v2` the listing envelope. They share stores
+//! and jobs, never types. Errors are RFC 9457 problem documents with a stable code.
+
+mod auth;
+mod index_tailer;
+mod problem;
+mod v1;
+mod v2;
+
+pub use index_tailer::IndexTailer;
+
+use jobs::App;
+use poem::middleware::{CatchPanic, Cors, SizeLimit};
+use poem::{Endpoint, EndpointExt, IntoResponse, Route, get};
+use poem_openapi::OpenApiService;
+use queue::Health;
+use std::sync::Arc;
+
+/// What handlers work with.
+#[derive(Clone)]
+pub struct Api {
+    pub app: Arc<App>,
+    pub catalogue: Arc<queue::Catalogue<App>>,
+    pub search: Arc<IndexTailer>,
+    /// Of the workers in this process, if it has any.
+    pub workers: Option<Arc<Health>>,
+}
+
+/// A bulk put may be this large.
+const LARGEST_BODY: usize = 64 * 1024 * 1024;
+
+pub fn routes(api: Api) -> impl Endpoint {
+    let (v1, v2) = (v1::service(&api), v2::service(&api));
+    let ready = {
+        let api = api.clone();
+        poem::endpoint::make(move |_| {
+            let api = api.clone();
+            async move { v2::health::ready(&api).await }
+        })
+    };
+    Route::new()
+        .at("/health/live", get(poem::endpoint::make_sync(|_| "ok\n")))
+        .at("/health/ready", get(ready))
+        .at("/openapi/v1.json", get(v1.spec_endpoint()))
+        .at("/openapi/v2.json", get(v2.spec_endpoint()))
+        .nest("/v1", v1)
+        .nest("/v2", v2)
+        .with(SizeLimit::new(LARGEST_BODY))
+        .with(Cors::new())
+        .with(CatchPanic::new().with_handler(|_| problem::Problem::internal().into_response()))
+        .catch_all_error(problem::respond)
+}
+
+/// The two documents, as they are written to `openapi/`.
+pub fn documents(api: &Api) -> [(&'static str, String); 2] {
+    [
+        ("v1.json", pretty(&v1::service(api))),
+        ("v2.json", pretty(&v2::service(api))),
+    ]
+}
+
+fn pretty<A: poem_openapi::OpenApi, W: poem_openapi::Webhook>(
+    service: &OpenApiService<A, W>,
+) -> String {
+    let spec: serde_json::Value = serde_json::from_str(&service.spec()).unwrap_or_default();
+    let mut text = serde_json::to_string_pretty(&spec).unwrap_or_default();
+    text.push('\n');
+    text
+}

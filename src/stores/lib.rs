@@ -29,7 +29,7 @@ pub use secrets::{Sealed, Sealer};
 pub use sources::{NewSource, SourceRow, Sources};
 pub use vins::{ContradictionRow, Vins};
 
-pub use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+pub use sqlx::{Error as SqlError, PgConnection, PgPool, Postgres, Transaction};
 
 use sqlx::migrate::Migrator;
 

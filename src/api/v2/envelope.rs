@@ -1,0 +1,128 @@
+//! A listing as `/v2` shows it.
+
+use domain::{Listing, Odometer};
+use poem_openapi::Object;
+
+#[derive(Object)]
+pub(crate) struct Money {
+    /// Whole cents.
+    cents: i64,
+    /// ISO 4217.
+    currency: String,
+}
+
+#[derive(Object)]
+pub(crate) struct Distance {
+    /// Whole miles.
+    value: i64,
+    unit: String,
+}
+
+/// One unit of stock.
+#[derive(Object)]
+pub(crate) struct Envelope {
+    pub(crate) id: i64,
+    /// `vehicle`, `equipment` or `parent`.
+    kind: String,
+    status: String,
+    dealer: String,
+    stock_number: String,
+    vin: Option<String>,
+    serial: Option<String>,
+    year: Option<i64>,
+    make: Option<String>,
+    model: Option<String>,
+    trim: Option<String>,
+    body: Option<String>,
+    category: Option<String>,
+    fuel: Option<String>,
+    drivetrain: Option<String>,
+    transmission: Option<String>,
+    engine: Option<String>,
+    cylinders: Option<i64>,
+    displacement_cc: Option<i64>,
+    doors: Option<i64>,
+    exterior_color: Option<String>,
+    interior_color: Option<String>,
+    condition: Option<String>,
+    title_brand: Option<String>,
+    price: Option<Money>,
+    msrp: Option<Money>,
+    odometer: Option<Distance>,
+    hours: Option<i64>,
+    title: Option<String>,
+    description: Option<String>,
+    link: Option<String>,
+    /// ISO 8601 date.
+    date_in_stock: Option<String>,
+    parent_stock_number: Option<String>,
+    image_urls: Vec<String>,
+    options: Vec<String>,
+    version: i64,
+    /// For each field who set it, from which file and row, and over what.
+    #[oai(skip_serializing_if_is_none)]
+    provenance: Option<serde_json::Value>,
+}
+
+fn money(cents: Option<i64>) -> Option<Money> {
+    cents.map(|cents| Money {
+        cents,
+        currency: "USD".to_owned(),
+    })
+}
+
+impl Envelope {
+    pub(crate) fn new(listing: Listing, dealer: String) -> Self {
+        let details = listing.details;
+        Self {
+            id: listing.id,
+            kind: listing.kind.as_str().to_owned(),
+            status: listing.status.as_str().to_owned(),
+            dealer,
+            stock_number: listing.stock_number,
+            vin: listing.vin.map(String::from),
+            serial: listing.serial,
+            year: details.year,
+            make: details.make,
+            model: details.model,
+            trim: details.trim,
+            body: details.body,
+            category: details.category,
+            fuel: details.fuel,
+            drivetrain: details.drivetrain,
+            transmission: details.transmission,
+            engine: details.engine,
+            cylinders: details.cylinders,
+            displacement_cc: details.displacement_cc,
+            doors: details.doors,
+            exterior_color: details.exterior_color,
+            interior_color: details.interior_color,
+            condition: details.condition,
+            title_brand: details.title_brand,
+            price: money(details.price_cents),
+            msrp: money(details.msrp_cents),
+            odometer: details.odometer_km.map(|km| Distance {
+                value: Odometer { km }.miles(),
+                unit: "mi".to_owned(),
+            }),
+            hours: details.hours,
+            title: details.title,
+            description: details.description,
+            link: details.link,
+            date_in_stock: details.date_in_stock.map(|date| date.to_string()),
+            parent_stock_number: details.parent_stock_number,
+            image_urls: details.image_urls,
+            options: details.options,
+            version: listing.version,
+            provenance: None,
+        }
+    }
+
+    pub(crate) fn with_provenance(listing: Listing, dealer: String) -> Self {
+        let provenance = serde_json::to_value(&listing.provenance).ok();
+        Self {
+            provenance,
+            ..Self::new(listing, dealer)
+        }
+    }
+}

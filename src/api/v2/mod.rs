@@ -1,0 +1,31 @@
+//! The unified shape: one envelope for vehicles, equipment and parents.
+
+pub(crate) mod envelope;
+mod feeds;
+pub(crate) mod health;
+mod jobs;
+mod listings;
+mod search;
+mod sources;
+
+use crate::Api;
+use poem_openapi::OpenApiService;
+
+type Apis = (
+    listings::Listings,
+    search::Search,
+    jobs::Jobs,
+    feeds::Feeds,
+    sources::Sources,
+);
+
+pub(crate) fn service(api: &Api) -> OpenApiService<Apis, ()> {
+    let apis = (
+        listings::Listings { api: api.clone() },
+        search::Search { api: api.clone() },
+        jobs::Jobs { api: api.clone() },
+        feeds::Feeds { api: api.clone() },
+        sources::Sources { api: api.clone() },
+    );
+    OpenApiService::new(apis, "Forecourt", "2").server("/v2")
+}

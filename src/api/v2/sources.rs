@@ -1,0 +1,204 @@
+//! Sources: list, pull, files, rejects, release.
+
+use super::jobs::{Accepted, enqueue};
+use crate::Api;
+use crate::auth::Key;
+use crate::problem::Problem;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::payload::{Attachment, AttachmentType, Json};
+use poem_openapi::{Object, OpenApi};
+use stores::{Files, Scope, SourceFile};
+
+pub(crate) struct Sources {
+    pub(crate) api: Api,
+}
+
+#[derive(Object)]
+struct SourceView {
+    key: String,
+    dealer: String,
+    host: String,
+    folder: String,
+    pattern: String,
+    mapping: String,
+    paused: bool,
+    last_file_at: Option<String>,
+    /// `fetched`, `loaded` or `held`.
+    last_file_state: Option<String>,
+}
+
+#[derive(Object)]
+struct FileView {
+    id: i64,
+    name: String,
+    digest: String,
+    bytes: i64,
+    seen_at: String,
+    state: String,
+    held_reason: Option<String>,
+    rows: i64,
+    created: i64,
+    updated: i64,
+    unchanged: i64,
+    rejected: i64,
+    duplicates: i64,
+    removed: i64,
+}
+
+impl From<SourceFile> for FileView {
+    fn from(file: SourceFile) -> Self {
+        Self {
+            id: file.id,
+            name: file.name,
+            digest: file.digest,
+            bytes: file.bytes,
+            seen_at: file.seen_at.to_string(),
+            state: file.state.as_str().to_owned(),
+            held_reason: file.held_reason,
+            rows: file.counts.rows,
+            created: file.counts.created,
+            updated: file.counts.updated,
+            unchanged: file.counts.unchanged,
+            rejected: file.counts.rejected,
+            duplicates: file.counts.duplicates,
+            removed: file.counts.removed,
+        }
+    }
+}
+
+#[OpenApi]
+impl Sources {
+    #[oai(path = "/sources", method = "get", operation_id = "list_sources")]
+    async fn list_sources(&self, key: Key) -> Result<Json<Vec<SourceView>>, Problem> {
+        key.require(&self.api, Scope::Read).await?;
+        let sources = stores::Sources::list(&mut *self.api.app.pool.acquire().await?).await?;
+        Ok(Json(
+            sources
+                .into_iter()
+                .map(|source| SourceView {
+                    key: source.key,
+                    dealer: source.dealer,
+                    host: format!("{}:{}", source.host, source.port),
+                    folder: source.folder,
+                    pattern: source.pattern,
+                    mapping: source.mapping,
+                    paused: source.paused,
+                    last_file_at: source.last_file_at.map(|at| at.to_string()),
+                    last_file_state: source.last_file_state,
+                })
+                .collect(),
+        ))
+    }
+
+    /// Looks for new files now, as a job.
+    #[oai(
+        path = "/sources/:source/pulls",
+        method = "post",
+        operation_id = "pull_source"
+    )]
+    async fn pull_source(&self, key: Key, source: Path<String>) -> Result<Accepted, Problem> {
+        let who = key.require(&self.api, Scope::Operate).await?;
+        let known =
+            stores::Sources::find(&mut *self.api.app.pool.acquire().await?, &source.0).await?;
+        let source = known.ok_or_else(|| Problem::not_found("source", &source.0))?;
+        let order = queue::Enqueue::of(&jobs::PullSource {
+            source: source.key.clone(),
+        })
+        .map_err(|error| Problem::invalid(error.to_string()))?;
+        enqueue(
+            &self.api,
+            order,
+            &who.name,
+            &format!("source {}", source.key),
+        )
+        .await
+    }
+
+    /// Files of a source, newest first.
+    #[oai(
+        path = "/sources/:source/files",
+        method = "get",
+        operation_id = "list_source_files"
+    )]
+    async fn list_source_files(
+        &self,
+        key: Key,
+        source: Path<String>,
+        limit: Query<Option<i64>>,
+    ) -> Result<Json<Vec<FileView>>, Problem> {
+        key.require(&self.api, Scope::Read).await?;
+        let mut conn = self.api.app.pool.acquire().await?;
+        let known = stores::Sources::find(&mut conn, &source.0).await?;
+        let source = known.ok_or_else(|| Problem::not_found("source", &source.0))?;
+        let limit = limit.0.unwrap_or(50).clamp(1, 500);
+        let files = Files::list(&mut conn, Some(source.id), limit).await?;
+        Ok(Json(files.into_iter().map(Into::into).collect()))
+    }
+
+    /// Everything refused of a file, as CSV: row, column, value, rule, message, whether the row is
+    /// lost.
+    #[oai(
+        path = "/files/:file/rejects",
+        method = "get",
+        operation_id = "download_rejects"
+    )]
+    async fn download_rejects(
+        &self,
+        key: Key,
+        file: Path<i64>,
+    ) -> Result<Attachment<Vec<u8>>, Problem> {
+        key.require(&self.api, Scope::Read).await?;
+        let mut conn = self.api.app.pool.acquire().await?;
+        let file = Files::get(&mut conn, file.0).await?;
+        let mut csv = String::from("row,column,value,rule,message,row_lost\n");
+        for reject in Files::rejects(&mut conn, file.id).await? {
+            let cells = [
+                reject.row.to_string(),
+                reject.column,
+                reject.value,
+                reject.rule,
+                reject.message,
+                reject.row_lost.to_string(),
+            ];
+            csv.push_str(&cells.map(|cell| quoted(&cell)).join(","));
+            csv.push('\n');
+        }
+        Ok(Attachment::new(csv.into_bytes())
+            .attachment_type(AttachmentType::Attachment)
+            .filename(format!("rejects-{}.csv", file.id)))
+    }
+
+    /// Lets a held file through, guard and all.
+    #[oai(
+        path = "/files/:file/release",
+        method = "post",
+        operation_id = "release_file"
+    )]
+    async fn release_file(&self, key: Key, file: Path<i64>) -> Result<Accepted, Problem> {
+        let who = key.require(&self.api, Scope::Operate).await?;
+        let mut conn = self.api.app.pool.acquire().await?;
+        let file = Files::get(&mut conn, file.0).await?;
+        if !Files::release(&mut conn, file.id, &who.name).await? {
+            return Err(Problem::conflict(format!(
+                "file {} is {}, not held",
+                file.id,
+                file.state.as_str()
+            )));
+        }
+        drop(conn);
+        let order = queue::Enqueue::of(&jobs::LoadFile { file: file.id })
+            .map_err(|error| Problem::invalid(error.to_string()))?;
+        enqueue(&self.api, order, &who.name, &format!("file {}", file.name)).await
+    }
+}
+
+/// Quoted, and a leading `=`, `+`, `-` or `@` defused: the values are a dealer's, and the file is
+/// opened in a spreadsheet.
+fn quoted(cell: &str) -> String {
+    let defused = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{cell}")
+    } else {
+        cell.to_owned()
+    };
+    format!("\"{}\"", defused.replace('"', "\"\""))
+}
