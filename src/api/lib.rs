@@ -70,3 +70,32 @@ fn pretty<A: poem_openapi::OpenApi, W: poem_openapi::Webhook>(
     text.push('\n');
     text
 }
+
+/// Serves until told to stop; requests under way may finish for a moment. The bound address.
+pub async fn serve(
+    api: Api,
+    listen: std::net::SocketAddr,
+    stop: tokio_util::sync::CancellationToken,
+) -> std::io::Result<(std::net::SocketAddr, tokio::task::JoinHandle<()>)> {
+    use poem::listener::{Acceptor, Listener, TcpListener};
+    let acceptor = TcpListener::bind(listen).into_acceptor().await?;
+    let address = acceptor
+        .local_addr()
+        .iter()
+        .find_map(|local| local.as_socket_addr().copied())
+        .unwrap_or(listen);
+    let routes = routes(api);
+    let server = tokio::spawn(async move {
+        let ended = poem::Server::new_with_acceptor(acceptor)
+            .run_with_graceful_shutdown(
+                routes,
+                async move { stop.cancelled().await },
+                Some(std::time::Duration::from_secs(5)),
+            )
+            .await;
+        if let Err(error) = ended {
+            tracing::error!(%error, "the api server ended");
+        }
+    });
+    Ok((address, server))
+}

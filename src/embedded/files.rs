@@ -44,3 +44,8 @@ pub fn secret_file(path: &Path) -> Result<[u8; 32], EmbeddedError> {
 pub fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
+
+/// As root, child servers that refuse root are run as another user.
+pub fn running_as_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}

@@ -11,7 +11,7 @@ mod s3;
 pub mod testing;
 
 pub use drop::{DropSettings, SftpDrop};
-pub use files::{free_port, private_dir, secret_file};
+pub use files::{free_port, private_dir, running_as_root, secret_file};
 pub use postgres::{PostgresSettings, PrivatePostgres};
 pub use s3::{ObjectServer, ObjectServerSettings};
 

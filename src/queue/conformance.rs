@@ -9,7 +9,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub struct Fixture<E> {
     pub engine: E,
@@ -139,6 +139,7 @@ impl<E: Engine> Fixture<E> {
             token: job.token,
             outcome,
             ran: Duration::from_millis(5),
+            received: Instant::now(),
         };
         self.engine.ack("w", &[ack]).await.expect("ack")[0]
     }
@@ -507,6 +508,7 @@ pub async fn twenty_thousand_due_at_once_all_run<E: Engine>(f: &Fixture<E>) {
                 token: job.token,
                 outcome: done(),
                 ran: Duration::ZERO,
+                received: Instant::now(),
             })
             .collect();
         let verdicts = f.engine.ack("w", &acks).await.expect("ack");

@@ -4,7 +4,7 @@ use crate::{Enqueue, Envelope, JobRecord, Outcome, QueueName};
 use jiff::Timestamp;
 use sqlx::PgConnection;
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 
 /// A claim is good for this long unless renewed (engine clock).
@@ -24,6 +24,8 @@ pub struct Claimed {
     pub run_id: Option<i64>,
     pub created_at: Timestamp,
     pub claimed_at: Timestamp,
+    /// When the claim reached this process.
+    pub received: Instant,
 }
 
 /// What a worker asks for.
@@ -43,6 +45,8 @@ pub struct Ack {
     pub outcome: Outcome,
     /// How long the handler ran, on the worker's monotonic clock.
     pub ran: Duration,
+    /// When the job was claimed, on the same clock.
+    pub received: Instant,
 }
 
 /// Whether an acknowledgement counted.

@@ -16,6 +16,7 @@ mod catalogue;
 pub mod conformance;
 mod engine;
 mod envelope;
+mod histogram;
 mod inspect;
 mod job;
 mod lanes;
@@ -33,6 +34,7 @@ pub use engine::{
     Ack, Claim, Claimed, Engine, EngineError, Enqueued, LEASE, RENEWAL, Rescued, Verdict, Wakes,
 };
 pub use envelope::{Enqueue, Envelope};
+pub use histogram::Histogram;
 pub use inspect::{JobFilter, JobRecord, JobState, Jobs};
 pub use job::{Job, JobContext, JobError};
 pub use lanes::{Gate, Lane, gate};

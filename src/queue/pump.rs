@@ -8,12 +8,13 @@
 //! `fetch_next` is then a cancel-safe read of the buffer.
 
 use crate::engine::{Ack, Claim, Claimed, Engine, Verdict};
+use crate::histogram::Histogram;
 use crate::workers::Health;
 use crate::{Outcome, QueueName};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 
 /// Looked at even without a wake-up: delayed jobs come due, and a NOTIFY may be lost.
@@ -39,6 +40,8 @@ pub(crate) struct Counters {
     pub(crate) handed_back: AtomicU64,
     pub(crate) cut: AtomicU64,
     pub(crate) stale: AtomicU64,
+    /// From claimed to acknowledged.
+    pub(crate) latency: Histogram,
 }
 
 pub(crate) struct Pump {
@@ -98,6 +101,7 @@ impl Pump {
             token,
             outcome: Outcome::HandBack,
             ran: Duration::ZERO,
+            received: Instant::now(),
         });
     }
 
@@ -260,6 +264,9 @@ pub(crate) async fn run_acker<E: Engine>(
             match engine.ack(&settings.worker, &batch).await {
                 Ok(verdicts) => {
                     health.acks(settings.queue, true);
+                    for ack in &batch {
+                        counters.latency.record(ack.received.elapsed());
+                    }
                     let stale = verdicts.iter().filter(|v| **v == Verdict::Stale).count();
                     if stale > 0 {
                         tracing::warn!(

@@ -26,6 +26,20 @@ impl Runs {
         .await
     }
 
+    /// Jobs of any run that have not ended.
+    pub async fn unfinished(conn: &mut PgConnection) -> sqlx::Result<i64> {
+        sqlx::query_scalar!(r#"SELECT count(*) AS "n!" FROM jobs_hot WHERE run_id IS NOT NULL"#)
+            .fetch_one(conn)
+            .await
+    }
+
+    /// Jobs that ended, of any kind and run.
+    pub async fn finished_total(conn: &mut PgConnection) -> sqlx::Result<i64> {
+        sqlx::query_scalar!(r#"SELECT count(*) AS "n!" FROM jobs_history"#)
+            .fetch_one(conn)
+            .await
+    }
+
     /// Over the given runs together.
     pub async fn progress(conn: &mut PgConnection, runs: &[i64]) -> sqlx::Result<Progress> {
         let row = sqlx::query_file!("queries/run_progress.sql", runs)

@@ -134,6 +134,7 @@ impl<E: Engine, A: Send + Sync + 'static> Stepper<E, A> {
             token,
             outcome: outcome.clone(),
             ran: begun.elapsed(),
+            received: begun,
         };
         match self.engine.ack(WORKER, &[ack]).await?.first() {
             Some(Verdict::Accepted) => Ok(Step { id, kind, outcome }),
@@ -149,6 +150,7 @@ impl<E: Engine, A: Send + Sync + 'static> Stepper<E, A> {
                 token: job.token,
                 outcome: Outcome::HandBack,
                 ran: std::time::Duration::ZERO,
+                received: Instant::now(),
             })
             .collect();
         if !acks.is_empty() {

@@ -248,6 +248,15 @@ impl Workers {
         })
     }
 
+    /// How long jobs took from claimed to acknowledged, at this share of them.
+    pub fn latency(&self, share: f64) -> Duration {
+        self.counters.latency.quantile(share)
+    }
+
+    pub fn finished(&self) -> u64 {
+        self.counters.finished.load(Ordering::Relaxed)
+    }
+
     pub fn health(&self) -> Arc<Health> {
         self.health.clone()
     }

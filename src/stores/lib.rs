@@ -45,3 +45,69 @@ pub(crate) fn unstamp(at: jiff::Timestamp) -> time::OffsetDateTime {
     time::OffsetDateTime::from_unix_timestamp_nanos(at.as_nanosecond())
         .unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
 }
+
+/// How a role connects.
+pub struct PoolOptions {
+    /// Shown in `pg_stat_activity`.
+    pub name: &'static str,
+    pub connections: u32,
+    /// No statement of this role may run longer.
+    pub statement: std::time::Duration,
+    pub tune: fn(sqlx::postgres::PgConnectOptions) -> sqlx::postgres::PgConnectOptions,
+}
+
+/// A pool for one role. Connections are made when first needed; one is made now, so that a wrong
+/// address is told at once.
+pub async fn connect(url: &str, options: &PoolOptions) -> Result<PgPool, SqlError> {
+    let connect: sqlx::postgres::PgConnectOptions = url.parse()?;
+    let statement = options.statement.as_millis().to_string();
+    let connect = (options.tune)(connect.application_name(options.name)).options([
+        ("statement_timeout", statement.as_str()),
+        ("lock_timeout", "10000"),
+        ("idle_in_transaction_session_timeout", "0"),
+    ]);
+    let pool = sqlx::postgres::PgPoolOptions::new()
+        .max_connections(options.connections)
+        .acquire_timeout(std::time::Duration::from_secs(10))
+        .connect_with(connect)
+        .await?;
+    Ok(pool)
+}
+
+/// A pool that has not connected and may never: for documents that need no database.
+pub fn unconnected() -> PgPool {
+    sqlx::postgres::PgPoolOptions::new().connect_lazy_with(sqlx::postgres::PgConnectOptions::new())
+}
+
+pub use sqlx::postgres::PgConnectOptions as ConnectOptions;
+
+/// For benches: a database of one's own. The name must be a plain word.
+pub async fn create_database(pool: &PgPool, name: &str) -> Result<(), SqlError> {
+    run_ddl(pool, name, "CREATE DATABASE").await
+}
+
+pub async fn drop_database(pool: &PgPool, name: &str) -> Result<(), SqlError> {
+    run_ddl(pool, name, "DROP DATABASE").await
+}
+
+async fn run_ddl(pool: &PgPool, name: &str, statement: &str) -> Result<(), SqlError> {
+    if !name
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    {
+        return Err(SqlError::Configuration(
+            format!("{name:?} is not a plain word").into(),
+        ));
+    }
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("{statement} {name}")))
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// The same server, another database.
+pub fn with_database(url: &str, name: &str) -> Result<String, SqlError> {
+    use sqlx::ConnectOptions as _;
+    let options: ConnectOptions = url.parse()?;
+    Ok(options.database(name).to_url_lossy().to_string())
+}

@@ -53,7 +53,7 @@ where
     }
 
     fn call(&mut self, task: Task<Claimed>) -> Self::Future {
-        let (id, token) = (task.args.id, task.args.token);
+        let (id, token, received) = (task.args.id, task.args.token, task.args.received);
         let pump = self.pump.clone();
         // Between the loop's buffer and here the worker may have been told to stop.
         if pump.stopping() {
@@ -70,6 +70,7 @@ where
                 token,
                 outcome,
                 ran: begun.elapsed(),
+                received,
             });
             Ok(())
         })

@@ -92,6 +92,7 @@ async fn take(
     .fetch_all(pool)
     .await?;
     marks.swept(&bounds.swept, begun.elapsed());
+    let received = Instant::now();
     // UPDATE … RETURNING has no order of its own.
     let mut rows = rows;
     rows.sort_by_key(|row| (row.priority, row.run_at_us, row.id));
@@ -118,6 +119,7 @@ async fn take(
             run_id: row.run_id,
             created_at: micros(row.created_at_us),
             claimed_at: micros(row.now_us),
+            received,
         })
         .collect())
 }

@@ -1,0 +1,492 @@
+//! `demo`: one whole night on private servers, with progress and a summary; then it serves.
+
+use crate::instance::{Instance, SFTP_USER};
+use crate::platform::{Platform, print_drain, told_to_stop};
+use crate::sample::{self, SampleDealer};
+use anyhow::{Context, Result, bail, ensure};
+use api::IndexTailer;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use partners::SftpSettings;
+use partners::sftp::SftpClient;
+use queue::{Progress, Runs};
+use search::{Facet, Query};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use stores::{
+    Changes, Dealers, Feeds, Files, Keys, Listings, NewSource, Schedules, Scope, SourceRow,
+    Sources, Vins,
+};
+use tokio_util::sync::CancellationToken;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Demo {
+    /// Exit after the night
+    #[arg(long)]
+    once: bool,
+    /// `text`, or `json` for one JSON line last
+    #[arg(long, default_value = "text")]
+    summary: String,
+    /// Units over all dealers
+    #[arg(long, default_value_t = 400)]
+    listings: usize,
+    /// The same seed gives the same files
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+const NIGHTLY: &str = "0 2 * * *";
+const AFTER_THE_LOADS: &str = "0 5 * * *";
+/// A night that has not ended by then is stuck.
+const NIGHT_AT_MOST: Duration = Duration::from_secs(30 * 60);
+
+impl Demo {
+    pub(super) async fn run(self, data_dir: &Path) -> Result<ExitCode> {
+        ensure!(
+            matches!(self.summary.as_str(), "text" | "json"),
+            "--summary is text or json, not {:?}",
+            self.summary
+        );
+        let begun = Instant::now();
+        if let Some(running) = Instance::running(data_dir)? {
+            bail!(
+                "an instance already serves this data directory on http://{}",
+                running.listen
+            );
+        }
+        eprintln!("starting private servers in {}", data_dir.display());
+        let instance = Instance::start(data_dir).await?;
+        let platform = Platform::connect(instance.config.clone()).await?;
+        platform.migrate().await?;
+        let key = furnish(&platform, &instance, self.seed, self.listings).await?;
+        let stop = CancellationToken::new();
+        let workers = platform.work()?;
+        let loops = jobs::loops::start(&platform.app, &stop);
+        let (address, search, serving) = platform.serve(Some(workers.health()), &stop).await?;
+        eprintln!(
+            "ready after {:.1} s, serving on http://{address}",
+            begun.elapsed().as_secs_f64()
+        );
+
+        drop_files(&instance, self.seed, self.listings).await?;
+        let summary = night(&platform, &search, begun).await;
+        if let Ok(summary) = &summary {
+            self.print(summary, &format!("http://{address}"), &key, &instance)?;
+            if !self.once {
+                told_to_stop().await;
+            }
+        }
+        stop.cancel();
+        print_drain(workers.drain(&platform.engine).await);
+        loops.join_all().await;
+        for task in serving {
+            let _ = task.await;
+        }
+        drop(instance);
+        let summary = summary?;
+        if self.summary == "json" {
+            println!("{}", serde_json::to_string(&summary)?);
+        }
+        Ok(if summary.jobs.dead == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
+    fn print(&self, summary: &Summary, url: &str, key: &str, instance: &Instance) -> Result<()> {
+        if self.summary == "json" && !self.once {
+            println!("{}", serde_json::to_string(summary)?);
+        }
+        if self.summary == "text" {
+            println!("{}", summary.words());
+            println!();
+            println!("search     {url}/v2/search/vehicles?facets=make,body&sort=price_cents");
+            println!("API key    {key}   (scope operate)");
+            println!("jobs       curl -H 'Authorization: Bearer {key}' {url}/v2/jobs");
+            println!("documents  {url}/openapi/v2.json");
+            println!(
+                "drop       sftp -P {} {SFTP_USER}@127.0.0.1   (password {})",
+                instance.sftp.port,
+                instance.sftp_password.expose_secret()
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Dealers, sources, feeds, schedules and a key; on a second start they are there already. The
+/// key is made anew: only its digest was kept.
+async fn furnish(
+    platform: &Platform,
+    instance: &Instance,
+    seed: u64,
+    listings: usize,
+) -> Result<String> {
+    let mut tx = platform.app.pool.begin().await?;
+    for sample in sample::dealers(seed, listings) {
+        let dealer_id = Dealers::put(&mut tx, &sample.dealer).await?;
+        let key = sample.dealer.key.clone();
+        let secret = platform.app.sealer.seal(
+            &SourceRow::purpose(&key),
+            instance.sftp_password.expose_secret(),
+        )?;
+        let source = NewSource {
+            key: key.clone(),
+            dealer_id,
+            host: "127.0.0.1".to_owned(),
+            port: instance.sftp.port,
+            username: SFTP_USER.to_owned(),
+            secret,
+            host_key: instance.sftp.fingerprint.clone(),
+            folder: format!("/{key}"),
+            pattern: "*.csv".to_owned(),
+            mapping: sample.mapping.to_owned(),
+        };
+        Sources::put(&mut tx, &source).await?;
+        let args = serde_json::json!({ "source": key });
+        let zone = &sample.dealer.time_zone;
+        Schedules::ensure(
+            &mut tx,
+            &format!("pull-{key}"),
+            NIGHTLY,
+            zone,
+            "pull_source",
+            &args,
+        )
+        .await?;
+    }
+    for (key, text) in feeds::BUILT_IN {
+        let definition = feeds::Definition::parse(text)?;
+        Feeds::put(
+            &mut tx,
+            key,
+            &definition.name,
+            &serde_json::to_value(&definition)?,
+        )
+        .await?;
+        let args = serde_json::json!({ "feed": key });
+        Schedules::ensure(
+            &mut tx,
+            &format!("feed-{key}"),
+            AFTER_THE_LOADS,
+            "UTC",
+            "build_feed",
+            &args,
+        )
+        .await?;
+    }
+    let nothing = serde_json::json!({});
+    Schedules::ensure(
+        &mut tx,
+        "prune-history",
+        "30 6 * * *",
+        "UTC",
+        "prune_history",
+        &nothing,
+    )
+    .await?;
+    for key in Keys::list(&mut tx)
+        .await?
+        .iter()
+        .filter(|key| key.name == "demo")
+    {
+        Keys::revoke(&mut tx, key.id).await?;
+    }
+    let key = Keys::create(&mut tx, "demo", Scope::Operate).await?;
+    tx.commit().await?;
+    Ok(key)
+}
+
+/// As dealers do: over SFTP.
+async fn drop_files(instance: &Instance, seed: u64, listings: usize) -> Result<()> {
+    let settings = SftpSettings {
+        host: "127.0.0.1".to_owned(),
+        port: instance.sftp.port,
+        username: SFTP_USER.to_owned(),
+        password: instance.sftp_password.clone(),
+        host_key: instance.sftp.fingerprint.clone(),
+    };
+    tokio::task::spawn_blocking(move || {
+        let client = SftpClient::connect(&settings)?;
+        for SampleDealer {
+            dealer,
+            file,
+            bytes,
+            ..
+        } in sample::dealers(seed, listings)
+        {
+            let folder = format!("/{}", dealer.key);
+            client.make_folder(&folder)?;
+            client.put(&folder, file, &bytes)?;
+            eprintln!("dropped {folder}/{file} ({} bytes)", bytes.len());
+        }
+        Ok(())
+    })
+    .await?
+}
+
+/// The nightly ticks fire now, in the order of their hours.
+async fn night(platform: &Platform, search: &IndexTailer, begun: Instant) -> Result<Summary> {
+    let since = Timestamp::now() - Duration::from_millis(1);
+    let mut runs = stage(platform, "pull_source", "loading").await?;
+    settle(platform, search).await?;
+    runs.extend(stage(platform, "build_feed", "building feeds").await?);
+    runs.extend(stage(platform, "prune_history", "tidying up").await?);
+    summarise(platform, search, &runs, since, begun).await
+}
+
+/// Fires every schedule of a kind and waits until all that follows has ended.
+async fn stage(platform: &Platform, kind: &str, words: &'static str) -> Result<Vec<i64>> {
+    let schedules = Schedules::list(&mut *platform.app.pool.acquire().await?).await?;
+    let mut runs = Vec::new();
+    for schedule in schedules.iter().filter(|schedule| schedule.kind == kind) {
+        let fired = jobs::loops::fire(&platform.app, schedule, "the demo").await?;
+        runs.extend(fired.map(|(_, run)| run));
+    }
+    let style = ProgressStyle::with_template("{prefix:>14} [{bar:40}] {pos}/{len} jobs  {msg}")?;
+    let bar = ProgressBar::new(0).with_style(style).with_prefix(words);
+    let begun = Instant::now();
+    let progress = loop {
+        // What an earlier, killed night left behind must end too.
+        let progress = everything(platform, &runs).await?;
+        let left = u64::try_from(progress.waiting + progress.running).unwrap_or(0);
+        let done = u64::try_from(progress.done + progress.dead).unwrap_or(0);
+        bar.set_length(done + left);
+        bar.set_position(done);
+        if left == 0 {
+            break progress;
+        }
+        ensure!(
+            begun.elapsed() < NIGHT_AT_MOST,
+            "the night is stuck: {left} jobs do not end, see `forecourt jobs list`"
+        );
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    };
+    bar.finish();
+    if bar.is_hidden() {
+        eprintln!(
+            "{words}: {} jobs done, {} dead",
+            progress.done, progress.dead
+        );
+    }
+    Ok(runs)
+}
+
+async fn everything(platform: &Platform, runs: &[i64]) -> Result<Progress> {
+    let mut conn = platform.app.pool.acquire().await?;
+    let mut progress = Runs::progress(&mut conn, runs).await?;
+    let others = Runs::unfinished(&mut conn).await?;
+    progress.waiting = progress.waiting.max(others - progress.running);
+    Ok(progress)
+}
+
+/// Until search shows what was loaded.
+async fn settle(platform: &Platform, search: &IndexTailer) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        let mut conn = platform.app.pool.acquire().await?;
+        let (waiting, position) = (
+            Changes::unstamped(&mut conn).await?,
+            Changes::position(&mut conn).await?,
+        );
+        drop(conn);
+        if waiting == 0 && search.ready() && search.index.snapshot().position >= position {
+            return Ok(());
+        }
+        ensure!(
+            begun.elapsed() < NIGHT_AT_MOST,
+            "search does not catch up with the change log"
+        );
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    night: Night,
+    listings: Stock,
+    vins: VinCounts,
+    photos: Photos,
+    feeds: Vec<FeedSummary>,
+    search: SearchSummary,
+    jobs: JobCounts,
+    elapsed_seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Night {
+    files: i64,
+    rows: i64,
+    rejects: i64,
+    held: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct Stock {
+    vehicles: i64,
+    equipment: i64,
+    parents: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct VinCounts {
+    decoded: i64,
+    contradictions: i64,
+}
+
+/// Photos come later.
+#[derive(Debug, Default, Serialize)]
+struct Photos {
+    hashed: i64,
+    duplicates: i64,
+    placeholders: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct FeedSummary {
+    feed: String,
+    rows: i64,
+    excluded: i64,
+    bytes: i64,
+    digest: String,
+}
+
+#[derive(Debug, Serialize)]
+struct SearchSummary {
+    total: usize,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct JobCounts {
+    done: i64,
+    retried: i64,
+    dead: i64,
+}
+
+async fn summarise(
+    platform: &Platform,
+    search: &IndexTailer,
+    runs: &[i64],
+    since: Timestamp,
+    begun: Instant,
+) -> Result<Summary> {
+    let mut conn = platform.app.pool.acquire().await?;
+    let (files, held, counts) = Files::totals(&mut conn, since).await?;
+    let (vehicles, equipment, parents) = Listings::counts(&mut conn).await?;
+    let (decoded, contradictions) = Vins::counts(&mut conn).await?;
+    let mut feeds = Vec::new();
+    for feed in Feeds::list(&mut conn).await? {
+        let run = Feeds::runs(&mut conn, &feed.key, 1)
+            .await?
+            .pop()
+            .context("a feed without a run")?;
+        feeds.push(FeedSummary {
+            feed: feed.key,
+            rows: run.rows,
+            excluded: run.excluded,
+            bytes: run.bytes,
+            digest: run.digest.unwrap_or_default(),
+        });
+    }
+    let progress = Runs::progress(&mut conn, runs).await?;
+    Ok(Summary {
+        night: Night {
+            files,
+            rows: counts.rows,
+            rejects: counts.rejected + counts.duplicates,
+            held,
+        },
+        listings: Stock {
+            vehicles,
+            equipment,
+            parents,
+        },
+        vins: VinCounts {
+            decoded,
+            contradictions,
+        },
+        photos: Photos::default(),
+        feeds,
+        search: searched(search),
+        jobs: JobCounts {
+            done: progress.done,
+            retried: progress.retried,
+            dead: progress.dead,
+        },
+        elapsed_seconds: begun.elapsed().as_secs_f64(),
+    })
+}
+
+/// A few hundred questions with every facet, in process.
+fn searched(search: &IndexTailer) -> SearchSummary {
+    let snapshot = search.index.snapshot();
+    let mut query = Query::new(domain::Kind::Vehicle);
+    query.facets = Facet::ALL.to_vec();
+    let makes: Vec<String> = snapshot
+        .answer(&query)
+        .facets
+        .remove(&Facet::Make)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|count| count.value)
+        .collect();
+    let mut times: Vec<f64> = (0..200)
+        .map(|n| {
+            if !makes.is_empty() {
+                query
+                    .filters
+                    .insert(Facet::Make, vec![makes[n % makes.len()].clone()]);
+            }
+            let begun = Instant::now();
+            let _ = snapshot.answer(&query);
+            begun.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    SearchSummary {
+        total: snapshot.len(),
+        p50_ms: times[times.len() / 2],
+        p99_ms: times[times.len() * 99 / 100],
+    }
+}
+
+impl Summary {
+    fn words(&self) -> String {
+        let mut lines = vec![
+            String::new(),
+            format!(
+                "night      {} files, {} rows, {} rejected or double, {} held",
+                self.night.files, self.night.rows, self.night.rejects, self.night.held
+            ),
+            format!(
+                "stock      {} vehicles, {} machines on the lot",
+                self.listings.vehicles, self.listings.equipment
+            ),
+            format!(
+                "vins       {} decoded, {} contradictions",
+                self.vins.decoded, self.vins.contradictions
+            ),
+        ];
+        for feed in &self.feeds {
+            lines.push(format!(
+                "feed       {}: {} rows, {} left out, {} bytes, digest {:.12}",
+                feed.feed, feed.rows, feed.excluded, feed.bytes, feed.digest
+            ));
+        }
+        lines.push(format!(
+            "search     {} units, p50 {:.2} ms, p99 {:.2} ms",
+            self.search.total, self.search.p50_ms, self.search.p99_ms
+        ));
+        lines.push(format!(
+            "jobs       {} done, {} retried, {} dead, in {:.1} s",
+            self.jobs.done, self.jobs.retried, self.jobs.dead, self.elapsed_seconds
+        ));
+        lines.join("\n")
+    }
+}

@@ -1,0 +1,140 @@
+//! One subcommand a file.
+
+mod bench;
+mod check;
+mod demo;
+mod feeds;
+mod jobs;
+mod keys;
+mod migrate;
+mod openapi;
+mod sample;
+mod sources;
+mod up;
+mod vin;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The stockroom of dealer groups and listing sites.
+#[derive(Debug, Parser)]
+#[command(name = "forecourt", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Global {
+    /// Data directory of the embedded default [default: /var/lib/forecourt as root, else the user's data folder]
+    #[arg(long, global = true)]
+    data_dir: Option<PathBuf>,
+}
+
+impl Global {
+    fn data_dir(&self) -> PathBuf {
+        self.data_dir
+            .clone()
+            .unwrap_or_else(crate::config::data_dir)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run one whole night on private servers, then keep serving
+    Demo(demo::Demo),
+    /// Serve, work and schedule in one process
+    Up,
+    /// Serve the API only
+    Serve,
+    /// Run jobs only
+    Work,
+    /// Make ticks and dispatch changes only
+    Schedule,
+    /// Dealers' drops: list them, pull one, see its files
+    Sources(sources::Sources),
+    /// Feeds: list them, build one, see its runs
+    Feeds(feeds::Feeds),
+    /// Decode VINs and show what they say
+    Vin(vin::DecodeVin),
+    /// Look at jobs
+    Jobs(jobs::Jobs),
+    /// API keys: create, list, revoke
+    Keys(keys::Keys),
+    /// Report everything that is wrong with the set-up, at once
+    Check,
+    /// Bring the database up to date
+    Migrate,
+    /// Write the OpenAPI documents
+    Openapi(openapi::Openapi),
+    /// Write the demo's dealer files to a folder
+    Sample(sample::Sample),
+    /// Measure
+    Bench(bench::Bench),
+}
+
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let global = cli.global;
+    match cli.command {
+        Command::Demo(demo) => demo.run(&global.data_dir()).await,
+        Command::Up => {
+            up::run(
+                &global.data_dir(),
+                up::Roles {
+                    serve: true,
+                    work: true,
+                    schedule: true,
+                },
+            )
+            .await
+        }
+        Command::Serve => {
+            up::run(
+                &global.data_dir(),
+                up::Roles {
+                    serve: true,
+                    ..up::Roles::default()
+                },
+            )
+            .await
+        }
+        Command::Work => {
+            up::run(
+                &global.data_dir(),
+                up::Roles {
+                    work: true,
+                    ..up::Roles::default()
+                },
+            )
+            .await
+        }
+        Command::Schedule => {
+            up::run(
+                &global.data_dir(),
+                up::Roles {
+                    schedule: true,
+                    ..up::Roles::default()
+                },
+            )
+            .await
+        }
+        Command::Sources(sources) => sources.run(&global.data_dir()).await,
+        Command::Feeds(feeds) => feeds.run(&global.data_dir()).await,
+        Command::Vin(vin) => vin.run(&global.data_dir()),
+        Command::Jobs(jobs) => jobs.run(&global.data_dir()).await,
+        Command::Keys(keys) => keys.run(&global.data_dir()).await,
+        Command::Check => check::run(&global.data_dir()).await,
+        Command::Migrate => migrate::run(&global.data_dir()).await,
+        Command::Openapi(openapi) => openapi.run(),
+        Command::Sample(sample) => sample.run(),
+        Command::Bench(bench) => bench.run(&global.data_dir()).await,
+    }
+}
+
+/// Joins what runs, or what the environment names.
+async fn connect(data_dir: &std::path::Path) -> anyhow::Result<crate::platform::Platform> {
+    crate::platform::Platform::connect(crate::instance::Instance::find(data_dir)?).await
+}

@@ -1,0 +1,110 @@
+//! `sources`: list drops, pull one, see its files and what was refused.
+
+use anyhow::{Context, Result};
+use queue::{Engine, Enqueue};
+use std::path::Path;
+use std::process::ExitCode;
+use stores::Files;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Sources {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    List,
+    /// Look for new files now
+    Pull {
+        source: String,
+    },
+    /// Files of a source, newest first
+    Files {
+        source: String,
+    },
+    /// What was refused of a file
+    Rejects {
+        file: i64,
+    },
+    /// Let a held file through
+    Release {
+        file: i64,
+    },
+}
+
+impl Sources {
+    pub(super) async fn run(self, data_dir: &Path) -> Result<ExitCode> {
+        let platform = super::connect(data_dir).await?;
+        let mut conn = platform.app.pool.acquire().await?;
+        match self.action {
+            Action::List => {
+                for source in stores::Sources::list(&mut conn).await? {
+                    println!(
+                        "{:<20}  {:<10}  {}:{}{}/{}  last {}",
+                        source.key,
+                        source.mapping,
+                        source.host,
+                        source.port,
+                        source.folder,
+                        source.pattern,
+                        source.last_file_state.as_deref().unwrap_or("never")
+                    );
+                }
+            }
+            Action::Pull { source } => {
+                let known = stores::Sources::find(&mut conn, &source).await?;
+                known.with_context(|| format!("there is no source {source:?}"))?;
+                let order = Enqueue::of(&jobs::PullSource { source })?;
+                let enqueued = platform.engine.enqueue(&mut conn, &[order]).await?;
+                println!("job {}", enqueued[0].id);
+            }
+            Action::Files { source } => {
+                let known = stores::Sources::find(&mut conn, &source).await?;
+                let source = known.with_context(|| format!("there is no source {source:?}"))?;
+                for file in Files::list(&mut conn, Some(source.id), 50).await? {
+                    let c = file.counts;
+                    println!(
+                        "{:>6}  {:<8}  {}  {} rows: {} new, {} changed, {} same, {} rejected, {} duplicates; {} removed  {}",
+                        file.id,
+                        file.state.as_str(),
+                        file.name,
+                        c.rows,
+                        c.created,
+                        c.updated,
+                        c.unchanged,
+                        c.rejected,
+                        c.duplicates,
+                        c.removed,
+                        file.held_reason.unwrap_or_default()
+                    );
+                }
+            }
+            Action::Rejects { file } => {
+                for reject in Files::rejects(&mut conn, file).await? {
+                    let lost = if reject.row_lost {
+                        "row lost"
+                    } else {
+                        "value dropped"
+                    };
+                    println!(
+                        "row {:>6}  {:<14}  {:<20}  {lost}: {}",
+                        reject.row, reject.column, reject.rule, reject.message
+                    );
+                }
+            }
+            Action::Release { file } => {
+                let mut tx = platform.app.pool.begin().await?;
+                anyhow::ensure!(
+                    Files::release(&mut tx, file, "command line").await?,
+                    "file {file} is not held"
+                );
+                let order = Enqueue::of(&jobs::LoadFile { file })?;
+                let enqueued = platform.engine.enqueue(&mut tx, &[order]).await?;
+                tx.commit().await?;
+                println!("job {}", enqueued[0].id);
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,189 @@
+//! Wiring: pools per role, the app that jobs and requests work with, and the roles a process can
+//! play.
+
+use crate::config::{self, Config};
+use anyhow::{Context, Result};
+use api::{Api, IndexTailer};
+use jobs::App;
+use partners::Objects;
+use queue::{
+    Catalogue, DrainReport, Health, PostgresEngine, WorkerSettings, Workers, engine_options,
+};
+use secrecy::ExposeSecret;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use stores::{MIGRATIONS, PgPool, Sealer};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Connections of each role: a request never waits behind a load, a lease never behind a job.
+struct PoolSettings {
+    name: &'static str,
+    connections: u32,
+    statement_seconds: u32,
+}
+
+const API: PoolSettings = PoolSettings {
+    name: "forecourt api",
+    connections: 8,
+    statement_seconds: 15,
+};
+const WORK: PoolSettings = PoolSettings {
+    name: "forecourt work",
+    connections: 24,
+    statement_seconds: 600,
+};
+const ENGINE: PoolSettings = PoolSettings {
+    name: "forecourt engine",
+    connections: 10,
+    statement_seconds: 30,
+};
+const LEASES: PoolSettings = PoolSettings {
+    name: "forecourt leases",
+    connections: 2,
+    statement_seconds: 5,
+};
+
+pub(crate) struct Platform {
+    pub(crate) config: Config,
+    /// On the work pool.
+    pub(crate) app: Arc<App>,
+    /// The same stores on the API's own pool.
+    pub(crate) api_app: Arc<App>,
+    pub(crate) catalogue: Arc<Catalogue<App>>,
+    pub(crate) engine: PostgresEngine,
+    leases: PostgresEngine,
+}
+
+impl Platform {
+    pub(crate) async fn connect(config: Config) -> Result<Self> {
+        let url = config.database_url.expose_secret();
+        let work = pool(url, &WORK, false).await?;
+        let api = pool(url, &API, false).await?;
+        let engine = PostgresEngine::new(pool(url, &ENGINE, true).await?);
+        let leases = PostgresEngine::new(pool(url, &LEASES, true).await?);
+        let app = |pool: PgPool| {
+            Arc::new(App::new(
+                pool,
+                engine.clone(),
+                Objects::new(&config.objects),
+                Sealer::new(&config.master_key.0),
+                config.site.clone(),
+                config.data_dir.join("cache"),
+            ))
+        };
+        Ok(Self {
+            app: app(work),
+            api_app: app(api),
+            catalogue: Arc::new(jobs::catalogue()),
+            engine: engine.clone(),
+            leases,
+            config,
+        })
+    }
+
+    pub(crate) async fn migrate(&self) -> Result<()> {
+        MIGRATIONS
+            .run(&self.app.pool)
+            .await
+            .context("migrate the database")?;
+        let mut conn = self.app.pool.acquire().await?;
+        queue::Jobs::ensure_history_days(&mut conn, 7).await?;
+        Ok(())
+    }
+
+    pub(crate) fn work(&self) -> Result<Workers> {
+        let problems = self.catalogue.problems();
+        anyhow::ensure!(
+            problems.is_empty(),
+            "job policies contradict themselves:\n  - {}",
+            problems.join("\n  - ")
+        );
+        let name = format!(
+            "{}-{}",
+            std::process::id(),
+            jiff::Timestamp::now().as_millisecond()
+        );
+        Workers::start(
+            &self.engine,
+            self.leases.clone(),
+            &self.catalogue,
+            &self.app,
+            &name,
+            &WorkerSettings::default(),
+        )
+        .context("start workers")
+    }
+
+    /// The API on its address. Ends when `stop` is cancelled.
+    pub(crate) async fn serve(
+        &self,
+        workers: Option<Arc<Health>>,
+        stop: &CancellationToken,
+    ) -> Result<(SocketAddr, Arc<IndexTailer>, Vec<JoinHandle<()>>)> {
+        let search = Arc::new(IndexTailer::default());
+        let tailer = {
+            let (search, pool, stop) = (search.clone(), self.api_app.pool.clone(), stop.clone());
+            tokio::spawn(async move { search.run(pool, stop).await })
+        };
+        let api = Api {
+            app: self.api_app.clone(),
+            catalogue: self.catalogue.clone(),
+            search: search.clone(),
+            workers,
+        };
+        let (address, server) = api::serve(api, self.config.listen, stop.clone())
+            .await
+            .with_context(|| format!("listen on {}", self.config.listen))?;
+        Ok((address, search, vec![tailer, server]))
+    }
+}
+
+async fn pool(url: &str, settings: &PoolSettings, engine: bool) -> Result<PgPool> {
+    stores::connect(
+        url,
+        &stores::PoolOptions {
+            name: settings.name,
+            connections: settings.connections,
+            statement: Duration::from_secs(settings.statement_seconds.into()),
+            tune: if engine {
+                engine_options
+            } else {
+                |options| options
+            },
+        },
+    )
+    .await
+    .with_context(|| format!("connect the {} pool to PostgreSQL", settings.name))
+}
+
+/// Resolves on the first SIGINT or SIGTERM.
+pub(crate) async fn told_to_stop() {
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}
+
+pub(crate) fn print_drain(report: DrainReport) {
+    eprintln!(
+        "drained: {} attempts finished, {} jobs handed back ({} of them cut), {} stale",
+        report.finished, report.handed_back, report.cut, report.stale
+    );
+}
+
+pub(crate) fn start_logging() {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(config::log_filter()))
+        .with_writer(std::io::stderr)
+        .init();
+}
