@@ -11,6 +11,8 @@ pub mod load_file;
 pub mod loops;
 pub mod prune_history;
 pub mod pull_source;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use app::App;
 pub use build_feed::BuildFeed;

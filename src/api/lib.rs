@@ -13,7 +13,8 @@ mod v2;
 pub use index_tailer::IndexTailer;
 
 use jobs::App;
-use poem::middleware::{CatchPanic, Cors, SizeLimit};
+use poem::http::header;
+use poem::middleware::{CatchPanic, Cors};
 use poem::{Endpoint, EndpointExt, IntoResponse, Route, get};
 use poem_openapi::OpenApiService;
 use queue::Health;
@@ -32,6 +33,23 @@ pub struct Api {
 /// A bulk put may be this large.
 const LARGEST_BODY: usize = 64 * 1024 * 1024;
 
+/// A body says how long it is, and is not too long. A request without a body says nothing.
+async fn bounded<E: Endpoint>(routes: Arc<E>, request: poem::Request) -> poem::Result<E::Output> {
+    let length = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
+    match length.map(str::parse::<usize>) {
+        Some(Ok(length)) if length <= LARGEST_BODY => {}
+        Some(_) => return Err(problem::Problem::too_large(LARGEST_BODY).into()),
+        None if request.headers().contains_key(header::TRANSFER_ENCODING) => {
+            return Err(problem::Problem::length_required().into());
+        }
+        None => {}
+    }
+    routes.call(request).await
+}
+
 pub fn routes(api: Api) -> impl Endpoint {
     let (v1, v2) = (v1::service(&api), v2::service(&api));
     let ready = {
@@ -48,7 +66,7 @@ pub fn routes(api: Api) -> impl Endpoint {
         .at("/openapi/v2.json", get(v2.spec_endpoint()))
         .nest("/v1", v1)
         .nest("/v2", v2)
-        .with(SizeLimit::new(LARGEST_BODY))
+        .around(bounded)
         .with(Cors::new())
         .with(CatchPanic::new().with_handler(|_| problem::Problem::internal().into_response()))
         .catch_all_error(problem::respond)

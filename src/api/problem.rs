@@ -62,6 +62,19 @@ impl Problem {
         }
     }
 
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let detail = format!("the body is larger than {limit} bytes; send it in parts");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    }
+
+    pub(crate) fn length_required() -> Self {
+        Self::new(
+            StatusCode::LENGTH_REQUIRED,
+            "length_required",
+            "send a Content-Length with the body",
+        )
+    }
+
     /// The cause is logged, not shown.
     pub(crate) fn internal() -> Self {
         Self::new(

@@ -153,9 +153,11 @@ async fn measure(url: &str, jobs: usize, concurrency: usize) -> Result<QueueFigu
     let catalogue = Arc::new(Catalogue::default().with::<Nothing>());
     let cpu_before = cpu_seconds()?;
     let begun = Instant::now();
+    // Leases live on a thread and connections of their own, as in `work`.
+    let leases = stores::connect(url, &options("forecourt leases", engine_options)).await?;
     let workers = Workers::start(
         &engine,
-        engine.clone(),
+        PostgresEngine::new(leases.clone()),
         &catalogue,
         &Arc::new(()),
         "bench",
@@ -184,6 +186,7 @@ async fn measure(url: &str, jobs: usize, concurrency: usize) -> Result<QueueFigu
         cpu_s: cpu_seconds()? - cpu_before,
     };
     workers.drain(&engine).await;
+    leases.close().await;
     pool.close().await;
     Ok(figures)
 }

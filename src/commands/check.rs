@@ -7,7 +7,26 @@ use std::path::Path;
 use std::process::ExitCode;
 use stores::{Alerts, Schedules};
 
-pub(super) async fn run(data_dir: &Path) -> Result<ExitCode> {
+#[derive(Debug, clap::Args)]
+pub(super) struct Check {
+    /// Print the variables that configure Forecourt, and check nothing
+    #[arg(long)]
+    variables: bool,
+}
+
+impl Check {
+    pub(super) async fn run(self, data_dir: &Path) -> Result<ExitCode> {
+        if self.variables {
+            for (name, default, meaning) in crate::config::VARIABLES {
+                println!("{name:<26}  {meaning} [{default}]");
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        check(data_dir).await
+    }
+}
+
+async fn check(data_dir: &Path) -> Result<ExitCode> {
     let config = Instance::find(data_dir)?;
     println!("configuration  ok");
     let mut problems = jobs::catalogue().problems();

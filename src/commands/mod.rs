@@ -65,7 +65,7 @@ enum Command {
     /// API keys: create, list, revoke
     Keys(keys::Keys),
     /// Report everything that is wrong with the set-up, at once
-    Check,
+    Check(check::Check),
     /// Bring the database up to date
     Migrate,
     /// Write the OpenAPI documents
@@ -126,7 +126,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Vin(vin) => vin.run(&global.data_dir()),
         Command::Jobs(jobs) => jobs.run(&global.data_dir()).await,
         Command::Keys(keys) => keys.run(&global.data_dir()).await,
-        Command::Check => check::run(&global.data_dir()).await,
+        Command::Check(check) => check.run(&global.data_dir()).await,
         Command::Migrate => migrate::run(&global.data_dir()).await,
         Command::Openapi(openapi) => openapi.run(),
         Command::Sample(sample) => sample.run(),

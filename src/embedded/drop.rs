@@ -75,12 +75,15 @@ impl SftpDrop {
             channels: HashMap::new(),
         };
         let accepting = tokio::spawn(async move {
+            // Connections end with the server.
+            let mut connections = tokio::task::JoinSet::new();
             loop {
                 let Ok((stream, _)) = listener.accept().await else {
                     continue;
                 };
                 let (config, session) = (config.clone(), session.fresh());
-                tokio::spawn(async move {
+                while connections.try_join_next().is_some() {}
+                connections.spawn(async move {
                     // A client that hangs up ends its own session only.
                     if let Ok(running) = server::run_stream(config, stream, session).await {
                         let _ = running.await;

@@ -48,13 +48,16 @@ impl ObjectServer {
             .map(|address| format!("http://{address}"))
             .map_err(io("listen for s3", "address"))?;
         let accepting = tokio::spawn(async move {
+            // Connections end with the server.
+            let mut connections = tokio::task::JoinSet::new();
             loop {
                 let Ok((stream, _)) = listener.accept().await else {
                     continue;
                 };
                 let _ = stream.set_nodelay(true);
                 let service = service.clone();
-                tokio::spawn(async move {
+                while connections.try_join_next().is_some() {}
+                connections.spawn(async move {
                     // A client that hangs up ends its own connection only.
                     let _ = Builder::new(TokioExecutor::new())
                         .serve_connection(TokioIo::new(stream), service)

@@ -7,7 +7,7 @@ use crate::backend::task_of;
 use crate::engine::{Ack, Claim, Claimed, Engine, EngineError, Verdict};
 use crate::layers::{Stack, stack};
 use crate::{Catalogue, Enqueue, Job, Outcome, QueueName};
-use sqlx::PgPool;
+use sqlx::{Connection, PgPool};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -106,8 +106,10 @@ impl<E: Engine, A: Send + Sync + 'static> Stepper<E, A> {
 
     /// Unfinished jobs, as `kind #id (state)`.
     pub async fn left_behind(&self) -> Result<Vec<String>, StepError> {
+        // A connection of its own: this may be asked from another runtime than the pool's.
+        let mut conn = sqlx::PgConnection::connect_with(&self.pool.connect_options()).await?;
         let rows = sqlx::query!("SELECT id, kind, why FROM jobs_hot ORDER BY id")
-            .fetch_all(&self.pool)
+            .fetch_all(&mut conn)
             .await?;
         Ok(rows
             .into_iter()

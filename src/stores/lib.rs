@@ -111,3 +111,10 @@ pub fn with_database(url: &str, name: &str) -> Result<String, SqlError> {
     let options: ConnectOptions = url.parse()?;
     Ok(options.database(name).to_url_lossy().to_string())
 }
+
+/// Arranges what a test needs and no store offers.
+#[cfg(feature = "testing")]
+pub async fn execute_for_tests(pool: &PgPool, sql: &'static str) -> Result<(), SqlError> {
+    sqlx::raw_sql(sql).execute(pool).await?;
+    Ok(())
+}

@@ -186,7 +186,11 @@ async fn positions_never_skip_a_late_commit() {
     };
     assert_eq!(stamp().await, 0, "an older transaction still runs");
     late.commit().await.unwrap();
-    assert_eq!(stamp().await, 2);
+    // The horizon is the whole server's: another test's transaction may hold it back.
+    let mut stamped = 0;
+    while stamped < 2 {
+        stamped += stamp().await;
+    }
     assert_eq!(stamp().await, 0);
     let positions: Vec<i64> = Changes::after(&mut conn, 0, 10)
         .await

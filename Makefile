@@ -1,0 +1,32 @@
+# `make demo` and `make test` do all their own set-up on a fresh Debian or Ubuntu machine; Rust is
+# the one prerequisite.
+
+CARGO ?= cargo
+ARGS ?=
+
+.PHONY: demo test bench dev sqlx setup openapi
+
+demo: setup ## one whole night on private servers, then keep serving; ARGS="--once"
+	$(CARGO) build --locked
+	./target/debug/forecourt demo $(ARGS)
+
+test: setup ## the whole suite on real servers
+	$(CARGO) build --locked --workspace --bins
+	./target/debug/with-servers .ci/test
+
+bench: setup ## pairs against peers, into benches/RESULTS.md (see benches/README.md)
+	benches/run
+
+dev: setup ## what an author runs before a commit
+	$(CARGO) fmt --all
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(MAKE) test
+
+sqlx: setup ## check the SQL against a fresh database and refresh .sqlx
+	.ci/sqlx
+
+openapi: ## refresh openapi/*.json
+	$(CARGO) run --locked -q -- openapi
+
+setup:
+	@.ci/setup

@@ -1,0 +1,178 @@
+//! The test kit of the middle floor: real servers, a database of its own, and jobs that run when
+//! the test says so.
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a test fails by panicking"
+)]
+
+use crate::{App, catalogue};
+use domain::Dealer;
+use embedded::{DropSettings, ObjectServer, ObjectServerSettings, SftpDrop};
+use partners::{ObjectSettings, Objects};
+use queue::testing::{Step, Stepper};
+use queue::{Catalogue, PostgresEngine};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use stores::{Dealers, NewSource, PgPool, PoolOptions, Sealer, SourceRow, Sources};
+
+/// Everything a job works with. Dropping it fails the test when a job is left behind.
+pub struct TestApp {
+    pub app: Arc<App>,
+    pub catalogue: Arc<Catalogue<App>>,
+    pub stepper: Stepper<PostgresEngine, App>,
+    pub sftp: SftpDrop,
+    /// `None` once the test has taken object storage away.
+    pub objects: Option<ObjectServer>,
+    pub root: PathBuf,
+    forgiving: bool,
+}
+
+const PASSWORD: &str = "hunter2";
+
+impl TestApp {
+    pub async fn start() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let root =
+            std::env::temp_dir().join(format!("forecourt-jobs-{}-{number}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&root);
+        std::fs::create_dir_all(&root).expect("a folder for the test");
+        let url = embedded::testing::database();
+        let connect = async |name, tune| {
+            let options = PoolOptions {
+                name,
+                connections: 8,
+                statement: Duration::from_secs(30),
+                tune,
+            };
+            stores::connect(&url, &options)
+                .await
+                .expect("the test server")
+        };
+        let pool: PgPool = connect("test", |options| options).await;
+        let engine = PostgresEngine::new(connect("test engine", queue::engine_options).await);
+        let objects = ObjectServer::start(&ObjectServerSettings {
+            root: root.join("objects"),
+            port: 0,
+            bucket: "forecourt".to_owned(),
+            access_key: "key".to_owned(),
+            secret_key: "secret".to_owned(),
+        })
+        .await
+        .expect("an object server");
+        let sftp = SftpDrop::start(&DropSettings {
+            root: root.join("drop"),
+            host_key: root.join("host.key"),
+            port: 0,
+            username: "dealer".to_owned(),
+            password: PASSWORD.to_owned(),
+        })
+        .await
+        .expect("an sftp drop");
+        let settings = ObjectSettings {
+            endpoint: Some(objects.endpoint.clone()),
+            region: "us-east-1".to_owned(),
+            bucket: "forecourt".to_owned(),
+            access_key: "key".to_owned(),
+            secret_key: "secret".into(),
+        };
+        let cache = std::env::temp_dir().join("forecourt-vin-test");
+        let app = Arc::new(App::new(
+            pool.clone(),
+            engine.clone(),
+            Objects::new(&settings),
+            Sealer::new(&[9; 32]),
+            "https://stock.example.com".to_owned(),
+            cache,
+        ));
+        let catalogue = Arc::new(catalogue());
+        let stepper = Stepper::new(engine, pool, &catalogue, &app);
+        Self {
+            app,
+            catalogue,
+            stepper,
+            sftp,
+            objects: Some(objects),
+            root,
+            forgiving: false,
+        }
+    }
+
+    /// A rooftop with a drop of its own.
+    pub async fn source(&self, key: &str, mapping: &str) {
+        let mut conn = self.app.pool.acquire().await.expect("a connection");
+        let dealer = Dealer {
+            key: key.to_owned(),
+            name: key.to_owned(),
+            store_code: format!("{key}-1"),
+            ..Dealer::default()
+        };
+        let dealer_id = Dealers::put(&mut conn, &dealer).await.expect("a dealer");
+        let secret = self
+            .app
+            .sealer
+            .seal(&SourceRow::purpose(key), PASSWORD)
+            .expect("sealed");
+        let source = NewSource {
+            key: key.to_owned(),
+            dealer_id,
+            host: "127.0.0.1".to_owned(),
+            port: self.sftp.port,
+            username: "dealer".to_owned(),
+            secret,
+            host_key: self.sftp.fingerprint.clone(),
+            folder: format!("/{key}"),
+            pattern: "*.csv".to_owned(),
+            mapping: mapping.to_owned(),
+        };
+        Sources::put(&mut conn, &source).await.expect("a source");
+        std::fs::create_dir_all(self.root.join("drop").join(key)).expect("a folder");
+    }
+
+    /// Puts a file where the source looks.
+    pub fn dropped(&self, source: &str, name: &str, bytes: &[u8]) {
+        std::fs::write(self.root.join("drop").join(source).join(name), bytes)
+            .expect("a dropped file");
+    }
+
+    /// Runs everything that is due and what follows from it.
+    pub async fn run_all(&mut self) -> Vec<Step> {
+        self.stepper.run_all().await.expect("stepping")
+    }
+
+    /// The test means to leave jobs behind.
+    pub fn forgive_left_behind(&mut self) {
+        self.forgiving = true;
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.root);
+        if std::thread::panicking() || self.forgiving {
+            return;
+        }
+        let stepper = &self.stepper;
+        // The test's runtime may be this very thread: ask from another.
+        let left = std::thread::scope(|scope| {
+            scope
+                .spawn(|| {
+                    let runtime = tokio::runtime::Builder::new_current_thread()
+                        .enable_all()
+                        .build();
+                    runtime.expect("a runtime").block_on(stepper.left_behind())
+                })
+                .join()
+        });
+        match left {
+            Ok(Ok(left)) => assert!(left.is_empty(), "jobs left behind: {}", left.join(", ")),
+            other => panic!(
+                "what is left behind cannot be told: {:?}",
+                other.map(|_| ())
+            ),
+        }
+    }
+}

@@ -1,0 +1,601 @@
+//! Each job on real servers: it works, twice is harmless, bad input is named, a dependency down is
+//! waited for.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use jobs::testing::TestApp;
+use jobs::{BuildFeed, DecodeVins, LoadFile, PruneHistory, PullSource};
+use queue::testing::Step;
+use queue::{Job, Outcome};
+use std::collections::BTreeMap;
+use stores::{Alerts, FileState, Files, ListingFilter, Listings, SourceFile, Vins};
+
+const HEADER: &str = "Type,Stock,VIN,Year,Make,Model,ExteriorColor,Miles,Selling Price,ImageList\n";
+
+fn row(stock: &str, vin: &str, price: u32) -> String {
+    format!("Used,{stock},{vin},,,,Red,\"12,000\",\"${price} \",https://p.example/{stock}.jpg\n")
+}
+
+const VINS: [&str; 6] = [
+    "1HGCM82633A004352",
+    "5TDXZ3DC2KS015402",
+    "1FTEW1EG2JFD44217",
+    "KM8K2CAB4PU001140",
+    "1M8GDM9AXKP042788",
+    "1HGCM82633A004352",
+];
+
+/// Six good rows.
+fn stock() -> String {
+    let rows: String = VINS
+        .iter()
+        .enumerate()
+        .map(|(n, vin)| row(&format!("A{n}"), vin, 9_000))
+        .collect();
+    format!("{HEADER}{rows}")
+}
+
+fn pull(source: &str) -> PullSource {
+    PullSource {
+        source: source.to_owned(),
+    }
+}
+
+fn feed() -> BuildFeed {
+    BuildFeed {
+        feed: "google-vehicle-ads".to_owned(),
+    }
+}
+
+async fn add_feed(test: &TestApp) {
+    let (key, text) = feeds::BUILT_IN[0];
+    let definition = serde_json::to_value(feeds::Definition::parse(text).unwrap()).unwrap();
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    stores::Feeds::put(&mut conn, key, key, &definition)
+        .await
+        .unwrap();
+}
+
+async fn files(test: &TestApp) -> Vec<SourceFile> {
+    Files::list(&mut *test.app.pool.acquire().await.unwrap(), None, 10)
+        .await
+        .unwrap()
+}
+
+async fn load(test: &mut TestApp, name: &str, bytes: &[u8]) -> SourceFile {
+    test.dropped("bayview", name, bytes);
+    let step = test.stepper.perform(&pull("bayview")).await.unwrap();
+    assert_eq!(step.outcome.word(), "done", "{:?}", step.outcome);
+    all_done(&test.run_all().await);
+    files(test).await.remove(0)
+}
+
+fn all_done(steps: &[Step]) {
+    for step in steps {
+        assert_eq!(
+            step.outcome.word(),
+            "done",
+            "{}: {:?}",
+            step.kind,
+            step.outcome
+        );
+    }
+}
+
+async fn bayview() -> TestApp {
+    let test = TestApp::start().await;
+    test.source("bayview", "homenet").await;
+    test
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_file_becomes_decoded_stock() {
+    let mut test = bayview().await;
+    let file = load(&mut test, "stock.csv", stock().as_bytes()).await;
+    assert_eq!(
+        (file.state, file.counts.rows, file.counts.created),
+        (FileState::Loaded, 6, 6)
+    );
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let listings = Listings::list(&mut conn, &ListingFilter::default(), 0, 10)
+        .await
+        .unwrap();
+    let accord = &listings[0];
+    assert_eq!(accord.details.make.as_deref(), Some("Honda"));
+    assert_eq!(accord.details.year, Some(2003));
+    let by = |field| accord.provenance.get(field).unwrap().source;
+    assert_eq!(by(domain::Field::Make), domain::Source::Vin);
+    assert_eq!(by(domain::Field::PriceCents), domain::Source::File);
+    assert_eq!(Vins::counts(&mut conn).await.unwrap(), (5, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_seen_before_is_not_loaded_again() {
+    let mut test = bayview().await;
+    load(&mut test, "stock.csv", stock().as_bytes()).await;
+    // The same bytes under another name, and the same file again.
+    test.dropped("bayview", "again.csv", stock().as_bytes());
+    let step = test.stepper.perform(&pull("bayview")).await.unwrap();
+    let Outcome::Done(report) = step.outcome else {
+        panic!("{:?}", step.outcome)
+    };
+    assert_eq!(
+        (report["listed"].as_i64(), report["new"].as_i64()),
+        (Some(2), Some(0))
+    );
+    assert!(test.run_all().await.is_empty());
+    assert_eq!(files(&test).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn loading_the_same_file_twice_changes_nothing() {
+    let mut test = bayview().await;
+    let file = load(&mut test, "stock.csv", stock().as_bytes()).await;
+    let before = state(&test).await;
+    let step = test
+        .stepper
+        .perform(&LoadFile { file: file.id })
+        .await
+        .unwrap();
+    assert_eq!(step.outcome.word(), "done");
+    assert_eq!(state(&test).await, before);
+    // And as a new file of the same rows: a byte more at the end.
+    let again = load(&mut test, "stock.csv", format!("{}\n", stock()).as_bytes()).await;
+    assert_eq!(
+        (
+            again.counts.unchanged,
+            again.counts.updated,
+            again.counts.created
+        ),
+        (6, 0, 0)
+    );
+    assert_eq!(state(&test).await, before);
+}
+
+async fn state(test: &TestApp) -> Vec<domain::Listing> {
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    Listings::list(&mut conn, &ListingFilter::default(), 0, 100)
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_dirty_row_is_counted_and_named() {
+    let mut test = bayview().await;
+    let text = format!(
+        "{HEADER}{}{}{}{}{}{}{}",
+        row("A1", VINS[0], 9_000),
+        row("A2", "1HGCM8263OA004352", 9_000),
+        row("A1", VINS[1], 9_000),
+        row("", VINS[1], 9_000),
+        "Used,A5\n",
+        row("A6", VINS[1], 9_000).replace("$9000 ", "Not Priced"),
+        row("A7", VINS[2], 9_000).replace(",,,,Red", ",1000,,,Red"),
+    );
+    let file = load(&mut test, "dirty.csv", text.as_bytes()).await;
+    let counts = file.counts;
+    assert_eq!(
+        (
+            counts.rows,
+            counts.created,
+            counts.rejected,
+            counts.duplicates
+        ),
+        (7, 3, 3, 1)
+    );
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let rules: BTreeMap<String, bool> = Files::rejects(&mut conn, file.id)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|r| (r.rule, r.row_lost))
+        .collect();
+    let expected = [
+        ("not_priced", false),
+        ("ragged_row", true),
+        ("stock_number_missing", true),
+        ("stock_number_twice", true),
+        ("vin_ioq", true),
+        ("year_unknown", false),
+    ];
+    assert_eq!(
+        rules,
+        expected.map(|(rule, lost)| (rule.to_owned(), lost)).into()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_no_table_is_held_by_name_and_the_night_goes_on() {
+    let mut test = bayview().await;
+    let cases: [(&str, &[u8], &str); 6] = [
+        ("a.csv", b"PK\x03\x04 not a table", "file_wrong_magic"),
+        ("b.csv", b" \n", "file_empty"),
+        ("c.csv", b"Make,Model\nFord,F-150\n", "file_missing_column"),
+        ("d.csv", b"stock,vin\nA1,\"1HGCM82633", "file_open_quote"),
+        ("e.csv", b"\xff\xfes\0t", "file_truncated"),
+        ("f.csv", b"stock\0,vin\nA1,x\n", "file_binary"),
+    ];
+    for (name, bytes, rule) in cases {
+        let file = load(&mut test, name, bytes).await;
+        assert_eq!(file.state, FileState::Held, "{name}");
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        let rejects = Files::rejects(&mut conn, file.id).await.unwrap();
+        assert_eq!(rejects[0].rule, rule, "{name}");
+    }
+    let good = load(&mut test, "good.csv", stock().as_bytes()).await;
+    assert_eq!(good.state, FileState::Loaded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_would_empty_the_lot_is_held_until_released() {
+    let mut test = bayview().await;
+    load(&mut test, "monday.csv", stock().as_bytes()).await;
+    let short = format!("{HEADER}{}", row("A0", VINS[0], 9_000));
+    let held = load(&mut test, "tuesday.csv", short.as_bytes()).await;
+    assert_eq!(held.state, FileState::Held);
+    assert!(
+        held.held_reason.clone().unwrap().contains("remove 5 of 6"),
+        "{:?}",
+        held.held_reason
+    );
+    assert_eq!(state(&test).await.len(), 6, "nothing is removed silently");
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    assert_eq!(Alerts::open(&mut conn).await.unwrap()[0].what, "file_held");
+    assert!(Files::release(&mut conn, held.id, "ops").await.unwrap());
+    drop(conn);
+    all_done(&[test
+        .stepper
+        .perform(&LoadFile { file: held.id })
+        .await
+        .unwrap()]);
+    all_done(&test.run_all().await);
+    assert_eq!(state(&test).await.len(), 1);
+    assert_eq!(files(&test).await[0].counts.removed, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_load_goes_on_where_it_stood() {
+    let mut test = bayview().await;
+    let rows: String = (0..5_000)
+        .map(|n| format!("Used,S{n},,,Ford,F-150,Red,1,\"$1{n}\",\n"))
+        .collect();
+    test.dropped("bayview", "big.csv", format!("{HEADER}{rows}").as_bytes());
+    all_done(&[test.stepper.perform(&pull("bayview")).await.unwrap()]);
+    let id = files(&test).await[0].id;
+    // The third slice meets a database that refuses it; the first two stay.
+    sqlx_exec(&test, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.stock_number = 'S4500' THEN RAISE EXCEPTION 'disk full'; END IF; RETURN NEW; END $$").await;
+    sqlx_exec(
+        &test,
+        "CREATE TRIGGER refuse BEFORE INSERT ON listings FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )
+    .await;
+    let step = test.stepper.perform(&LoadFile { file: id }).await.unwrap();
+    assert_eq!(step.outcome.word(), "retry", "{:?}", step.outcome);
+    assert_eq!(files(&test).await[0].next_row, 4_000);
+    sqlx_exec(&test, "DROP TRIGGER refuse ON listings").await;
+    sqlx_exec(&test, "UPDATE jobs_hot SET run_at = now()").await;
+    all_done(&test.run_all().await);
+    let file = files(&test).await.remove(0);
+    assert_eq!(
+        (file.state, file.counts.rows, file.counts.created),
+        (FileState::Loaded, 5_000, 5_000)
+    );
+}
+
+async fn sqlx_exec(test: &TestApp, sql: &'static str) {
+    stores::execute_for_tests(&test.app.pool, sql)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equipment_loads_beside_vehicles() {
+    let mut test = bayview().await;
+    test.source("iron", "equipment").await;
+    let machines = "Stock Number|Machine Serial Number|Year|Make|Model|Machine Hours|Price|Parent Stock Number\nE1|CAT1|2015|Caterpillar|320D|4412|$99,000|\nE2|BKT2|1000|Caterpillar|Bucket||$9,000|E1\n";
+    test.dropped("iron", "machines.csv", machines.as_bytes());
+    all_done(&[test.stepper.perform(&pull("iron")).await.unwrap()]);
+    all_done(&test.run_all().await);
+    load(&mut test, "stock.csv", stock().as_bytes()).await;
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    assert_eq!(Listings::counts(&mut conn).await.unwrap(), (6, 2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vin_fills_blanks_notes_contradictions_and_tells_bad_digits() {
+    let mut test = bayview().await;
+    let text = format!(
+        "{HEADER}Used,A1,{},2003,Toyota,,Red,1,1,\nUsed,A2,1HGCM82643A004352,,,,Red,1,1,\n",
+        VINS[0]
+    );
+    load(&mut test, "stock.csv", text.as_bytes()).await;
+    let listings = state(&test).await;
+    assert_eq!(
+        listings[0].details.make.as_deref(),
+        Some("Toyota"),
+        "the dealer's word stands"
+    );
+    assert_eq!(
+        listings[0].details.model.as_deref(),
+        Some("Accord"),
+        "a blank is filled"
+    );
+    assert_eq!(
+        listings[1].details.make, None,
+        "nothing is filled from a vin with a wrong digit"
+    );
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let found = Vins::contradictions(&mut conn, listings[0].id)
+        .await
+        .unwrap();
+    assert_eq!(
+        (found[0].field.as_str(), found[0].vin_value.as_str()),
+        ("make", "Honda")
+    );
+    assert_eq!(Alerts::open(&mut conn).await.unwrap()[0].what, "bad_vins");
+    drop(conn);
+    let ids: Vec<i64> = listings.iter().map(|l| l.id).collect();
+    all_done(&[test
+        .stepper
+        .perform(&DecodeVins { listings: ids })
+        .await
+        .unwrap()]);
+    assert_eq!(state(&test).await, listings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_is_published_and_the_same_bytes_are_not_published_again() {
+    let mut test = bayview().await;
+    add_feed(&test).await;
+    load(&mut test, "stock.csv", stock().as_bytes()).await;
+    all_done(&[test.stepper.perform(&feed()).await.unwrap()]);
+    all_done(&[test.stepper.perform(&feed()).await.unwrap()]);
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let runs = stores::Feeds::runs(&mut conn, "google-vehicle-ads", 10)
+        .await
+        .unwrap();
+    let states: Vec<&str> = runs.iter().rev().map(|run| run.state.as_str()).collect();
+    assert_eq!(states, ["published", "unchanged"]);
+    assert_eq!(runs[0].digest, runs[1].digest);
+    // Five of six: the sixth repeats a VIN.
+    assert_eq!((runs[1].rows, runs[1].excluded), (5, 1));
+    let left_out = stores::Feeds::exclusions(&mut conn, runs[1].id, 0, 10)
+        .await
+        .unwrap();
+    assert_eq!(left_out[0].reasons, ["vin_duplicate"]);
+    let bytes = test
+        .app
+        .objects
+        .get(runs[1].object_key.as_deref().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(
+        bytes,
+        test.app
+            .objects
+            .get("feeds/google-vehicle-ads/latest.tsv")
+            .await
+            .unwrap()
+    );
+    assert_eq!(String::from_utf8(bytes).unwrap().lines().count(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_that_falls_too_far_is_held_and_latest_stays() {
+    let mut test = bayview().await;
+    add_feed(&test).await;
+    load(&mut test, "stock.csv", stock().as_bytes()).await;
+    all_done(&[test.stepper.perform(&feed()).await.unwrap()]);
+    let before = test
+        .app
+        .objects
+        .get("feeds/google-vehicle-ads/latest.tsv")
+        .await
+        .unwrap();
+    // All photos gone but one: rows fall from five to one.
+    let rows: String = VINS
+        .iter()
+        .enumerate()
+        .map(|(n, vin)| {
+            let row = row(&format!("A{n}"), vin, 9_000);
+            if n == 0 {
+                row
+            } else {
+                row.replace(&format!("https://p.example/A{n}.jpg"), "")
+            }
+        })
+        .collect();
+    let bare = format!("{HEADER}{rows}");
+    load(&mut test, "bare.csv", bare.as_bytes()).await;
+    all_done(&[test.stepper.perform(&feed()).await.unwrap()]);
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let run = stores::Feeds::runs(&mut conn, "google-vehicle-ads", 1)
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!(run.state, "held", "{run:?}");
+    assert!(
+        Alerts::open(&mut conn)
+            .await
+            .unwrap()
+            .iter()
+            .any(|a| a.what == "feed_held")
+    );
+    assert_eq!(
+        test.app
+            .objects
+            .get("feeds/google-vehicle-ads/latest.tsv")
+            .await
+            .unwrap(),
+        before
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_object_storage_a_pull_is_tried_again() {
+    let mut test = bayview().await;
+    test.dropped("bayview", "stock.csv", stock().as_bytes());
+    drop(test.objects.take());
+    let step = test.stepper.perform(&pull("bayview")).await.unwrap();
+    assert_eq!(step.outcome.word(), "retry", "{:?}", step.outcome);
+    assert!(files(&test).await.is_empty());
+    test.forgive_left_behind();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_host_key_is_not_tried_again() {
+    let mut test = bayview().await;
+    sqlx_exec(&test, "UPDATE sources SET host_key = 'SHA256:other'").await;
+    let step = test.stepper.perform(&pull("bayview")).await.unwrap();
+    let Outcome::Dead(error) = step.outcome else {
+        panic!("{:?}", step.outcome)
+    };
+    assert!(error.message.contains("host key"), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_leads_elsewhere_is_left_alone_and_told() {
+    let mut test = bayview().await;
+    test.dropped("bayview", "a..b.csv", b"trick");
+    all_done(&[test.stepper.perform(&pull("bayview")).await.unwrap()]);
+    assert!(files(&test).await.is_empty());
+    let alerts = Alerts::open(&mut *test.app.pool.acquire().await.unwrap())
+        .await
+        .unwrap();
+    assert_eq!(alerts[0].what, "unsafe_file_name");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pruning_takes_what_is_past_its_retention_and_nothing_unfinished() {
+    let mut test = bayview().await;
+    for _ in 0..3 {
+        all_done(&[test.stepper.perform(&pull("bayview")).await.unwrap()]);
+    }
+    sqlx_exec(&test, "UPDATE jobs_history SET finished_at = now() - interval '15 days' WHERE id <> (SELECT max(id) FROM jobs_history)").await;
+    sqlx_exec(&test, "INSERT INTO jobs_hot (lane, kind, version, priority, run_at, max_attempts, created_at, args) SELECT id, 'pull_source', 1, 1, now() + interval '1 day', 1, now() - interval '90 days', '{}' FROM lanes LIMIT 1").await;
+    let step = test.stepper.perform(&PruneHistory {}).await.unwrap();
+    let Outcome::Done(report) = step.outcome else {
+        panic!("{:?}", step.outcome)
+    };
+    assert_eq!(report["jobs"], 2, "{report}");
+    assert_eq!(test.stepper.left_behind().await.unwrap().len(), 1);
+    test.forgive_left_behind();
+}
+
+/// Three schedulers, one tick: one row, one job.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tick_is_made_once_by_any_number_of_schedulers() {
+    let mut test = bayview().await;
+    let args = serde_json::json!({ "source": "bayview" });
+    {
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        stores::Schedules::ensure(
+            &mut conn,
+            "nightly",
+            "* * * * *",
+            "America/Denver",
+            "pull_source",
+            &args,
+        )
+        .await
+        .unwrap();
+    }
+    sqlx_exec(
+        &test,
+        "UPDATE schedules SET ticked_to = now() - interval '3 minutes'",
+    )
+    .await;
+    let looks = (0..3).map(|_| jobs::loops::tick_all(&test.app));
+    for look in futures::future::join_all(looks).await {
+        look.unwrap();
+    }
+    let ticks =
+        stores::Schedules::ticks(&mut *test.app.pool.acquire().await.unwrap(), "nightly", 10)
+            .await
+            .unwrap();
+    assert_eq!(ticks.len(), 3, "{ticks:?}");
+    assert_eq!(ticks.iter().filter(|t| t.verdict == "ran").count(), 1);
+    assert_eq!(
+        ticks
+            .iter()
+            .filter(|t| t.verdict.starts_with("missed"))
+            .count(),
+        2
+    );
+    assert_eq!(test.run_all().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_schedule_that_cannot_run_says_why() {
+    let schedule = |cron: &str, zone: &str, kind: &str| stores::Schedule {
+        id: 1,
+        key: "x".to_owned(),
+        cron: cron.to_owned(),
+        time_zone: zone.to_owned(),
+        kind: kind.to_owned(),
+        args: serde_json::json!({}),
+        paused: false,
+        ticked_to: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let why = |cron, zone, kind| {
+        jobs::loops::check_schedule(&schedule(cron, zone, kind))
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(why("every night", "UTC", "prune_history").contains("not a cron expression"));
+    assert!(why("0 2 * * *", "Mars/Olympus", "prune_history").contains("time zone"));
+    assert!(why("0 0 30 2 *", "UTC", "prune_history").contains("never fires"));
+    assert!(why("0 2 * * *", "UTC", "wash_cars").contains("wash_cars"));
+    assert!(why("0 2 * * *", "UTC", "pull_source").contains("arguments"));
+    jobs::loops::check_schedule(&schedule("0 2 * * *", "UTC", "prune_history")).unwrap();
+}
+
+/// The arguments are in the queue when the next version is deployed: their form may only grow.
+#[test]
+fn arguments_keep_their_form() {
+    let forms = [
+        (PullSource::NAME, serde_json::to_string(&pull("b")).unwrap()),
+        (
+            LoadFile::NAME,
+            serde_json::to_string(&LoadFile { file: 7 }).unwrap(),
+        ),
+        (
+            DecodeVins::NAME,
+            serde_json::to_string(&DecodeVins {
+                listings: vec![1, 2],
+            })
+            .unwrap(),
+        ),
+        (BuildFeed::NAME, serde_json::to_string(&feed()).unwrap()),
+        (
+            PruneHistory::NAME,
+            serde_json::to_string(&PruneHistory {}).unwrap(),
+        ),
+    ];
+    let expected = [
+        ("pull_source", r#"{"source":"b"}"#),
+        ("load_file", r#"{"file":7}"#),
+        ("decode_vins", r#"{"listings":[1,2]}"#),
+        ("build_feed", r#"{"feed":"google-vehicle-ads"}"#),
+        ("prune_history", "{}"),
+    ];
+    assert_eq!(
+        forms.map(|(name, json)| (name, json)),
+        expected.map(|(name, json)| (name, json.to_owned()))
+    );
+    assert_eq!(jobs::catalogue().iter().count(), expected.len());
+    assert!(jobs::catalogue().problems().is_empty());
+}
+
+#[tokio::test]
+async fn a_test_that_leaves_a_job_behind_fails() {
+    let test = bayview().await;
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let order = queue::Enqueue::of(&pull("bayview")).unwrap();
+    queue::Engine::enqueue(&test.app.engine, &mut conn, &[order])
+        .await
+        .unwrap();
+    drop(conn);
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(test)));
+    let words = *dropped.unwrap_err().downcast::<String>().unwrap();
+    assert!(words.contains("pull_source"), "{words}");
+}

@@ -1,0 +1,249 @@
+//! The program as people run it: whole nights, and nights that are killed.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const FORECOURT: &str = env!("CARGO_BIN_EXE_forecourt");
+
+/// Short, because a socket path has 107 bytes; gone with the test.
+struct DataDir(PathBuf);
+
+impl DataDir {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("fc-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        Self(path)
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn forecourt(data_dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(FORECOURT);
+    command
+        .args(args)
+        .arg("--data-dir")
+        .arg(data_dir)
+        .env_remove("DATABASE_URL");
+    command
+}
+
+fn night(data_dir: &Path, seed: u64, listings: usize) -> Value {
+    let (seed, listings) = (seed.to_string(), listings.to_string());
+    let args = [
+        "demo",
+        "--once",
+        "--summary",
+        "json",
+        "--seed",
+        &seed,
+        "--listings",
+        &listings,
+    ];
+    let output = forecourt(data_dir, &args).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_str(text.lines().last().unwrap()).unwrap()
+}
+
+#[test]
+fn a_night_runs_to_the_end_and_a_second_changes_nothing() {
+    let dir = DataDir::new("night");
+    let first = night(&dir.0, 1, 240);
+    assert_eq!(first["night"]["files"], 2);
+    assert_eq!(first["night"]["held"], 0);
+    assert_eq!(first["jobs"]["dead"], 0);
+    let number = |value: &Value| value.as_i64().unwrap();
+    assert!(
+        number(&first["night"]["rejects"]) > 0,
+        "the sample has dirty rows"
+    );
+    let stock = number(&first["listings"]["vehicles"]) + number(&first["listings"]["equipment"]);
+    assert_eq!(
+        stock + number(&first["night"]["rejects"]),
+        number(&first["night"]["rows"])
+    );
+    assert_eq!(number(&first["search"]["total"]), stock);
+    assert!(number(&first["vins"]["decoded"]) > 100);
+    assert!(number(&first["vins"]["contradictions"]) > 0);
+    assert_eq!(first["photos"]["hashed"], 0);
+    let feed = &first["feeds"][0];
+    assert!(number(&feed["rows"]) > 0 && number(&feed["bytes"]) > 0);
+    assert_eq!(
+        number(&feed["rows"]) + number(&feed["excluded"]),
+        number(&first["listings"]["vehicles"])
+    );
+
+    let second = night(&dir.0, 1, 240);
+    assert_eq!(second["feeds"], first["feeds"], "the same digests");
+    assert_eq!(second["listings"], first["listings"]);
+    assert_eq!(second["night"]["files"], 0);
+    assert_eq!(second["jobs"]["dead"], 0);
+}
+
+/// Runs the server's own client on a private server's database.
+struct Served {
+    child: Child,
+    dir: DataDir,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn other_commands_join_the_demo_while_it_serves() {
+    let dir = DataDir::new("join");
+    let mut child = forecourt(&dir.0, &["demo", "--summary", "json", "--listings", "40"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let served = Served { child, dir };
+    let summary: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(summary["jobs"]["dead"], 0);
+    let say = |args: &[&str]| {
+        let output = forecourt(&served.dir.0, args).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success(),
+            "{args:?}: {text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        text
+    };
+    assert!(say(&["sources", "list"]).contains("bayview-motors"));
+    assert!(say(&["sources", "files", "ironridge"]).contains("loaded"));
+    assert!(say(&["feeds", "runs", "google-vehicle-ads"]).contains("published"));
+    assert!(say(&["jobs", "list", "--state", "done"]).contains("load_file"));
+    assert!(say(&["check"]).contains("0 problems"));
+    assert!(say(&["keys", "create", "ops", "--scope", "operate"]).starts_with("fc_"));
+    let twice = forecourt(&served.dir.0, &["demo"]).output().unwrap();
+    assert!(
+        String::from_utf8_lossy(&twice.stderr).contains("already serves"),
+        "{twice:?}"
+    );
+}
+
+#[test]
+fn a_wrong_environment_is_told_all_at_once() {
+    let dir = DataDir::new("env");
+    let output = Command::new(FORECOURT)
+        .args(["check", "--data-dir"])
+        .arg(&dir.0)
+        .env("DATABASE_URL", "mysql://nope")
+        .env("FORECOURT_MASTER_KEY", "short")
+        .env("FORECOURT_LISTEN", "everywhere")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success());
+    for name in [
+        "DATABASE_URL",
+        "FORECOURT_MASTER_KEY",
+        "FORECOURT_LISTEN",
+        "FORECOURT_S3_BUCKET",
+    ] {
+        assert!(text.contains(name), "{name} is not in:\n{text}");
+    }
+    assert!(!text.contains("short"), "a secret is printed");
+}
+
+/// `kill -9` at ten seeded moments of ten nights, each then started again: the ledger balances.
+#[test]
+fn a_night_killed_at_any_moment_ends_the_same_when_started_again() {
+    let dir = DataDir::new("kill");
+    let whole = Instant::now();
+    night(&dir.0, 100, 400);
+    // The part of a night that a kill may hit, from start to end.
+    let begun = Instant::now();
+    night(&dir.0, 101, 400);
+    let span = begun.elapsed();
+    let mut dice: u64 = 0x00c0_ffee;
+    for round in 0..10u64 {
+        dice = dice
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let share = f64::from(u32::try_from(dice >> 33).unwrap()) / f64::from(u32::MAX >> 1);
+        let seed = (200 + round).to_string();
+        let args = [
+            "demo",
+            "--once",
+            "--summary",
+            "json",
+            "--seed",
+            &seed,
+            "--listings",
+            "400",
+        ];
+        let mut child = forecourt(&dir.0, &args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait(&mut child, span.mul_f64(share));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let after = night(&dir.0, 200 + round, 400);
+        assert_eq!(after["jobs"]["dead"], 0, "round {round}: {after}");
+        let ledger = ledger(&dir.0);
+        assert_eq!(
+            ledger,
+            "",
+            "round {round}, killed after {:.0} % of the night",
+            share * 100.0
+        );
+    }
+    assert!(whole.elapsed() < Duration::from_secs(600));
+}
+
+/// Until the moment has come or the night was faster.
+fn wait(child: &mut Child, moment: Duration) {
+    let begun = Instant::now();
+    while begun.elapsed() < moment && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+}
+
+/// What does not balance, in words; read by a server of the test's own over the stopped data.
+fn ledger(data_dir: &Path) -> String {
+    let server = embedded::PrivatePostgres::start(&embedded::PostgresSettings {
+        root: data_dir.join("postgres"),
+        binaries: None,
+        durable: true,
+        max_connections: 10,
+    })
+    .unwrap();
+    let sql = "
+        SELECT 'rows of file ' || id FROM source_files
+            WHERE state = 'loaded' AND rows <> created + updated + unchanged + rejected + duplicates
+        UNION ALL SELECT 'file not loaded: ' || id FROM source_files WHERE state <> 'loaded'
+        UNION ALL SELECT 'unfinished job ' || id || ' ' || kind FROM jobs_hot
+        UNION ALL SELECT 'open claim' FROM jobs_claims WHERE open > 0
+        UNION ALL SELECT 'job twice ' || id FROM jobs_history GROUP BY id HAVING count(*) > 1
+        UNION ALL SELECT 'job not done ' || id FROM jobs_history WHERE state <> 'done'
+        UNION ALL SELECT 'listing without change ' || id FROM listings l
+            WHERE NOT EXISTS (SELECT 1 FROM changes c WHERE c.listing_id = l.id AND c.version = l.version)
+        UNION ALL SELECT 'change without position ' || seq FROM changes WHERE position IS NULL
+        UNION ALL SELECT 'price without history ' || id FROM listings l WHERE price_cents IS DISTINCT FROM
+            (SELECT p.price_cents FROM price_history p WHERE p.listing_id = l.id ORDER BY at DESC LIMIT 1)
+        UNION ALL SELECT 'feed without its object ' || id FROM feed_runs WHERE state = 'published' AND object_key IS NULL
+        UNION ALL SELECT 'tick without job ' || tick_at FROM schedule_ticks WHERE job_id IS NULL";
+    server.psql("forecourt", sql).unwrap().trim().to_owned()
+}
