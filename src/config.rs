@@ -177,6 +177,7 @@ fn nix_is_root() -> bool {
     embedded::running_as_root()
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
 fn value(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.trim().is_empty())
 }

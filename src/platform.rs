@@ -100,11 +100,7 @@ impl Platform {
             "job policies contradict themselves:\n  - {}",
             problems.join("\n  - ")
         );
-        let name = format!(
-            "{}-{}",
-            std::process::id(),
-            jiff::Timestamp::now().as_millisecond()
-        );
+        let name = queue::boot_name();
         Workers::start(
             &self.engine,
             self.leases.clone(),

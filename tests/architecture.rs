@@ -107,12 +107,7 @@ fn only_config_reads_the_environment() {
 
 #[test]
 fn the_wall_clock_comes_from_the_job_context_or_the_database() {
-    // A tick by hand and a demo's night begin when a person says so.
-    let allowed = [
-        "jobs/loops/ticks.rs",
-        "src/commands/demo.rs",
-        "src/platform.rs",
-    ];
+    let allowed = [];
     let words = [
         "Timestamp::now",
         "Zoned::now",

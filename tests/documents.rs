@@ -1,5 +1,4 @@
 //! The committed OpenAPI documents are those of the code.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::Command;
 

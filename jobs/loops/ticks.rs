@@ -104,7 +104,7 @@ pub async fn fire(
     who: &str,
 ) -> Result<Option<(i64, i64)>, ScheduleError> {
     let mut tx = app.pool.begin().await?;
-    let at = Timestamp::now();
+    let at = stores::now(&mut tx).await?;
     let fired = enqueue(app, &mut tx, schedule, at, &format!("run now by {who}")).await?;
     tx.commit().await?;
     Ok(fired)

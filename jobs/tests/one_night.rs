@@ -56,7 +56,7 @@ async fn add_feed(test: &TestApp) {
 }
 
 async fn files(test: &TestApp) -> Vec<SourceFile> {
-    Files::list(&mut *test.app.pool.acquire().await.unwrap(), None, 10)
+    Files::list(&mut test.app.pool.acquire().await.unwrap(), None, 10)
         .await
         .unwrap()
 }
@@ -458,7 +458,7 @@ async fn a_name_that_leads_elsewhere_is_left_alone_and_told() {
     test.dropped("bayview", "a..b.csv", b"trick");
     all_done(&[test.stepper.perform(&pull("bayview")).await.unwrap()]);
     assert!(files(&test).await.is_empty());
-    let alerts = Alerts::open(&mut *test.app.pool.acquire().await.unwrap())
+    let alerts = Alerts::open(&mut test.app.pool.acquire().await.unwrap())
         .await
         .unwrap();
     assert_eq!(alerts[0].what, "unsafe_file_name");
@@ -509,7 +509,7 @@ async fn a_tick_is_made_once_by_any_number_of_schedulers() {
         look.unwrap();
     }
     let ticks =
-        stores::Schedules::ticks(&mut *test.app.pool.acquire().await.unwrap(), "nightly", 10)
+        stores::Schedules::ticks(&mut test.app.pool.acquire().await.unwrap(), "nightly", 10)
             .await
             .unwrap();
     assert_eq!(ticks.len(), 3, "{ticks:?}");

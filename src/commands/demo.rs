@@ -231,7 +231,7 @@ async fn drop_files(instance: &Instance, seed: u64, listings: usize) -> Result<(
 
 /// The nightly ticks fire now, in the order of their hours.
 async fn night(platform: &Platform, search: &IndexTailer, begun: Instant) -> Result<Summary> {
-    let since = Timestamp::now() - Duration::from_millis(1);
+    let since = stores::now(&mut *platform.app.pool.acquire().await?).await?;
     let mut runs = stage(platform, "pull_source", "loading").await?;
     settle(platform, search).await?;
     runs.extend(stage(platform, "build_feed", "building feeds").await?);

@@ -3,6 +3,10 @@
 //! Socket only, in a directory nobody else can enter. Survives being killed at any moment: a
 //! half-made cluster is made again, leftovers of an earlier run are stopped before
 //! `postmaster.pid` is touched (removing it while one runs would remove PostgreSQL's own lock).
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a child process tells nobody when it is ready or gone: its pid file and status are polled"
+)]
 
 use crate::{EmbeddedError, io, private_dir};
 use nix::fcntl::{Flock, FlockArg};

@@ -47,6 +47,10 @@ fn try_database(template: &str) -> Result<String, EmbeddedError> {
     ))
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "set by the test runner, no part of the configuration"
+)]
 fn variable(name: &'static str) -> Result<String, EmbeddedError> {
     std::env::var(name).map_err(|_| EmbeddedError::Server(format!("{name} is not set")))
 }

@@ -351,8 +351,7 @@ mod tests {
     #[test]
     fn tab_and_pipe_files_read_alike() {
         for delimiter in ["\t", "|"] {
-            let text =
-                format!("stock,vin,make\nA1,1HGCM82633A004352,Honda\n").replace(',', delimiter);
+            let text = "stock,vin,make\nA1,1HGCM82633A004352,Honda\n".replace(',', delimiter);
             assert_eq!(
                 rows(&text)[0]
                     .draft

@@ -131,7 +131,7 @@ impl SftpClient {
         }
         let remote = self
             .sftp
-            .open(&Path::new(folder).join(&file.name))
+            .open(Path::new(folder).join(&file.name).as_path())
             .map_err(|e| failed("open", &target, &e))?;
         let mut bytes = Vec::new();
         remote

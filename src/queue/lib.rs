@@ -42,4 +42,4 @@ pub use outcome::{ErrorRecord, FailureClass, Outcome};
 pub use policy::{Backoff, Policy, Priority, QueueName, Unique};
 pub use postgres::{PostgresEngine, engine_options};
 pub use runs::{Progress, Runs};
-pub use workers::{DrainReport, Health, QueueSettings, WorkerSettings, Workers};
+pub use workers::{DrainReport, Health, QueueSettings, WorkerSettings, Workers, boot_name};

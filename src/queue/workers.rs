@@ -312,6 +312,13 @@ impl Workers {
     }
 }
 
+/// A name no other boot has had: the process id alone comes back.
+pub fn boot_name() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    let nonce = std::hash::RandomState::new().build_hasher().finish();
+    format!("{}-{nonce:016x}", std::process::id())
+}
+
 /// Leases are renewed on a thread with a runtime of its own: a job that burns every worker
 /// thread must not be taken for dead.
 fn start_lease_thread<E: Engine>(

@@ -46,6 +46,14 @@ pub(crate) fn unstamp(at: jiff::Timestamp) -> time::OffsetDateTime {
         .unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
 }
 
+/// The database's clock.
+pub async fn now(conn: &mut PgConnection) -> Result<jiff::Timestamp, StoreError> {
+    let now = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
+        .fetch_one(conn)
+        .await?;
+    Ok(stamp(now))
+}
+
 /// How a role connects.
 pub struct PoolOptions {
     /// Shown in `pg_stat_activity`.

@@ -423,7 +423,7 @@ async fn a_feed_is_built_and_downloaded() {
     let (name, text) = feeds::BUILT_IN[0];
     let definition = serde_json::to_value(feeds::Definition::parse(text).unwrap()).unwrap();
     stores::Feeds::put(
-        &mut *served.test.app.pool.acquire().await.unwrap(),
+        &mut served.test.app.pool.acquire().await.unwrap(),
         name,
         name,
         &definition,
