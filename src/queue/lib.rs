@@ -16,6 +16,7 @@ mod catalogue;
 pub mod conformance;
 mod engine;
 mod envelope;
+mod health;
 mod histogram;
 mod inspect;
 mod job;
@@ -34,6 +35,7 @@ pub use engine::{
     Ack, Claim, Claimed, Engine, EngineError, Enqueued, LEASE, RENEWAL, Rescued, Verdict, Wakes,
 };
 pub use envelope::{Enqueue, Envelope};
+pub use health::Health;
 pub use histogram::Histogram;
 pub use inspect::{JobFilter, JobRecord, JobState, Jobs};
 pub use job::{Job, JobContext, JobError};
@@ -42,4 +44,4 @@ pub use outcome::{ErrorRecord, FailureClass, Outcome};
 pub use policy::{Backoff, Policy, Priority, QueueName, Unique};
 pub use postgres::{PostgresEngine, engine_options};
 pub use runs::{Progress, Runs};
-pub use workers::{DrainReport, Health, QueueSettings, WorkerSettings, Workers, boot_name};
+pub use workers::{DrainReport, QueueSettings, WorkerSettings, Workers, boot_name};

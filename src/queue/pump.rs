@@ -8,8 +8,8 @@
 //! `fetch_next` is then a cancel-safe read of the buffer.
 
 use crate::engine::{Ack, Claim, Claimed, Engine, Verdict};
+use crate::health::Health;
 use crate::histogram::Histogram;
-use crate::workers::Health;
 use crate::{Outcome, QueueName};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

@@ -2,14 +2,14 @@
 
 use crate::backend::PumpBackend;
 use crate::engine::{Engine, RENEWAL};
+use crate::health::Health;
 use crate::layers::stack;
 use crate::pump::{Counters, Pump, PumpSettings, run_acker, run_claimer, run_marker};
 use crate::{Catalogue, QueueName};
 use apalis::prelude::{Monitor, WorkerBuilder, WorkerBuilderExt};
 use serde::Serialize;
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -84,47 +84,6 @@ pub struct DrainReport {
     pub cut: u64,
     /// Acknowledgements refused because the lease was lost.
     pub stale: u64,
-}
-
-/// Whether this process can do its work. Turns red by itself and green again by itself.
-#[derive(Debug, Default)]
-pub struct Health {
-    claims: Mutex<BTreeMap<QueueName, bool>>,
-    acks: Mutex<BTreeMap<QueueName, bool>>,
-    leases_lost: AtomicBool,
-}
-
-impl Health {
-    /// Every reason not to be ready; empty is ready.
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        for (held, what) in [(&self.claims, "claim"), (&self.acks, "acknowledge")] {
-            let held = held.lock().unwrap_or_else(PoisonError::into_inner);
-            problems.extend(
-                held.iter()
-                    .filter(|(_, ok)| !**ok)
-                    .map(|(queue, _)| format!("queue {} cannot {what}", queue.as_str())),
-            );
-        }
-        if self.leases_lost.load(Ordering::Relaxed) {
-            problems.push("leases cannot be renewed".to_owned());
-        }
-        problems
-    }
-
-    /// Returns true when this is news.
-    pub(crate) fn claims(&self, queue: QueueName, ok: bool) -> bool {
-        Self::note(&self.claims, queue, ok)
-    }
-
-    pub(crate) fn acks(&self, queue: QueueName, ok: bool) -> bool {
-        Self::note(&self.acks, queue, ok)
-    }
-
-    fn note(held: &Mutex<BTreeMap<QueueName, bool>>, queue: QueueName, ok: bool) -> bool {
-        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.insert(queue, ok) != Some(ok)
-    }
 }
 
 pub struct Workers {
@@ -338,7 +297,7 @@ fn start_lease_thread<E: Engine>(
                 while !stop.is_cancelled() {
                     let renewed = tokio::time::timeout(RENEWAL, engine.renew(&name, &queues)).await;
                     let lost = !matches!(renewed, Ok(Ok(_)));
-                    if health.leases_lost.swap(lost, Ordering::Relaxed) != lost {
+                    if health.leases(lost) {
                         tracing::warn!(lost, "lease renewal changed");
                     }
                     let pause = if lost { RENEWAL / 6 } else { RENEWAL };

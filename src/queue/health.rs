@@ -1,0 +1,52 @@
+//! What keeps a process from doing its work, as readiness tells it.
+
+use crate::QueueName;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Whether this process can do its work. Turns red by itself and green again by itself.
+#[derive(Debug, Default)]
+pub struct Health {
+    claims: Mutex<BTreeMap<QueueName, bool>>,
+    acks: Mutex<BTreeMap<QueueName, bool>>,
+    leases_lost: AtomicBool,
+}
+
+impl Health {
+    /// Every reason not to be ready; empty is ready.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (held, what) in [(&self.claims, "claim"), (&self.acks, "acknowledge")] {
+            let held = held.lock().unwrap_or_else(PoisonError::into_inner);
+            problems.extend(
+                held.iter()
+                    .filter(|(_, ok)| !**ok)
+                    .map(|(queue, _)| format!("queue {} cannot {what}", queue.as_str())),
+            );
+        }
+        if self.leases_lost.load(Ordering::Relaxed) {
+            problems.push("leases cannot be renewed".to_owned());
+        }
+        problems
+    }
+
+    /// Returns true when this is news.
+    pub(crate) fn claims(&self, queue: QueueName, ok: bool) -> bool {
+        Self::note(&self.claims, queue, ok)
+    }
+
+    pub(crate) fn acks(&self, queue: QueueName, ok: bool) -> bool {
+        Self::note(&self.acks, queue, ok)
+    }
+
+    /// Returns true when this is news.
+    pub(crate) fn leases(&self, lost: bool) -> bool {
+        self.leases_lost.swap(lost, Ordering::Relaxed) != lost
+    }
+
+    fn note(held: &Mutex<BTreeMap<QueueName, bool>>, queue: QueueName, ok: bool) -> bool {
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.insert(queue, ok) != Some(ok)
+    }
+}
