@@ -2,7 +2,7 @@
 //!
 //! Starts: cron, or `POST /v2/feeds/{feed}/runs`.
 //! Reads: the feed's definition, `listings`. Writes: `feed_runs`, `feed_exclusions`, object
-//! `feeds/{feed}/runs/{run}.{ext}`, its copy `feeds/{feed}/latest.{ext}`.
+//! `feeds/{feed}/runs/{run}-{attempt}.{ext}`, its copy `feeds/{feed}/latest.{ext}`.
 //! Twice: the run belongs to the job, so a second delivery ends the same run; the same bytes as
 //! the last published run are not uploaded again.
 
@@ -42,11 +42,20 @@ impl Job for BuildFeed {
     async fn run(self, app: &App, cx: &JobContext) -> Result<Outcome, JobError> {
         let (feed, definition) = find(app, &self.feed).await?;
         let mut run = begin(app, &feed, cx).await?;
+        if run.state != "building" {
+            // An earlier attempt ended the run and died before it could say so.
+            if run.state == "published" {
+                point_latest(app, &feed, &definition, &run).await?;
+            }
+            return Ok(Outcome::Done(serde_json::to_value(run)?));
+        }
         let latest = latest(app, &feed).await?;
+        // The attempt is in the key: a stale one cannot write over a later one's object.
         let object_key = format!(
-            "feeds/{}/runs/{}.{}",
+            "feeds/{}/runs/{}-{}.{}",
             feed.key,
             run.id,
+            cx.attempt,
             definition.format.extension()
         );
         let mut upload = app
@@ -72,8 +81,11 @@ impl Job for BuildFeed {
         }
         run.state = verdict.word().to_owned();
         end(app, &feed, &run, &exclusions, &verdict).await?;
-        if verdict == Verdict::Publish {
-            point_latest(app, &feed, &definition, &run).await?;
+        match &verdict {
+            Verdict::Publish => point_latest(app, &feed, &definition, &run).await?,
+            // Mends a copy that failed when that run was published.
+            Verdict::Unchanged(before) => point_latest(app, &feed, &definition, before).await?,
+            Verdict::Hold(_) => {}
         }
         let run = Feeds::run(&mut *app.pool.acquire().await?, run.id).await?;
         Ok(Outcome::Done(serde_json::to_value(run)?))
@@ -125,7 +137,7 @@ async fn render(
     let (mut chunk, mut exclusions) = (Vec::with_capacity(CHUNK_BYTES), Vec::new());
     feed.write_header(&mut chunk);
     run.bytes = 0;
-    let mut conn = app.pool.acquire().await?;
+    let mut conn = stores::begin_long_read(&app.pool).await?;
     let mut listings = Listings::stream(&mut conn, &definition.filter);
     while let Some(listing) = listings.try_next().await? {
         let Some(dealer) = dealers.get(&listing.dealer_id) else {
@@ -174,12 +186,6 @@ enum Verdict {
     Hold(String),
 }
 
-impl PartialEq for Verdict {
-    fn eq(&self, other: &Self) -> bool {
-        self.word() == other.word()
-    }
-}
-
 impl Verdict {
     fn word(&self) -> &'static str {
         match self {
@@ -190,9 +196,9 @@ impl Verdict {
     }
 }
 
-/// Against the run that is published now; a retry of that very run publishes again.
+/// Against the run that is published now.
 fn judge(definition: &Definition, run: &FeedRun, latest: Option<&FeedRun>) -> Verdict {
-    let Some(latest) = latest.filter(|latest| latest.id != run.id) else {
+    let Some(latest) = latest else {
         return Verdict::Publish;
     };
     if latest.digest == run.digest && latest.object_key.is_some() {
@@ -217,7 +223,12 @@ async fn end(
     verdict: &Verdict,
 ) -> Result<(), JobError> {
     let mut tx = app.pool.begin().await?;
-    Feeds::finish_run(&mut tx, run, exclusions).await?;
+    if !Feeds::finish_run(&mut tx, run, exclusions).await? {
+        return Err(JobError::Snooze {
+            after: Duration::from_secs(1),
+            reason: format!("run {} was ended by another attempt", run.id),
+        });
+    }
     match verdict {
         Verdict::Publish => {
             Feeds::publish(&mut tx, feed.id, run.id).await?;

@@ -14,7 +14,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use stores::{
-    Alerts, FileCounts, FileState, Files, Listings, RejectRow, SourceFile, SourceRow, Sources,
+    Alerts, FileCounts, FileOrder, FileState, Files, Listings, RejectRow, SourceFile, SourceRow,
+    Sources,
 };
 use tokio::sync::mpsc;
 
@@ -53,6 +54,15 @@ impl Job for LoadFile {
         if !Sources::lock_for_load(&mut turn, source.id).await? {
             return Ok(wait_for_turn(&source));
         }
+        let (file, source) = find(app, self.file).await?;
+        match Files::order(&mut turn, source.id, file.id).await? {
+            FileOrder::OlderWaiting => return Ok(wait_for_turn(&source)),
+            FileOrder::NewerLoaded => {
+                let reason = "a newer file of this source is loaded already";
+                return hold(app, &file, &source, "file_superseded", reason).await;
+            }
+            FileOrder::Next => {}
+        }
         let mapping =
             Mapping::built_in(&source.mapping).map_err(|error| JobError::reject(&error))?;
         let bytes = Arc::new(app.objects.get(&file.object_key).await?);
@@ -87,6 +97,9 @@ fn wait_for_turn(source: &SourceRow) -> Outcome {
 /// What the file holds, before anything is written.
 struct Survey {
     rows: u64,
+    /// At least one row can be loaded.
+    loadable: bool,
+    /// Of lost rows too: their units are still in the file.
     stock_numbers: HashSet<String>,
 }
 
@@ -98,13 +111,13 @@ async fn survey(
         let mut reader = Reader::new(bytes.to_vec(), &mapping)?;
         let mut survey = Survey {
             rows: 0,
+            loadable: false,
             stock_numbers: HashSet::new(),
         };
         while let Some(row) = reader.next_row()? {
             survey.rows += 1;
-            survey
-                .stock_numbers
-                .extend(row.draft.map(|draft| draft.stock_number));
+            survey.loadable |= row.draft.is_some();
+            survey.stock_numbers.extend(row.stock_number);
         }
         Ok(survey)
     };
@@ -121,7 +134,7 @@ async fn guard(
     if file.released_by.is_some() || file.next_row > 0 {
         return Ok(None);
     }
-    if survey.stock_numbers.is_empty() {
+    if !survey.loadable {
         return Ok(Some(format!(
             "none of its {} rows can be loaded",
             survey.rows
@@ -229,17 +242,20 @@ async fn write(
         ..FileCounts::default()
     };
     let (mut drafts, mut rejects): (Vec<ListingDraft>, Vec<RejectRow>) = (Vec::new(), Vec::new());
+    let mut lost = Vec::new();
     for row in rows {
         if row.duplicate {
             counts.duplicates += 1;
         } else if row.draft.is_none() {
             counts.rejected += 1;
+            lost.extend(row.stock_number);
         }
         rejects.extend(row.rejects.into_iter().map(kept));
         drafts.extend(row.draft);
     }
     let mut tx = app.pool.begin().await?;
     let done = Listings::upsert(&mut tx, source.dealer_id, Some(file.id), &drafts).await?;
+    Listings::still_there(&mut tx, source.dealer_id, file.id, &lost).await?;
     counts.created = done.created;
     counts.updated = done.updated;
     counts.unchanged = done.unchanged;

@@ -2,7 +2,8 @@
 //!
 //! Starts: nightly per source, or `POST /v2/sources/{source}/pulls`.
 //! Reads: the source's drop. Writes: `source_files`, object `raw/{digest}`. Then: `load_file`.
-//! Twice: the digest is the key of `source_files`; a known file is not loaded again.
+//! Twice: the newest file of the source, or of its name, with the same digest is known and not
+//! loaded again.
 
 use crate::{App, LoadFile};
 use domain::Digest;
@@ -62,17 +63,19 @@ impl Job for PullSource {
             unsafe_names: unsafe_names.len(),
             ..Report::default()
         };
+        // One file that cannot be had must not keep the others behind it from arriving.
+        let mut first_problem = None;
         for file in files {
-            if fetched_before(app, &source, &file).await? {
-                report.known += 1;
-                continue;
+            match take(app, cx, &source, &settings, &file).await {
+                Ok(true) => report.new += 1,
+                Ok(false) => report.known += 1,
+                Err(problem) => {
+                    first_problem.get_or_insert(problem);
+                }
             }
-            let bytes = fetch(&settings, &source, &file).await.map_err(judged)?;
-            if keep(app, cx, &source, &file, bytes).await? {
-                report.new += 1;
-            } else {
-                report.known += 1;
-            }
+        }
+        if let Some(problem) = first_problem {
+            return Err(problem);
         }
         Ok(Outcome::Done(serde_json::to_value(report)?))
     }
@@ -140,6 +143,21 @@ async fn blocking<T: Send + 'static>(
                 message: ended.to_string(),
             })
         })
+}
+
+/// `true` when the file is new to us and its load is enqueued.
+async fn take(
+    app: &App,
+    cx: &JobContext,
+    source: &SourceRow,
+    settings: &SftpSettings,
+    file: &RemoteFile,
+) -> Result<bool, JobError> {
+    if fetched_before(app, source, file).await? {
+        return Ok(false);
+    }
+    let bytes = fetch(settings, source, file).await.map_err(judged)?;
+    keep(app, cx, source, file, bytes).await
 }
 
 async fn fetched_before(

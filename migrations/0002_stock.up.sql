@@ -59,10 +59,9 @@ CREATE TABLE source_files (
     rejected    bigint NOT NULL DEFAULT 0,
     duplicates  bigint NOT NULL DEFAULT 0,
     removed     bigint NOT NULL DEFAULT 0,
-    loaded_at   timestamptz,
-    UNIQUE (source_id, digest)
+    loaded_at   timestamptz
 );
-CREATE INDEX source_files_seen ON source_files (source_id, seen_at DESC);
+CREATE INDEX source_files_seen ON source_files (source_id, id DESC);
 
 CREATE TABLE source_rejects (
     file_id     bigint NOT NULL REFERENCES source_files ON DELETE CASCADE,

@@ -56,7 +56,9 @@ impl Instance {
         // The postgres user must be able to pass; what is secret below is closed by itself.
         fs::set_permissions(data_dir, fs::Permissions::from_mode(0o755))?;
         let secrets = data_dir.join("secrets");
-        embedded::private_dir(&secrets)?;
+        for closed in [&secrets, &data_dir.join("objects"), &data_dir.join("drop")] {
+            embedded::private_dir(closed)?;
+        }
         let settings = PostgresSettings {
             root: data_dir.join("postgres"),
             binaries: config::postgres_binaries(),

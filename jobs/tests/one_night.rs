@@ -288,6 +288,66 @@ async fn sqlx_exec(test: &TestApp, sql: &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_load_in_order_and_an_older_one_never_takes_the_stock_back() {
+    let mut test = bayview().await;
+    load(&mut test, "1.csv", stock().as_bytes()).await;
+    let short = format!("{HEADER}{}", row("A0", VINS[0], 9_000));
+    let held = load(&mut test, "2.csv", short.as_bytes()).await;
+    let newer = load(
+        &mut test,
+        "3.csv",
+        stock().replace("$9000", "$8000").as_bytes(),
+    )
+    .await;
+    assert_eq!(newer.state, FileState::Loaded);
+    // Yesterday's held file is released after today's was loaded.
+    Files::release(&mut test.app.pool.acquire().await.unwrap(), held.id, "ops")
+        .await
+        .unwrap();
+    all_done(&[test
+        .stepper
+        .perform(&LoadFile { file: held.id })
+        .await
+        .unwrap()]);
+    assert_eq!(state(&test).await.len(), 6);
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let again = Files::get(&mut conn, held.id).await.unwrap();
+    assert!(again.held_reason.unwrap().contains("newer file"));
+    drop(conn);
+    // A dealer who goes back to the first stock sends its bytes again, and is heard.
+    let back = load(&mut test, "4.csv", stock().as_bytes()).await;
+    assert_eq!((back.state, back.counts.updated), (FileState::Loaded, 6));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unit_whose_row_is_lost_stays_on_the_lot() {
+    let mut test = bayview().await;
+    load(&mut test, "1.csv", stock().as_bytes()).await;
+    let file = load(
+        &mut test,
+        "2.csv",
+        stock().replace(VINS[1], "1HGCM8263OA004352").as_bytes(),
+    )
+    .await;
+    assert_eq!((file.counts.rejected, file.counts.removed), (1, 0));
+    assert_eq!(state(&test).await.len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_had_does_not_hold_up_those_behind_it() {
+    let mut test = bayview().await;
+    // Larger than a file may be, and taking no room.
+    let huge = std::fs::File::create(test.root.join("drop/bayview/aaa.csv")).unwrap();
+    huge.set_len(600 * 1024 * 1024).unwrap();
+    test.dropped("bayview", "stock.csv", stock().as_bytes());
+    let step = test.stepper.perform(&pull("bayview")).await.unwrap();
+    assert_eq!(step.outcome.word(), "retry", "{:?}", step.outcome);
+    all_done(&test.run_all().await);
+    assert_eq!(state(&test).await.len(), 6);
+    test.forgive_left_behind();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn equipment_loads_beside_vehicles() {
     let mut test = bayview().await;
     test.source("iron", "equipment").await;

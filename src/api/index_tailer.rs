@@ -1,6 +1,7 @@
 //! Keeps the search index of this process current: a snapshot at boot, then the change log.
 
-use domain::{Filter, Kind};
+use domain::filter::Op;
+use domain::{Field, Filter, Kind, Status};
 use futures::TryStreamExt;
 use search::{Change, Document, Index};
 use std::collections::HashMap;
@@ -52,11 +53,12 @@ impl IndexTailer {
     /// The position is read before the rows: what changes in between is applied again, which is
     /// harmless.
     pub async fn load(&self, pool: &PgPool) -> Result<bool, StoreError> {
-        let mut conn = pool.acquire().await?;
+        let mut conn = stores::begin_long_read(pool).await?;
         let position = Changes::position(&mut conn).await?;
         let dealers = dealers(&mut conn).await?;
-        let everything = Filter::All(Vec::new());
-        let mut listings = Listings::stream(&mut conn, &everything);
+        let words = [Status::Available, Status::Pending].map(|status| status.as_str().to_owned());
+        let on_the_lot = Filter::test(Field::Status, Op::In(words.to_vec()));
+        let mut listings = Listings::stream(&mut conn, &on_the_lot);
         let mut documents = Vec::new();
         while let Some(listing) = listings.try_next().await? {
             if Listings::on_the_lot(&listing) {

@@ -25,6 +25,8 @@ pub struct Reject {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParsedRow {
     pub row: u64,
+    /// Known even when the row is lost: the unit is still in the file, and must not be taken for gone.
+    pub stock_number: Option<String>,
     /// `None` when the row is lost; then at least one reject says why.
     pub draft: Option<ListingDraft>,
     /// The row repeats a stock number of an earlier row, which stands.
@@ -112,6 +114,7 @@ impl Reader {
     fn parse(&mut self) -> ParsedRow {
         let mut parsed = ParsedRow {
             row: self.row,
+            stock_number: None,
             draft: None,
             duplicate: false,
             rejects: Vec::new(),
@@ -174,10 +177,9 @@ impl Reader {
             }
             return parsed;
         };
-        if !self
-            .seen
-            .insert(self.hasher.hash_one(stock_number.to_ascii_uppercase()))
-        {
+        parsed.stock_number = Some(stock_number.clone());
+        let hash = self.hasher.hash_one(stock_number.to_ascii_uppercase());
+        if self.seen.contains(&hash) {
             parsed.duplicate = true;
             let message =
                 "an earlier row of the file has this stock number; that row stands".to_owned();
@@ -191,6 +193,8 @@ impl Reader {
             return parsed;
         }
         if !parsed.rejects.iter().any(|reject| reject.row_lost) {
+            // A lost row does not stand, so a good one after it is no duplicate.
+            self.seen.insert(hash);
             parsed.draft = Some(ListingDraft {
                 kind: self.mapping.kind,
                 stock_number,
@@ -331,6 +335,15 @@ mod tests {
         let loaded: Vec<bool> = rows.iter().map(|r| r.draft.is_some()).collect();
         assert_eq!(loaded, [true, false, false, false, false]);
         assert!(rows[3].duplicate);
+    }
+
+    #[test]
+    fn a_good_row_after_a_lost_one_of_its_number_stands() {
+        let rows = rows(&format!(
+            "{HEAD}Used,A1,1HGCM8263OA004352,2003,Honda,Accord,1,1,\nUsed,A1,1HGCM82633A004352,2003,Honda,Accord,1,1,\n"
+        ));
+        assert_eq!(rows[0].stock_number.as_deref(), Some("A1"));
+        assert!(rows[0].draft.is_none() && rows[1].draft.is_some());
     }
 
     #[test]

@@ -364,7 +364,7 @@ pub async fn renewing_keeps_the_lease<E: Engine>(f: &Fixture<E>) {
     f.expire_leases().await;
     assert_eq!(
         f.engine
-            .renew("w", &[QueueName::Index])
+            .renew("w", &[QueueName::Index], &[job.token])
             .await
             .expect("renew"),
         1
@@ -373,10 +373,49 @@ pub async fn renewing_keeps_the_lease<E: Engine>(f: &Fixture<E>) {
     assert_eq!(f.ack(&job, done()).await, Verdict::Accepted);
     assert_eq!(
         f.engine
-            .renew("w", &[QueueName::Index])
+            .renew("w", &[QueueName::Index], &[job.token])
             .await
             .expect("renew"),
         0
+    );
+}
+
+/// The claim committed and its answer was lost: nobody knows the token, so nobody renews it.
+pub async fn a_claim_nobody_knows_runs_out<E: Engine>(f: &Fixture<E>) {
+    let id = f.enqueue(&[probe(1)]).await[0];
+    f.claim("w", 1).await;
+    f.expire_leases().await;
+    f.engine
+        .renew("w", &[QueueName::Index], &[])
+        .await
+        .expect("renew");
+    assert_eq!(f.engine.rescue().await.expect("rescue").returned, 1);
+    assert_eq!(f.claim("w", 1).await[0].id, id);
+}
+
+/// NUL, in text and already escaped, must not make a batch of acknowledgements unstorable.
+pub async fn hostile_text_in_a_report_is_stored<E: Engine>(f: &Fixture<E>) {
+    f.enqueue(&[probe(1), probe(2), probe(3)]).await;
+    let jobs = f.claim("w", 3).await;
+    let outcomes = [
+        Outcome::Done(serde_json::json!({ "a\0": ["\0x", "\\u0000"] })),
+        Outcome::Dead(failed("there is no feed \"\\u0000\" or \0")),
+        Outcome::Cancelled {
+            reason: "\0".to_owned(),
+        },
+    ];
+    for (job, outcome) in jobs.iter().zip(outcomes) {
+        assert_eq!(f.ack(job, outcome).await, Verdict::Accepted);
+    }
+    let dead = f
+        .engine
+        .find(jobs[1].id)
+        .await
+        .expect("find")
+        .expect("kept");
+    assert_eq!(
+        dead.error.expect("a reason")["message"],
+        "there is no feed \"\\u0000\" or "
     );
 }
 

@@ -103,8 +103,15 @@ pub trait Engine: Clone + Send + Sync + Unpin + 'static {
     /// One verdict per acknowledgement, in order.
     fn ack(&self, worker: &str, acks: &[Ack]) -> impl Future<Output = Res<Vec<Verdict>>> + Send;
 
-    /// Extends every lease of this worker and says it is alive. Returns the leases held.
-    fn renew(&self, worker: &str, queues: &[QueueName]) -> impl Future<Output = Res<u64>> + Send;
+    /// Says the worker is alive and extends the leases of the tokens it knows to hold; returns how
+    /// many. A claim whose answer was lost on the way is not among them: it runs out and its jobs
+    /// are rescued.
+    fn renew(
+        &self,
+        worker: &str,
+        queues: &[QueueName],
+        tokens: &[i64],
+    ) -> impl Future<Output = Res<u64>> + Send;
 
     /// Returns jobs whose lease ran out to the queue; buries those out of attempts or rescues.
     fn rescue(&self) -> impl Future<Output = Res<Rescued>> + Send;

@@ -53,6 +53,8 @@ pub(crate) struct Pump {
     unsent: AtomicUsize,
     /// Begun attempts by (id, token): `true` once the engine knows.
     begun: Mutex<HashMap<(i64, i64), bool>>,
+    /// Jobs not yet acknowledged, by the token they were claimed under: the leases to renew.
+    held: Mutex<HashMap<i64, usize>>,
     /// No new claim begins.
     stopping: AtomicBool,
     /// No claim is in flight either: what has not begun goes back. Were it to go back earlier, our
@@ -72,6 +74,7 @@ impl Pump {
             acks,
             unsent: AtomicUsize::new(0),
             begun: Mutex::default(),
+            held: Mutex::default(),
             stopping: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             counters,
@@ -128,7 +131,27 @@ impl Pump {
         }
     }
 
+    pub(crate) fn tokens(&self) -> Vec<i64> {
+        lock(&self.held).keys().copied().collect()
+    }
+
+    /// The engine has judged these: their part of the lease is over.
+    fn let_go(&self, acks: &[Ack]) {
+        let mut held = lock(&self.held);
+        for ack in acks {
+            if let Some(open) = held.get_mut(&ack.token) {
+                *open -= 1;
+                if *open == 0 {
+                    held.remove(&ack.token);
+                }
+            }
+        }
+    }
+
     fn fill(&self, jobs: Vec<Claimed>) {
+        for job in &jobs {
+            *lock(&self.held).entry(job.token).or_default() += 1;
+        }
         self.depth.fetch_add(jobs.len(), Ordering::Relaxed);
         lock(&self.buffer).extend(jobs);
         self.filled.notify_one();
@@ -291,6 +314,7 @@ pub(crate) async fn run_acker<E: Engine>(
             }
         }
         if let Some(pump) = pump.upgrade() {
+            pump.let_go(&batch);
             pump.unsent.fetch_sub(batch.len(), Ordering::Relaxed);
             pump.wanted.notify_one();
         }

@@ -187,6 +187,7 @@ impl Workers {
             leases,
             name.clone(),
             queues,
+            pumps.clone(),
             lease_stop.clone(),
             health.clone(),
         )?;
@@ -284,6 +285,7 @@ fn start_lease_thread<E: Engine>(
     engine: E,
     name: Arc<str>,
     queues: Vec<QueueName>,
+    pumps: Vec<Weak<Pump>>,
     stop: CancellationToken,
     health: Arc<Health>,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
@@ -295,7 +297,10 @@ fn start_lease_thread<E: Engine>(
         .spawn(move || {
             runtime.block_on(async {
                 while !stop.is_cancelled() {
-                    let renewed = tokio::time::timeout(RENEWAL, engine.renew(&name, &queues)).await;
+                    let held = pumps.iter().filter_map(Weak::upgrade);
+                    let tokens: Vec<i64> = held.flat_map(|pump| pump.tokens()).collect();
+                    let renewed =
+                        tokio::time::timeout(RENEWAL, engine.renew(&name, &queues, &tokens)).await;
                     let lost = !matches!(renewed, Ok(Ok(_)));
                     if health.leases(lost) {
                         tracing::warn!(lost, "lease renewal changed");

@@ -104,15 +104,15 @@ impl Feeds {
         Self::run(conn, id).await
     }
 
-    /// Writes the end of a run and what it left out.
+    /// Writes the end of a run and what it left out; `false` when the run had ended already.
     pub async fn finish_run(
         conn: &mut PgConnection,
         run: &FeedRun,
         exclusions: &[Exclusion],
-    ) -> Res<()> {
-        sqlx::query!(
+    ) -> Res<bool> {
+        let done = sqlx::query!(
             "UPDATE feed_runs SET finished_at = now(), state = $2, held_reason = $3, rows = $4, excluded = $5,
-                bytes = $6, digest = $7, object_key = $8, diagnostics = $9 WHERE id = $1",
+                bytes = $6, digest = $7, object_key = $8, diagnostics = $9 WHERE id = $1 AND state = 'building'",
             run.id,
             run.state,
             run.held_reason,
@@ -125,6 +125,9 @@ impl Feeds {
         )
         .execute(&mut *conn)
         .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
         sqlx::query!("DELETE FROM feed_exclusions WHERE feed_run_id = $1", run.id)
             .execute(&mut *conn)
             .await?;
@@ -144,7 +147,7 @@ impl Feeds {
             .execute(&mut *conn)
             .await?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Moves `latest` to this run, unless a later run was faster. `true` when it moved.

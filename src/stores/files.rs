@@ -34,6 +34,15 @@ impl FileState {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileOrder {
+    Next,
+    /// A file seen earlier has not been loaded yet.
+    OlderWaiting,
+    /// A file seen later is the stock already.
+    NewerLoaded,
+}
+
 #[derive(Clone, Debug)]
 pub struct NewFile {
     pub source_id: i64,
@@ -87,11 +96,30 @@ pub struct RejectRow {
 pub struct Files;
 
 impl Files {
-    /// Records a file. A digest known from the same source is not recorded again: its id, `false`.
+    /// Records a file. What is known already is not recorded again: its id, `false`. Known is the
+    /// source's newest file, or the newest of this name, with the same digest; a dealer who goes
+    /// back to an earlier stock sends a new file of old bytes.
     pub async fn record(conn: &mut PgConnection, file: &NewFile) -> Res<(i64, bool)> {
-        let inserted = sqlx::query_scalar!(
+        sqlx::query!(
+            "SELECT pg_advisory_xact_lock(hashtextextended('files of source ' || $1::bigint, 0))",
+            file.source_id
+        )
+        .execute(&mut *conn)
+        .await?;
+        let known = sqlx::query_file_scalar!(
+            "queries/known_file.sql",
+            file.source_id,
+            file.name,
+            file.digest
+        )
+        .fetch_optional(&mut *conn)
+        .await?;
+        if let Some(id) = known {
+            return Ok((id, false));
+        }
+        let id = sqlx::query_scalar!(
             "INSERT INTO source_files (source_id, name, digest, bytes, modified_at, object_key)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (source_id, digest) DO NOTHING RETURNING id",
+             VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
             file.source_id,
             file.name,
             file.digest,
@@ -99,19 +127,27 @@ impl Files {
             file.modified_at.map(crate::unstamp),
             file.object_key
         )
-        .fetch_optional(&mut *conn)
+        .fetch_one(conn)
         .await?;
-        if let Some(id) = inserted {
-            return Ok((id, true));
-        }
-        let id = sqlx::query_scalar!(
-            "SELECT id FROM source_files WHERE source_id = $1 AND digest = $2",
-            file.source_id,
-            file.digest
+        Ok((id, true))
+    }
+
+    /// Where a file stands among its source's: files are loaded in the order they were seen.
+    pub async fn order(conn: &mut PgConnection, source_id: i64, id: i64) -> Res<FileOrder> {
+        let row = sqlx::query!(
+            r#"SELECT EXISTS (SELECT 1 FROM source_files WHERE source_id = $1 AND id < $2 AND state = 'fetched') AS "older!",
+                EXISTS (SELECT 1 FROM source_files WHERE source_id = $1 AND id > $2
+                        AND (state = 'loaded' OR next_row > 0)) AS "newer!""#,
+            source_id,
+            id
         )
         .fetch_one(conn)
         .await?;
-        Ok((id, false))
+        Ok(match row {
+            row if row.newer => FileOrder::NewerLoaded,
+            row if row.older => FileOrder::OlderWaiting,
+            _ => FileOrder::Next,
+        })
     }
 
     /// Whether a file of this name, size and time was fetched before: then it need not be again.

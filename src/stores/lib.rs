@@ -21,7 +21,7 @@ pub use changes::{Change, Changes};
 pub use dealers::Dealers;
 pub use error::StoreError;
 pub use feeds::{Exclusion, FeedRow, FeedRun, Feeds};
-pub use files::{FileCounts, FileState, Files, NewFile, RejectRow, SourceFile};
+pub use files::{FileCounts, FileOrder, FileState, Files, NewFile, RejectRow, SourceFile};
 pub use keys::{ApiKey, Keys, Scope};
 pub use listings::{ListingFilter, Listings, UpsertCounts};
 pub use schedules::{Schedule, Schedules, Tick};
@@ -52,6 +52,15 @@ pub async fn now(conn: &mut PgConnection) -> Result<jiff::Timestamp, StoreError>
         .fetch_one(conn)
         .await?;
     Ok(stamp(now))
+}
+
+/// A transaction for one long read: no statement limit, since a slow reader is not a slow query.
+pub async fn begin_long_read(pool: &PgPool) -> Result<Transaction<'static, Postgres>, SqlError> {
+    let mut tx = pool.begin().await?;
+    sqlx::query!("SET LOCAL statement_timeout = 0")
+        .execute(&mut *tx)
+        .await?;
+    Ok(tx)
 }
 
 /// How a role connects.

@@ -128,6 +128,24 @@ impl Listings {
         Ok(())
     }
 
+    /// Units whose row in the file was lost: they stay as they are, and are not taken for gone.
+    pub async fn still_there(
+        conn: &mut PgConnection,
+        dealer_id: i64,
+        file_id: i64,
+        stock_numbers: &[String],
+    ) -> Res<()> {
+        sqlx::query!(
+            "UPDATE listings SET file_id = $2 WHERE dealer_id = $1 AND stock_number = ANY($3) AND file_id IS NOT NULL",
+            dealer_id,
+            file_id,
+            stock_numbers
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
     /// Stock numbers on the lot that came from this source.
     pub async fn stock_numbers(conn: &mut PgConnection, source_id: i64) -> Res<Vec<String>> {
         Ok(sqlx::query_scalar!(

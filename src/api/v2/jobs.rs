@@ -111,15 +111,22 @@ pub(crate) async fn enqueue(
     subject: &str,
 ) -> Result<Accepted, Problem> {
     let mut tx = api.app.pool.begin().await?;
-    let run = queue::Runs::begin(&mut tx, &format!("api key {who}"), subject).await?;
-    let enqueued = api
-        .app
-        .engine
-        .enqueue(&mut tx, &[order.run(Some(run))])
-        .await?;
+    let enqueued = enqueue_in(api, &mut tx, order, who, subject).await?;
     tx.commit().await?;
-    let first = enqueued.first().copied().ok_or_else(Problem::internal)?;
-    Ok(Accepted::new(first))
+    Ok(Accepted::new(enqueued))
+}
+
+/// The same within the caller's transaction.
+pub(crate) async fn enqueue_in(
+    api: &Api,
+    tx: &mut stores::PgConnection,
+    order: queue::Enqueue,
+    who: &str,
+    subject: &str,
+) -> Result<queue::Enqueued, Problem> {
+    let run = queue::Runs::begin(tx, &format!("api key {who}"), subject).await?;
+    let enqueued = api.app.engine.enqueue(tx, &[order.run(Some(run))]).await?;
+    enqueued.first().copied().ok_or_else(Problem::internal)
 }
 
 #[OpenApi]

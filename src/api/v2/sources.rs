@@ -1,6 +1,6 @@
 //! Sources: list, pull, files, rejects, release.
 
-use super::jobs::{Accepted, enqueue};
+use super::jobs::{Accepted, enqueue, enqueue_in};
 use crate::Api;
 use crate::auth::Key;
 use crate::problem::Problem;
@@ -176,19 +176,31 @@ impl Sources {
     )]
     async fn release_file(&self, key: Key, file: Path<i64>) -> Result<Accepted, Problem> {
         let who = key.require(&self.api, Scope::Operate).await?;
-        let mut conn = self.api.app.pool.acquire().await?;
-        let file = Files::get(&mut conn, file.0).await?;
-        if !Files::release(&mut conn, file.id, &who.name).await? {
+        let mut tx = self.api.app.pool.begin().await?;
+        let file = Files::get(&mut tx, file.0).await?;
+        if !Files::release(&mut tx, file.id, &who.name).await? {
+            let state = file.state.as_str();
             return Err(Problem::conflict(format!(
-                "file {} is {}, not held",
-                file.id,
-                file.state.as_str()
+                "file {} is {state}, not held",
+                file.id
             )));
         }
-        drop(conn);
         let order = queue::Enqueue::of(&jobs::LoadFile { file: file.id })
             .map_err(|error| Problem::invalid(error.to_string()))?;
-        enqueue(&self.api, order, &who.name, &format!("file {}", file.name)).await
+        let enqueued = enqueue_in(
+            &self.api,
+            &mut tx,
+            order,
+            &who.name,
+            &format!("file {}", file.name),
+        )
+        .await?;
+        if enqueued.existing {
+            // The job that held it has not ended yet; it would not look again.
+            return Err(Problem::conflict("its load is just ending, try again"));
+        }
+        tx.commit().await?;
+        Ok(Accepted::new(enqueued))
     }
 }
 

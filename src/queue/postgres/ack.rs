@@ -1,7 +1,7 @@
 //! Acknowledging: the only place a job leaves the hot table by its own doing.
 
+use crate::Outcome;
 use crate::engine::{Ack, Verdict};
-use crate::{ErrorRecord, Outcome};
 use sqlx::PgPool;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -58,7 +58,7 @@ impl Columns {
         self.tokens.push(ack.token);
         self.ran.push(micros(ack.ran));
         let (code, delay, report, error, why) = match &ack.outcome {
-            Outcome::Done(report) => (0, 0, Some(storable(report.to_string())), None, None),
+            Outcome::Done(report) => (0, 0, Some(json(report)), None, None),
             Outcome::Retry { after, error } => (
                 1,
                 micros(*after),
@@ -70,7 +70,7 @@ impl Columns {
             Outcome::Cancelled { reason } => (
                 3,
                 0,
-                Some(serde_json::json!({ "cancelled": reason }).to_string()),
+                Some(json(&serde_json::json!({ "cancelled": reason }))),
                 None,
                 None,
             ),
@@ -87,16 +87,34 @@ impl Columns {
     }
 }
 
-fn json(error: &ErrorRecord) -> String {
-    storable(serde_json::to_string(error).unwrap_or_else(|_| "{}".to_owned()))
+/// As JSON text that jsonb takes: it has no NUL, so NUL characters are dropped from the strings
+/// before they are encoded (dropping the escape afterwards would cut `\\\\u0000` in half).
+fn json(value: &impl serde::Serialize) -> String {
+    let text = serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned());
+    if !text.contains("\\u0000") {
+        return text;
+    }
+    let mut value = serde_json::from_str(&text).unwrap_or_default();
+    drop_nul(&mut value);
+    value.to_string()
 }
 
-/// jsonb refuses the escape of NUL, and one such report would fail its whole batch.
-fn storable(json: String) -> String {
-    if json.contains("\\u0000") {
-        json.replace("\\u0000", "")
-    } else {
-        json
+fn drop_nul(value: &mut serde_json::Value) {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => text.retain(|c| c != '\0'),
+        Value::Array(items) => items.iter_mut().for_each(drop_nul),
+        Value::Object(fields) => {
+            let cleaned = std::mem::take(fields)
+                .into_iter()
+                .map(|(mut key, mut value)| {
+                    key.retain(|c| c != '\0');
+                    drop_nul(&mut value);
+                    (key, value)
+                });
+            *fields = cleaned.collect();
+        }
+        _ => {}
     }
 }
 

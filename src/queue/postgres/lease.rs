@@ -21,7 +21,12 @@ pub(super) async fn started(pool: &PgPool, jobs: &[(i64, i64)]) -> sqlx::Result<
     Ok(done.rows_affected())
 }
 
-pub(super) async fn renew(pool: &PgPool, worker: &str, queues: &[QueueName]) -> sqlx::Result<u64> {
+pub(super) async fn renew(
+    pool: &PgPool,
+    worker: &str,
+    queues: &[QueueName],
+    tokens: &[i64],
+) -> sqlx::Result<u64> {
     let queues: Vec<String> = queues.iter().map(|q| q.as_str().to_owned()).collect();
     sqlx::query!(
         "INSERT INTO workers (name, queues) VALUES ($1, $2)
@@ -34,9 +39,10 @@ pub(super) async fn renew(pool: &PgPool, worker: &str, queues: &[QueueName]) -> 
     let held = sqlx::query!(
         "WITH finished AS (DELETE FROM jobs_claims WHERE worker = $1 AND open <= 0)
          UPDATE jobs_claims SET until = now() + $2::float8 * interval '1 second'
-         WHERE worker = $1 AND open > 0",
+         WHERE worker = $1 AND open > 0 AND token = ANY($3)",
         worker,
-        LEASE.as_secs_f64()
+        LEASE.as_secs_f64(),
+        tokens
     )
     .execute(pool)
     .await?;

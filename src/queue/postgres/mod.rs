@@ -92,8 +92,13 @@ impl Engine for PostgresEngine {
             .map_err(failed("acknowledge"))
     }
 
-    async fn renew(&self, worker: &str, queues: &[QueueName]) -> Result<u64, EngineError> {
-        lease::renew(&self.pool, worker, queues)
+    async fn renew(
+        &self,
+        worker: &str,
+        queues: &[QueueName],
+        tokens: &[i64],
+    ) -> Result<u64, EngineError> {
+        lease::renew(&self.pool, worker, queues, tokens)
             .await
             .map_err(failed("renew leases"))
     }

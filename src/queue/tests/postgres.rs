@@ -32,6 +32,8 @@ queue::conformance_suite!(fixture:
     a_rescue_after_the_last_attempt_buries,
     a_hand_back_restores_the_attempt,
     renewing_keeps_the_lease,
+    a_claim_nobody_knows_runs_out,
+    hostile_text_in_a_report_is_stored,
     enqueueing_is_transactional,
     a_taken_key_answers_the_job_that_has_it,
     a_hundred_enqueues_of_one_key_make_one_job,

@@ -6,7 +6,7 @@ SELECT s.id, s.key, s.dealer_id, d.key AS dealer, s.host, s.port, s.username, s.
 FROM sources s
 JOIN dealers d ON d.id = s.dealer_id
 LEFT JOIN LATERAL (
-    SELECT seen_at, state FROM source_files WHERE source_id = s.id ORDER BY seen_at DESC LIMIT 1
+    SELECT seen_at, state FROM source_files WHERE source_id = s.id ORDER BY id DESC LIMIT 1
 ) f ON true
 WHERE ($1::bigint IS NULL OR s.id = $1) AND ($2::text IS NULL OR s.key = $2)
 ORDER BY s.key
