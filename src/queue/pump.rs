@@ -49,7 +49,9 @@ pub(crate) struct Pump {
     filled: Notify,
     wanted: Notify,
     depth: AtomicUsize,
-    acks: mpsc::UnboundedSender<Ack>,
+    /// One per acker. A token's acknowledgements all go to one of them, so that two never wait for
+    /// the same ledger row.
+    acks: Vec<mpsc::UnboundedSender<Ack>>,
     unsent: AtomicUsize,
     /// Begun attempts by (id, token): `true` once the engine knows.
     begun: Mutex<HashMap<(i64, i64), bool>>,
@@ -64,8 +66,13 @@ pub(crate) struct Pump {
 }
 
 impl Pump {
-    pub(crate) fn new(counters: Arc<Counters>) -> (Arc<Self>, mpsc::UnboundedReceiver<Ack>) {
-        let (acks, receiver) = mpsc::unbounded_channel();
+    pub(crate) fn new(
+        counters: Arc<Counters>,
+        ackers: usize,
+    ) -> (Arc<Self>, Vec<mpsc::UnboundedReceiver<Ack>>) {
+        let (acks, receivers) = (0..ackers.max(1))
+            .map(|_| mpsc::unbounded_channel())
+            .unzip();
         let pump = Self {
             buffer: Mutex::default(),
             filled: Notify::new(),
@@ -79,7 +86,7 @@ impl Pump {
             closed: AtomicBool::new(false),
             counters,
         };
-        (Arc::new(pump), receiver)
+        (Arc::new(pump), receivers)
     }
 
     pub(crate) fn begin(&self, id: i64, token: i64) {
@@ -95,7 +102,8 @@ impl Pump {
         };
         self.unsent.fetch_add(1, Ordering::Relaxed);
         // The acker outlives every sender; it ends when the last one is dropped.
-        let _ = self.acks.send(ack);
+        let lane = usize::try_from(ack.token.unsigned_abs()).unwrap_or(0) % self.acks.len();
+        let _ = self.acks[lane].send(ack);
     }
 
     pub(crate) fn hand_back(&self, id: i64, token: i64) {

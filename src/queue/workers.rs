@@ -47,6 +47,9 @@ impl QueueSettings {
     }
 }
 
+/// From this batch size on a queue's jobs are so short that one acker would hold them up.
+const MANY_ACKS: usize = 100;
+
 #[derive(Clone, Debug)]
 pub struct WorkerSettings {
     pub queues: Vec<QueueSettings>,
@@ -104,7 +107,8 @@ pub struct Workers {
 
 impl Workers {
     /// `name` must be unique per boot. `leases` is an engine on connections of its own, so that
-    /// a pool drained by jobs cannot cost a lease.
+    /// a pool drained by jobs cannot cost a lease. They serve the leases' own runtime: a pool shared
+    /// with anything else would break when that runtime ends.
     pub fn start<E: Engine, A: Send + Sync + 'static>(
         engine: &E,
         leases: E,
@@ -138,7 +142,11 @@ impl Workers {
                 prefetch: queue.prefetch.max(1),
                 batch: queue.batch.max(1),
             };
-            let (pump, acks) = Pump::new(counters.clone());
+            // While one acknowledgement waits for its commit to reach the disk, another can be under way.
+            let (pump, acks) = Pump::new(
+                counters.clone(),
+                if queue.batch >= MANY_ACKS { 2 } else { 1 },
+            );
             let weak = Arc::downgrade(&pump);
             pumps.push(weak.clone());
             claimers.push(tokio::spawn(run_claimer(
@@ -147,13 +155,15 @@ impl Workers {
                 pump_settings.clone(),
                 health.clone(),
             )));
-            ackers.push(tokio::spawn(run_acker(
-                engine.clone(),
-                weak.clone(),
-                acks,
-                pump_settings.clone(),
-                health.clone(),
-            )));
+            ackers.extend(acks.into_iter().map(|acks| {
+                tokio::spawn(run_acker(
+                    engine.clone(),
+                    weak.clone(),
+                    acks,
+                    pump_settings.clone(),
+                    health.clone(),
+                ))
+            }));
             tokio::spawn(run_marker(engine.clone(), weak));
             let stack = stack(catalogue, app, &cut);
             let concurrency = queue.concurrency.max(1);

@@ -58,6 +58,7 @@ impl Columns {
         self.tokens.push(ack.token);
         self.ran.push(micros(ack.ran));
         let (code, delay, report, error, why) = match &ack.outcome {
+            Outcome::Done(serde_json::Value::Null) => (0, 0, None, None, None),
             Outcome::Done(report) => (0, 0, Some(json(report)), None, None),
             Outcome::Retry { after, error } => (
                 1,

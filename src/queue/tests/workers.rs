@@ -129,9 +129,11 @@ impl Bench {
             }],
             grace,
         };
+        // Connections belong to the runtime that made them, and the leases' thread has its own.
+        let leases = PgPoolOptions::new().connect_lazy_with((*self.pool.connect_options()).clone());
         Workers::start(
             &self.engine,
-            self.engine.clone(),
+            PostgresEngine::new(leases),
             &self.catalogue,
             &self.stage,
             "w-1",
