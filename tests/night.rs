@@ -169,7 +169,6 @@ fn a_wrong_environment_is_told_all_at_once() {
 #[test]
 fn a_night_killed_at_any_moment_ends_the_same_when_started_again() {
     let dir = DataDir::new("kill");
-    let whole = Instant::now();
     night(&dir.0, 100, 400);
     // The part of a night that a kill may hit, from start to end.
     let begun = Instant::now();
@@ -210,7 +209,6 @@ fn a_night_killed_at_any_moment_ends_the_same_when_started_again() {
             share * 100.0
         );
     }
-    assert!(whole.elapsed() < Duration::from_secs(600));
 }
 
 /// Until the moment has come or the night was faster.
