@@ -2,7 +2,7 @@
 
 use super::enqueue::LaneIds;
 use crate::engine::{Claim, Claimed, LEASE};
-use crate::{Envelope, Priority};
+use crate::{Envelope, Priority, QueueName};
 use jiff::Timestamp;
 use sqlx::PgPool;
 use std::collections::HashMap;
@@ -12,7 +12,10 @@ use std::time::{Duration, Instant};
 
 /// The last claimed (run_at in microseconds, id) of each lane and priority.
 #[derive(Default)]
-pub(super) struct Marks(Mutex<HashMap<(i32, i16), Mark>>);
+pub(super) struct Marks(Mutex<HashMap<(i32, i16), Mark>>, Alone);
+
+/// When each queue's quarantine was last found empty.
+type Alone = Mutex<HashMap<QueueName, Instant>>;
 
 #[derive(Clone, Copy)]
 struct Mark {
@@ -27,6 +30,8 @@ const SWEEP_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 /// After a wake-up an empty claim looks below the mark, but not more often than this.
 const SWEEP_AT_MOST_EVERY: Duration = Duration::from_millis(50);
 const SWEEP_SHARE: u32 = 50;
+/// A quarantine that was empty is not looked into again for this long while other work is there.
+const ALONE_EVERY: Duration = Duration::from_millis(200);
 
 struct Bounds {
     lanes: Vec<i32>,
@@ -46,22 +51,40 @@ pub(super) async fn claim(
     if lanes.is_empty() {
         return Ok(Vec::new());
     }
-    // Quarantined jobs first, each alone: one rescued job must not wait behind a long queue.
-    let alone = marks.bounds(&lanes, &quarantine(), true);
-    let jobs = take(pool, marks, &claim, alone, 1).await?;
-    if !jobs.is_empty() {
-        return Ok(jobs);
+    // A rescued job must not wait behind a long queue, nor cost every claim a look.
+    if marks.alone_due(claim.queue, claim.woken) {
+        let jobs = take_alone(pool, marks, &claim, &lanes).await?;
+        if !jobs.is_empty() {
+            return Ok(jobs);
+        }
     }
     let levels = Priority::ALL.map(Priority::level);
     let bounds = marks.bounds(&lanes, &levels, false);
     let swept_all = bounds.swept.len() == bounds.lanes.len();
-    let jobs = take(pool, marks, &claim, bounds, claim.max).await?;
-    if !jobs.is_empty() || swept_all || !marks.may_sweep(&lanes, &levels) {
-        return Ok(jobs);
+    let mut jobs = take(pool, marks, &claim, bounds, claim.max).await?;
+    if jobs.is_empty() && !swept_all && marks.may_sweep(&lanes, &levels) {
+        // Nothing above the marks: look below them before calling the queue dry.
+        let bounds = marks.bounds(&lanes, &levels, true);
+        jobs = take(pool, marks, &claim, bounds, claim.max).await?;
     }
-    // Nothing above the marks: look below them before calling the queue dry.
-    let bounds = marks.bounds(&lanes, &levels, true);
-    take(pool, marks, &claim, bounds, claim.max).await
+    if jobs.is_empty() {
+        jobs = take_alone(pool, marks, &claim, &lanes).await?;
+    }
+    Ok(jobs)
+}
+
+/// One quarantined job, in a batch of its own.
+async fn take_alone(
+    pool: &PgPool,
+    marks: &Marks,
+    claim: &Claim<'_>,
+    lanes: &[i32],
+) -> sqlx::Result<Vec<Claimed>> {
+    let bounds = marks.bounds(lanes, &quarantine(), true);
+    let jobs = take(pool, marks, claim, bounds, 1).await?;
+    // While there is one there may be more: the next claim looks again.
+    marks.looked_alone(claim.queue, jobs.is_empty());
+    Ok(jobs)
 }
 
 fn quarantine() -> [i16; 3] {
@@ -152,6 +175,23 @@ fn random() -> i64 {
 }
 
 impl Marks {
+    fn alone_due(&self, queue: QueueName, woken: bool) -> bool {
+        let seen = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        woken
+            || seen
+                .get(&queue)
+                .is_none_or(|at| at.elapsed() >= ALONE_EVERY)
+    }
+
+    fn looked_alone(&self, queue: QueueName, empty: bool) {
+        let mut seen = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        if empty {
+            seen.insert(queue, Instant::now());
+        } else {
+            seen.remove(&queue);
+        }
+    }
+
     /// Where to look, in order: by priority, then lane. A due sweep looks from the start.
     fn bounds(&self, lanes: &[i32], levels: &[i16], sweep: bool) -> Bounds {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
