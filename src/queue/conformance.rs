@@ -324,25 +324,28 @@ pub async fn poison_is_buried_after_bounded_rescues<E: Engine>(f: &Fixture<E>) {
     assert_eq!(record.error.expect("a reason")["class"], "rescue");
 }
 
+/// Begun three times, lost three times: its attempts are used before its rescues are.
 pub async fn a_rescue_after_the_last_attempt_buries<E: Engine>(f: &Fixture<E>) {
-    let id = f.enqueue(&[probe(1), probe(2)]).await[0];
-    for _ in 0..3 {
-        let jobs = f.claim("crashes", 2).await;
-        let marks: Vec<(i64, i64)> = jobs.iter().map(|j| (j.id, j.token)).collect();
-        f.engine.started(&marks).await.expect("started");
+    let id = f.enqueue(&[probe(1)]).await[0];
+    for life in 1..=3 {
+        let job = f.claim("crashes", 1).await.remove(0);
+        assert_eq!(usize::from(job.attempts_used), life - 1);
+        f.engine
+            .started(&[(job.id, job.token)])
+            .await
+            .expect("started");
         f.expire_leases().await;
         f.engine.rescue().await.expect("rescue");
-        // The neighbour comes alone from here on; take it away.
-        for job in f.claim("w", 10).await {
-            if job.id != id {
-                f.ack(&job, done()).await;
-            } else {
-                f.ack(&job, Outcome::HandBack).await;
-            }
-        }
     }
     let record = f.engine.find(id).await.expect("find").expect("kept");
-    assert!(record.attempt <= 3);
+    assert_eq!((record.state, record.attempt), (JobState::Dead, 3));
+    let error = record.error.expect("a reason");
+    assert!(
+        error["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("attempts are used")),
+        "{error}"
+    );
 }
 
 pub async fn a_hand_back_restores_the_attempt<E: Engine>(f: &Fixture<E>) {
