@@ -151,10 +151,10 @@ async fn measure(url: &str, jobs: usize, concurrency: usize) -> Result<QueueFigu
         grace: Duration::from_secs(10),
     };
     let catalogue = Arc::new(Catalogue::default().with::<Nothing>());
-    let cpu_before = cpu_seconds()?;
-    let begun = Instant::now();
     // Leases live on a thread and connections of their own, as in `work`.
     let leases = stores::connect(url, &options("forecourt leases", engine_options)).await?;
+    let cpu_before = cpu_seconds()?;
+    let begun = Instant::now();
     let workers = Workers::start(
         &engine,
         PostgresEngine::new(leases.clone()),
@@ -163,14 +163,8 @@ async fn measure(url: &str, jobs: usize, concurrency: usize) -> Result<QueueFigu
         "bench",
         &settings,
     )?;
-    let wanted = i64::try_from(jobs)?;
-    // The end is the last acknowledgement in the history, not the last handler.
-    loop {
-        if workers.finished() >= u64::try_from(jobs)?
-            && queue::Runs::finished_total(&mut *pool.acquire().await?).await? >= wanted
-        {
-            break;
-        }
+    // The end is the last acknowledgement the server has committed, not the last handler.
+    while workers.acknowledged() < u64::try_from(jobs)? {
         ensure!(
             begun.elapsed() < Duration::from_secs(600),
             "the bench does not end"
@@ -185,6 +179,11 @@ async fn measure(url: &str, jobs: usize, concurrency: usize) -> Result<QueueFigu
         p99_ms: workers.latency(0.99).as_secs_f64() * 1e3,
         cpu_s: cpu_seconds()? - cpu_before,
     };
+    let kept = queue::Runs::finished_total(&mut *pool.acquire().await?).await?;
+    ensure!(
+        kept == i64::try_from(jobs)?,
+        "{jobs} jobs were enqueued, the history has {kept}"
+    );
     workers.drain(&engine).await;
     leases.close().await;
     pool.close().await;

@@ -134,14 +134,10 @@ impl<E: Engine> Fixture<E> {
     }
 
     async fn ack(&self, job: &Claimed, outcome: Outcome) -> Verdict {
-        let ack = Ack {
-            id: job.id,
-            token: job.token,
-            outcome,
-            ran: Duration::from_millis(5),
-            received: Instant::now(),
-        };
-        self.engine.ack("w", &[ack]).await.expect("ack")[0]
+        self.engine
+            .ack("w", &[ack_of(job, outcome)])
+            .await
+            .expect("ack")[0]
     }
 
     async fn state(&self, id: i64) -> JobState {
@@ -396,6 +392,16 @@ pub async fn a_claim_nobody_knows_runs_out<E: Engine>(f: &Fixture<E>) {
     assert_eq!(f.claim("w", 1).await[0].id, id);
 }
 
+fn ack_of(job: &Claimed, outcome: Outcome) -> Ack {
+    Ack {
+        id: job.id,
+        token: job.token,
+        outcome,
+        ran: Duration::from_millis(5),
+        received: Instant::now(),
+    }
+}
+
 /// NUL, in text and already escaped, must not make a batch of acknowledgements unstorable.
 pub async fn hostile_text_in_a_report_is_stored<E: Engine>(f: &Fixture<E>) {
     f.enqueue(&[probe(1), probe(2), probe(3)]).await;
@@ -420,6 +426,44 @@ pub async fn hostile_text_in_a_report_is_stored<E: Engine>(f: &Fixture<E>) {
         dead.error.expect("a reason")["message"],
         "there is no feed \"\\u0000\" or "
     );
+}
+
+/// Nested deeper than the server reads (the fixture's is told to read less than 1,000 deep): its report is left out, its neighbours are not held up.
+pub async fn a_report_the_server_refuses_holds_nobody_up<E: Engine>(f: &Fixture<E>) {
+    f.enqueue(&[probe(1), probe(2), probe(3)]).await;
+    let jobs = f.claim("w", 3).await;
+    let mut deep = serde_json::json!(1);
+    for _ in 0..1_000 {
+        deep = serde_json::Value::Array(vec![deep]);
+    }
+    let outcomes = [
+        Outcome::Done(serde_json::json!({ "rows": 1 })),
+        Outcome::Done(deep),
+        Outcome::Dead(failed("no such feed")),
+    ];
+    let acks: Vec<Ack> = jobs
+        .iter()
+        .zip(outcomes)
+        .map(|(job, outcome)| ack_of(job, outcome))
+        .collect();
+    let verdicts = f.engine.ack("w", &acks).await.expect("acknowledge");
+    assert_eq!(verdicts, [Verdict::Accepted; 3]);
+    let kept = f
+        .engine
+        .find(jobs[0].id)
+        .await
+        .expect("find")
+        .expect("kept");
+    assert_eq!(kept.report.expect("a report")["rows"], 1);
+    let lost = f
+        .engine
+        .find(jobs[1].id)
+        .await
+        .expect("find")
+        .expect("kept");
+    assert_eq!(lost.state, JobState::Done);
+    let why = lost.report.expect("a report")["lost"].to_string();
+    assert!(why.contains("could not be kept"), "{why}");
 }
 
 pub async fn enqueueing_is_transactional<E: Engine>(f: &Fixture<E>) {
@@ -543,16 +587,7 @@ pub async fn twenty_thousand_due_at_once_all_run<E: Engine>(f: &Fixture<E>) {
         if jobs.is_empty() {
             break;
         }
-        let acks: Vec<Ack> = jobs
-            .iter()
-            .map(|job| Ack {
-                id: job.id,
-                token: job.token,
-                outcome: done(),
-                ran: Duration::ZERO,
-                received: Instant::now(),
-            })
-            .collect();
+        let acks: Vec<Ack> = jobs.iter().map(|job| ack_of(job, done())).collect();
         let verdicts = f.engine.ack("w", &acks).await.expect("ack");
         finished += verdicts.iter().filter(|v| **v == Verdict::Accepted).count();
     }

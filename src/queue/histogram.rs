@@ -27,6 +27,10 @@ impl Histogram {
         self.0[bucket.min(BUCKETS - 1)].fetch_add(1, Ordering::Relaxed);
     }
 
+    pub fn count(&self) -> u64 {
+        self.0.iter().map(|b| b.load(Ordering::Relaxed)).sum()
+    }
+
     /// The duration below which this share of all records lies; zero when there are none.
     pub fn quantile(&self, share: f64) -> Duration {
         let counts: Vec<u64> = self

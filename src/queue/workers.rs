@@ -223,6 +223,11 @@ impl Workers {
         self.counters.latency.quantile(share)
     }
 
+    /// Attempts whose end the engine has judged.
+    pub fn acknowledged(&self) -> u64 {
+        self.counters.latency.count()
+    }
+
     pub fn finished(&self) -> u64 {
         self.counters.finished.load(Ordering::Relaxed)
     }

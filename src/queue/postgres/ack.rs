@@ -1,33 +1,85 @@
 //! Acknowledging: the only place a job leaves the hot table by its own doing.
 
-use crate::Outcome;
 use crate::engine::{Ack, Verdict};
-use sqlx::PgPool;
+use crate::{ErrorRecord, FailureClass, Outcome};
+use sqlx::{PgConnection, PgPool};
 use std::collections::HashSet;
 use std::time::Duration;
 
+/// All at once. Should the server refuse the data of one (not the statement), that one is found by
+/// halving and acknowledged without its words: it must not hold up its neighbours for ever.
 pub(super) async fn ack(pool: &PgPool, worker: &str, acks: &[Ack]) -> sqlx::Result<Vec<Verdict>> {
-    let mut columns = Columns::default();
-    for ack in acks {
-        columns.push(ack);
+    let mut verdicts = Vec::with_capacity(acks.len());
+    let mut waiting = vec![acks];
+    while let Some(slice) = waiting.pop() {
+        match (ack_slice(pool, worker, slice).await, slice) {
+            (Ok(judged), _) => verdicts.extend(judged),
+            (Err(error), [one]) if refuses_data(&error) => {
+                tracing::error!(job = one.id, %error, "an acknowledgement was refused, its report is left out");
+                let plain = [Ack {
+                    outcome: without_words(&one.outcome, &error),
+                    ..one.clone()
+                }];
+                verdicts.extend(ack_slice(pool, worker, &plain).await?);
+            }
+            (Err(error), many) if refuses_data(&error) && !many.is_empty() => {
+                let (first, second) = many.split_at(many.len() / 2);
+                waiting.extend([second, first]);
+            }
+            (Err(error), _) => return Err(error),
+        }
     }
-    let accepted: HashSet<(i64, i64)> = sqlx::query_file!(
-        "queries/ack.sql",
-        worker,
-        &columns.ids,
-        &columns.tokens,
-        &columns.codes,
-        &columns.delays,
-        &columns.reports as &[Option<String>],
-        &columns.errors as &[Option<String>],
-        &columns.ran,
-        &columns.whys as &[Option<String>]
-    )
-    .fetch_all(pool)
-    .await?
-    .into_iter()
-    .map(|row| (row.id, row.token))
-    .collect();
+    Ok(verdicts)
+}
+
+/// SQLSTATE class 22 (data exception) or 54 (a limit exceeded, such as nesting): sending it again
+/// would change nothing.
+fn refuses_data(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .is_some_and(|code| code.starts_with("22") || code.starts_with("54"))
+}
+
+fn without_words(outcome: &Outcome, error: &sqlx::Error) -> Outcome {
+    let why = format!("the report could not be kept: {error}");
+    let record = || ErrorRecord::new(FailureClass::Error, why.clone());
+    match outcome {
+        Outcome::Done(_) => Outcome::Done(serde_json::json!({ "lost": why })),
+        Outcome::Retry { after, .. } => Outcome::Retry {
+            after: *after,
+            error: record(),
+        },
+        Outcome::Dead(_) => Outcome::Dead(record()),
+        Outcome::Cancelled { .. } => Outcome::Cancelled { reason: why },
+        Outcome::Snooze { after, .. } => Outcome::Snooze {
+            after: *after,
+            reason: why,
+        },
+        Outcome::HandBack => Outcome::HandBack,
+    }
+}
+
+async fn ack_slice(pool: &PgPool, worker: &str, acks: &[Ack]) -> sqlx::Result<Vec<Verdict>> {
+    let (mut done, mut other) = (Columns::default(), Columns::default());
+    for ack in acks {
+        match ack.outcome {
+            Outcome::Done(_) => done.push(ack),
+            _ => other.push(ack),
+        }
+    }
+    let accepted = match (done.ids.is_empty(), other.ids.is_empty()) {
+        (_, true) => done.send_done(&mut *pool.acquire().await?, worker).await?,
+        (true, false) => other.send(&mut *pool.acquire().await?, worker).await?,
+        // Both or neither: a slice that is sent again must not find half of itself gone.
+        (false, false) => {
+            let mut tx = pool.begin().await?;
+            let mut accepted = done.send_done(&mut tx, worker).await?;
+            accepted.extend(other.send(&mut tx, worker).await?);
+            tx.commit().await?;
+            accepted
+        }
+    };
     Ok(acks
         .iter()
         .map(|ack| {
@@ -39,6 +91,8 @@ pub(super) async fn ack(pool: &PgPool, worker: &str, acks: &[Ack]) -> sqlx::Resu
         })
         .collect())
 }
+
+type Accepted = HashSet<(i64, i64)>;
 
 #[derive(Default)]
 struct Columns {
@@ -53,6 +107,48 @@ struct Columns {
 }
 
 impl Columns {
+    async fn send_done(&self, conn: &mut PgConnection, worker: &str) -> sqlx::Result<Accepted> {
+        let answer = sqlx::query_file!(
+            "queries/ack_done.sql",
+            worker,
+            &self.ids,
+            &self.tokens,
+            &self.reports as &[Option<String>],
+            &self.ran
+        )
+        .fetch_one(conn)
+        .await?;
+        Ok(self.accepted(answer.accepted, answer.ids, answer.tokens))
+    }
+
+    async fn send(&self, conn: &mut PgConnection, worker: &str) -> sqlx::Result<Accepted> {
+        let answer = sqlx::query_file!(
+            "queries/ack.sql",
+            worker,
+            &self.ids,
+            &self.tokens,
+            &self.codes,
+            &self.delays,
+            &self.reports as &[Option<String>],
+            &self.errors as &[Option<String>],
+            &self.ran,
+            &self.whys as &[Option<String>]
+        )
+        .fetch_one(conn)
+        .await?;
+        Ok(self.accepted(answer.accepted, answer.ids, answer.tokens))
+    }
+
+    /// The statement names whom it took in only when that was not everybody.
+    fn accepted(&self, count: i64, ids: Option<Vec<i64>>, tokens: Option<Vec<i64>>) -> Accepted {
+        if usize::try_from(count).is_ok_and(|count| count == self.ids.len()) {
+            let tokens = self.tokens.iter().copied();
+            return self.ids.iter().copied().zip(tokens).collect();
+        }
+        let tokens = tokens.unwrap_or_default();
+        ids.unwrap_or_default().into_iter().zip(tokens).collect()
+    }
+
     fn push(&mut self, ack: &Ack) {
         self.ids.push(ack.id);
         self.tokens.push(ack.token);

@@ -2,13 +2,14 @@
 
 use super::enqueue::LaneIds;
 use crate::engine::{Claim, Claimed, LEASE};
+use crate::inspect::stamp;
 use crate::{Envelope, Priority, QueueName};
-use jiff::Timestamp;
 use sqlx::PgPool;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use time::OffsetDateTime;
 
 /// The last claimed (run_at in microseconds, id) of each lane and priority.
 #[derive(Default)]
@@ -118,14 +119,14 @@ async fn take(
     let received = Instant::now();
     // UPDATE … RETURNING has no order of its own.
     let mut rows = rows;
-    rows.sort_by_key(|row| (row.priority, row.run_at_us, row.id));
+    rows.sort_by_key(|row| (row.priority, row.run_at, row.id));
     let freed: Vec<i64> = rows.iter().filter(|r| r.frees_key).map(|r| r.id).collect();
     if !freed.is_empty() {
         free_keys(pool, &freed, token).await?;
     }
     marks.advance(
         rows.iter()
-            .map(|r| ((r.lane, r.priority), (r.run_at_us, r.id))),
+            .map(|r| ((r.lane, r.priority), (micros(r.run_at), r.id))),
     );
     Ok(rows
         .into_iter()
@@ -140,8 +141,8 @@ async fn take(
                 args: row.args,
             },
             run_id: row.run_id,
-            created_at: micros(row.created_at_us),
-            claimed_at: micros(row.now_us),
+            created_at: stamp(row.created_at),
+            claimed_at: stamp(row.now),
             received,
         })
         .collect())
@@ -159,8 +160,8 @@ async fn free_keys(pool: &PgPool, ids: &[i64], token: i64) -> sqlx::Result<()> {
     Ok(())
 }
 
-fn micros(micros: i64) -> Timestamp {
-    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+fn micros(at: OffsetDateTime) -> i64 {
+    i64::try_from(at.unix_timestamp_nanos() / 1_000).unwrap_or_default()
 }
 
 /// Random, so that a claim lost in a crash can never have its token reissued.

@@ -1,5 +1,5 @@
--- Acknowledge attempts, fenced by token. $1 worker, then arrays: id, token, code (0 done, 1 retry,
--- 2 dead, 3 cancelled, 4 snooze, 5 hand back), delay, report, error, microseconds run, why.
+-- Acknowledge attempts that did not end well, fenced by token. $1 worker, then arrays: id, token, code
+-- (1 retry, 2 dead, 3 cancelled, 4 snooze, 5 hand back), delay, report, error, microseconds run, why.
 -- Plan: one primary-key probe per job; finished rows leave jobs_hot for jobs_history in the same
 -- statement, so a job is never in both or in neither.
 WITH a AS MATERIALIZED (
@@ -9,14 +9,15 @@ WITH a AS MATERIALIZED (
 ),
 gone AS (
     DELETE FROM jobs_hot h USING a
-    WHERE h.id = a.id AND h.token = a.token AND a.code IN (0, 2, 3)
-    RETURNING h.*, a.code, a.report, a.error, a.ran_us
+    WHERE h.id = a.id AND h.token = a.token AND a.code IN (2, 3)
+    RETURNING h.id, h.token, h.lane, h.kind, h.version, h.priority, h.attempt, h.max_attempts, h.snoozes,
+        h.rescues, h.run_id, h.created_at, h.run_at, h.started_at, h.args, a.code, a.report, a.error, a.ran_us
 ),
 put AS (
     INSERT INTO jobs_history (id, lane, kind, version, priority, state, attempt, max_attempts,
         snoozes, rescues, run_id, created_at, run_at, started_at, finished_at, worker, args, report, error)
     SELECT id, lane, kind, version, CASE WHEN priority < 0 THEN -1 - priority ELSE priority END,
-        CASE code WHEN 0 THEN 'done' WHEN 2 THEN 'dead' ELSE 'cancelled' END,
+        CASE code WHEN 2 THEN 'dead' ELSE 'cancelled' END,
         attempt + (started_at IS NULL)::int, max_attempts, snoozes, rescues, run_id, created_at,
         run_at, now() - ran_us * interval '1 microsecond', now(), $1, args,
         report::jsonb, error::jsonb
@@ -49,6 +50,8 @@ ledger AS (
     UPDATE jobs_claims c SET open = c.open - spent.jobs
     FROM spent WHERE c.token = spent.token AND c.lane = spent.lane
 )
-SELECT id AS "id!", token AS "token!" FROM gone
-UNION ALL
-SELECT id, token FROM again
+-- Whom it took in; their names only when somebody was refused.
+SELECT count(*) AS "accepted!",
+    CASE WHEN count(*) < cardinality($2) THEN array_agg(id) END AS ids,
+    CASE WHEN count(*) < cardinality($2) THEN array_agg(token) END AS tokens
+FROM (SELECT id, token FROM gone UNION ALL SELECT id, token FROM again) t

@@ -27,8 +27,5 @@ ledger AS (
 UPDATE jobs_hot h SET token = $2
 WHERE h.ctid = ANY (ARRAY(SELECT row_id FROM pick))
 RETURNING h.id, h.lane, h.priority, h.kind, h.version, h.attempt, h.max_attempts, h.run_id,
-    h.args::text AS "args!",
-    (extract(epoch FROM h.run_at) * 1000000)::bigint AS "run_at_us!",
-    (extract(epoch FROM h.created_at) * 1000000)::bigint AS "created_at_us!",
-    (extract(epoch FROM now()) * 1000000)::bigint AS "now_us!",
+    h.args::text AS "args!", h.run_at, h.created_at, now() AS "now!",
     coalesce(h.unique_key LIKE 'queued:%', false) AS "frees_key!"

@@ -6,7 +6,10 @@ use queue::{PostgresEngine, engine_options};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 async fn fixture() -> Fixture<PostgresEngine> {
-    let options: PgConnectOptions = embedded::testing::database().parse().unwrap();
+    fixture_with(embedded::testing::database().parse().unwrap()).await
+}
+
+async fn fixture_with(options: PgConnectOptions) -> Fixture<PostgresEngine> {
     let pool = PgPoolOptions::new()
         .max_connections(8)
         .connect_with(engine_options(options))
@@ -44,3 +47,11 @@ queue::conformance_suite!(fixture:
     twenty_thousand_due_at_once_all_run,
     a_late_commit_is_not_skipped,
 );
+
+#[tokio::test]
+async fn a_report_the_server_refuses_holds_nobody_up() {
+    let options: PgConnectOptions = embedded::testing::database().parse().unwrap();
+    let shallow = options.options([("max_stack_depth", "100kB")]);
+    queue::conformance::a_report_the_server_refuses_holds_nobody_up(&fixture_with(shallow).await)
+        .await;
+}
