@@ -1,23 +1,24 @@
 //! Load one dealer's file into the stock: every row is loaded, rejected or a duplicate.
 //!
-//! Starts: `pull_source`, or an operator who releases a held file.
+//! Starts: `pull_source`, `forecourt load`, or an operator who releases a held file.
 //! Reads: object `raw/{digest}`, the source's mapping. Writes: `listings` with price history and
 //! changes, `source_rejects`, the file's counts. Then: `decode_vins` for what is new or moved.
 //! Twice: slices count once (`source_files.next_row`), and the same row changes nothing.
 
 use crate::{App, DecodeVins};
-use domain::{Kind, ListingDraft};
-use ingest::{FileProblem, Mapping, ParsedRow, Reader};
+use domain::{Dealer, Field, Kind, ListingDraft};
+use ingest::{FileProblem, Mapping, MappingError, ParsedRow, Reader};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use stores::{
-    Alerts, FileCounts, FileOrder, FileState, Files, Listings, RejectRow, SourceFile, SourceRow,
-    Sources,
+    Alerts, Dealers, FileCounts, FileOrder, FileState, Files, Listings, PgConnection, RejectRow,
+    SourceFile, SourceRow, Sources,
 };
 use tokio::sync::mpsc;
+use vin::Decoder;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LoadFile {
@@ -63,8 +64,7 @@ impl Job for LoadFile {
             }
             FileOrder::Next => {}
         }
-        let mapping =
-            Mapping::built_in(&source.mapping).map_err(|error| JobError::reject(&error))?;
+        let mapping = mapping(&source).map_err(|error| JobError::reject(&error))?;
         let bytes = Arc::new(app.objects.get(&file.object_key).await?);
         let survey = match survey(bytes.clone(), mapping.clone()).await? {
             Ok(survey) => survey,
@@ -78,6 +78,15 @@ impl Job for LoadFile {
         load(app, cx, &file, &source, bytes, mapping).await?;
         finish(app, &file, &source).await
     }
+}
+
+/// A source of one rooftop needs no column that names it.
+fn mapping(source: &SourceRow) -> Result<Mapping, MappingError> {
+    let mut mapping = Mapping::built_in(&source.mapping)?;
+    if source.dealer_id.is_some() {
+        mapping.dealer = None;
+    }
+    Ok(mapping)
 }
 
 async fn find(app: &App, id: i64) -> Result<(SourceFile, SourceRow), JobError> {
@@ -99,8 +108,9 @@ struct Survey {
     rows: u64,
     /// At least one row can be loaded.
     loadable: bool,
-    /// Of lost rows too: their units are still in the file.
-    stock_numbers: HashSet<String>,
+    /// Rooftop (blank when the source has one) and stock number; of lost rows too: their units are
+    /// still in the file.
+    units: HashSet<(String, String)>,
 }
 
 async fn survey(
@@ -112,12 +122,15 @@ async fn survey(
         let mut survey = Survey {
             rows: 0,
             loadable: false,
-            stock_numbers: HashSet::new(),
+            units: HashSet::new(),
         };
         while let Some(row) = reader.next_row()? {
             survey.rows += 1;
             survey.loadable |= row.draft.is_some();
-            survey.stock_numbers.extend(row.stock_number);
+            let rooftop = row.dealer.map(|dealer| dealer.key).unwrap_or_default();
+            survey
+                .units
+                .extend(row.stock_number.map(|number| (rooftop, number)));
         }
         Ok(survey)
     };
@@ -140,10 +153,16 @@ async fn guard(
             survey.rows
         )));
     }
-    let on_the_lot = Listings::stock_numbers(&mut *app.pool.acquire().await?, source.id).await?;
+    let mut on_the_lot =
+        Listings::on_the_lot_of(&mut *app.pool.acquire().await?, source.id).await?;
+    if source.dealer_id.is_some() {
+        on_the_lot
+            .iter_mut()
+            .for_each(|(rooftop, _)| rooftop.clear());
+    }
     let gone = on_the_lot
         .iter()
-        .filter(|number| !survey.stock_numbers.contains(*number))
+        .filter(|unit| !survey.units.contains(*unit))
         .count();
     let allowed = usize::try_from(source.max_removed_percent).unwrap_or(0);
     if on_the_lot.len() >= GUARD_FROM_UNITS && gone * 100 > on_the_lot.len() * allowed {
@@ -192,7 +211,13 @@ async fn load(
 ) -> Result<(), JobError> {
     let (sender, mut slices) = mpsc::channel(1);
     let begin = u64::try_from(file.next_row).unwrap_or(0);
-    let parsing = tokio::task::spawn_blocking(move || parse(&bytes, &mapping, begin, &sender));
+    let decoder = match mapping.split_trim {
+        true => Some(app.decoder().await?),
+        false => None,
+    };
+    let parsing = tokio::task::spawn_blocking(move || {
+        parse(&bytes, &mapping, begin, decoder.as_deref(), &sender)
+    });
     let mut next_row = file.next_row;
     while let Some(slice) = slices.recv().await {
         next_row = write(app, cx, file, source, next_row, slice).await?;
@@ -205,13 +230,17 @@ fn parse(
     bytes: &Arc<Vec<u8>>,
     mapping: &Mapping,
     begin: u64,
+    decoder: Option<&Decoder>,
     slices: &mpsc::Sender<Vec<ParsedRow>>,
 ) -> Result<(), FileProblem> {
     let mut reader = Reader::new(bytes.to_vec(), mapping)?;
     let mut slice = Vec::with_capacity(SLICE_ROWS);
-    while let Some(row) = reader.next_row()? {
+    while let Some(mut row) = reader.next_row()? {
         // Rows loaded before a cut are parsed again, so that duplicates are still known.
         if row.row > begin {
+            if let (Some(decoder), Some(draft)) = (decoder, &mut row.draft) {
+                part_trim(decoder, draft);
+            }
             slice.push(row);
         }
         if slice.len() == SLICE_ROWS && slices.blocking_send(std::mem::take(&mut slice)).is_err() {
@@ -223,6 +252,24 @@ fn parse(
         let _ = slices.blocking_send(slice);
     }
     Ok(())
+}
+
+/// A model that carries its trim is parted where the VIN's model ends, before it is compared with
+/// what is stored: else the next file would bring it back whole, and change it every night.
+fn part_trim(decoder: &Decoder, draft: &mut ListingDraft) {
+    let (Some(vin), Some(listed)) = (&draft.vin, draft.details.model.clone()) else {
+        return;
+    };
+    let decoded = decoder.decode(vin);
+    if draft.details.trim.is_some() || !decoded.check_digit_ok {
+        return;
+    }
+    let model = decoded.facts.model.unwrap_or_default();
+    if let Some((model, trim)) = vin::split_trim(&listed, &model) {
+        draft.details.model = Some(model.to_owned());
+        draft.details.trim = Some(trim.to_owned());
+        draft.originals.entry(Field::Model).or_insert(listed);
+    }
 }
 
 /// One slice in one transaction; the row to go on from.
@@ -241,21 +288,32 @@ async fn write(
         rows: i64::try_from(rows.len()).unwrap_or(0),
         ..FileCounts::default()
     };
-    let (mut drafts, mut rejects): (Vec<ListingDraft>, Vec<RejectRow>) = (Vec::new(), Vec::new());
+    let mut tx = app.pool.begin().await?;
+    let rooftops = rooftops(&mut tx, source, &rows).await?;
+    let (mut drafts, mut rejects): (Vec<(i64, ListingDraft)>, Vec<RejectRow>) =
+        (Vec::new(), Vec::new());
     let mut lost = Vec::new();
     for row in rows {
-        if row.duplicate {
-            counts.duplicates += 1;
-        } else if row.draft.is_none() {
-            counts.rejected += 1;
-            lost.extend(row.stock_number);
-        }
+        let key = row.dealer.map(|dealer| dealer.key);
+        let rooftop = source
+            .dealer_id
+            .or_else(|| rooftops.get(key.as_ref()?).copied());
         rejects.extend(row.rejects.into_iter().map(kept));
-        drafts.extend(row.draft);
+        match (row.draft, rooftop) {
+            _ if row.duplicate => counts.duplicates += 1,
+            (Some(draft), Some(rooftop)) => drafts.push((rooftop, draft)),
+            (draft, rooftop) => {
+                counts.rejected += 1;
+                lost.extend(rooftop.zip(row.stock_number));
+                if draft.is_some() {
+                    rejects.push(unknown_rooftop(row.row, key.unwrap_or_default()));
+                }
+            }
+        }
     }
-    let mut tx = app.pool.begin().await?;
-    let done = Listings::upsert(&mut tx, source.dealer_id, Some(file.id), &drafts).await?;
-    Listings::still_there(&mut tx, source.dealer_id, file.id, &lost).await?;
+    let borrowed: Vec<(i64, &ListingDraft)> = drafts.iter().map(|(id, d)| (*id, d)).collect();
+    let done = Listings::upsert_of_many(&mut tx, Some(file.id), &borrowed).await?;
+    Listings::still_there(&mut tx, file.id, &lost).await?;
     counts.created = done.created;
     counts.updated = done.updated;
     counts.unchanged = done.unchanged;
@@ -270,7 +328,7 @@ async fn write(
             ),
         });
     }
-    if drafts.iter().any(|draft| draft.kind == Kind::Vehicle) {
+    if drafts.iter().any(|(_, draft)| draft.kind == Kind::Vehicle) {
         let orders = done
             .touched
             .chunks(VINS_PER_JOB)
@@ -285,6 +343,34 @@ async fn write(
     }
     tx.commit().await?;
     Ok(to)
+}
+
+/// Ids of the rooftops that rows name, made when the source may make them.
+async fn rooftops(
+    tx: &mut PgConnection,
+    source: &SourceRow,
+    rows: &[ParsedRow],
+) -> Result<HashMap<String, i64>, JobError> {
+    let named: Vec<&Dealer> = rows.iter().filter_map(|row| row.dealer.as_ref()).collect();
+    if source.dealer_id.is_some() || named.is_empty() {
+        return Ok(HashMap::new());
+    }
+    if source.create_dealers {
+        return Ok(Dealers::ensure(tx, &named).await?);
+    }
+    let keys: Vec<String> = named.iter().map(|dealer| dealer.key.clone()).collect();
+    Ok(Dealers::ids(tx, &keys).await?)
+}
+
+fn unknown_rooftop(row: u64, key: String) -> RejectRow {
+    RejectRow {
+        row: i64::try_from(row).unwrap_or(i64::MAX),
+        column: "dealer".to_owned(),
+        message: format!("there is no dealer {key:?}, and this source may not make any"),
+        value: key,
+        rule: "dealer_unknown".to_owned(),
+        row_lost: true,
+    }
 }
 
 fn kept(reject: ingest::Reject) -> RejectRow {

@@ -13,7 +13,7 @@ use partners::{ErrorKind, PartnerError, RemoteFile, SftpSettings};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use stores::{Alerts, Files, NewFile, SourceRow, Sources};
+use stores::{Alerts, Files, NewFile, SourceKind, SourceRow, Sources};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PullSource {
@@ -50,6 +50,10 @@ impl Job for PullSource {
 
     async fn run(self, app: &App, cx: &JobContext) -> Result<Outcome, JobError> {
         let source = find(app, &self.source).await?;
+        if source.kind == SourceKind::Upload {
+            let reason = format!("source {} takes files from `forecourt load`", source.key);
+            return Ok(Outcome::Cancelled { reason });
+        }
         if source.paused {
             return Ok(Outcome::Cancelled {
                 reason: format!("source {} is paused", source.key),

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use stores::{Dealers, NewSource, PgPool, PoolOptions, Sealer, SourceRow, Sources};
+use stores::{Dealers, Files, NewFile, NewSource, PgPool, PoolOptions, Sealer, SourceRow, Sources};
 
 /// Everything a job works with. Dropping it fails the test when a job is left behind.
 pub struct TestApp {
@@ -130,6 +130,37 @@ impl TestApp {
         };
         Sources::put(&mut conn, &source).await.expect("a source");
         std::fs::create_dir_all(self.root.join("drop").join(key)).expect("a folder");
+    }
+
+    /// A file handed in as `forecourt load` does; its id.
+    pub async fn handed_in(
+        &self,
+        mapping: &str,
+        dealer_id: Option<i64>,
+        create_dealers: bool,
+        bytes: &[u8],
+    ) -> i64 {
+        let digest = blake3::hash(bytes).to_hex().to_string();
+        let object_key = format!("raw/{digest}");
+        let put = self
+            .app
+            .objects
+            .put(&object_key, bytes.to_vec(), "text/csv");
+        put.await.expect("an object");
+        let mut conn = self.app.pool.acquire().await.expect("a connection");
+        let source_id =
+            Sources::put_upload(&mut conn, "upload", dealer_id, mapping, create_dealers);
+        let file = NewFile {
+            source_id: source_id.await.expect("a source"),
+            name: "stock.csv".to_owned(),
+            digest,
+            bytes: i64::try_from(bytes.len()).unwrap_or(0),
+            modified_at: None,
+            object_key,
+        };
+        Files::record_upload(&mut conn, &file, None)
+            .await
+            .expect("a file")
     }
 
     /// Puts a file where the source looks.

@@ -6,6 +6,7 @@ mod config;
 mod instance;
 mod platform;
 mod sample;
+mod station;
 
 use clap::Parser;
 use std::process::ExitCode;

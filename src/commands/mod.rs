@@ -6,6 +6,8 @@ mod demo;
 mod feeds;
 mod jobs;
 mod keys;
+mod load;
+mod mappings;
 mod migrate;
 mod openapi;
 mod sample;
@@ -58,6 +60,10 @@ enum Command {
     Sources(sources::Sources),
     /// Feeds: list them, build one, see its runs
     Feeds(feeds::Feeds),
+    /// Load one file into the stock, now
+    Load(load::Load),
+    /// How files are read; try one on a file
+    Mappings(mappings::Mappings),
     /// Decode VINs and show what they say
     Vin(vin::DecodeVin),
     /// Look at jobs
@@ -123,6 +129,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Sources(sources) => sources.run(&global.data_dir()).await,
         Command::Feeds(feeds) => feeds.run(&global.data_dir()).await,
+        Command::Load(load) => load.run(&global.data_dir()).await,
+        Command::Mappings(mappings) => mappings.run(),
         Command::Vin(vin) => vin.run(&global.data_dir()),
         Command::Jobs(jobs) => jobs.run(&global.data_dir()).await,
         Command::Keys(keys) => keys.run(&global.data_dir()).await,

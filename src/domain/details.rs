@@ -60,13 +60,15 @@ details! {
     text {
         make Make, model Model, trim Trim, body Body, category Category, fuel Fuel,
         drivetrain Drivetrain, transmission Transmission, engine Engine,
-        exterior_color ExteriorColor, interior_color InteriorColor, condition Condition,
+        exterior_color ExteriorColor, exterior_base_color ExteriorBaseColor,
+        interior_color InteriorColor, interior_base_color InteriorBaseColor, condition Condition,
         title_brand TitleBrand, title Title, description Description, link Link,
         parent_stock_number ParentStockNumber,
     }
     number {
         year Year, cylinders Cylinders, displacement_cc DisplacementCc, doors Doors,
         price_cents PriceCents, msrp_cents MsrpCents, odometer_km OdometerKm, hours Hours,
+        units Units,
     }
     list { image_urls ImageUrls, options Options }
     date { date_in_stock DateInStock }

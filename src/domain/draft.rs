@@ -1,7 +1,8 @@
 //! What one row of a dealer's file says about one unit, before it is a listing.
 
-use crate::{Details, Kind, Vin};
+use crate::{Details, Field, Kind, Vin};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ListingDraft {
@@ -11,6 +12,9 @@ pub struct ListingDraft {
     pub serial: Option<String>,
     /// Only what the row says; a blank cell is `None`, never an empty string.
     pub details: Details,
+    /// What the cell said, where a table of words made another value of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub originals: BTreeMap<Field, String>,
     /// The row in the file, counted from 1 for the first row after the header.
     pub row: u64,
 }

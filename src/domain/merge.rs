@@ -67,7 +67,8 @@ pub fn apply(listing: &mut Listing, draft: &ListingDraft, origin: &Origin) -> bo
         changed = true;
     }
     for &field in Details::FIELDS {
-        changed |= set(listing, field, draft.details.get(field), origin);
+        let original = draft.originals.get(&field).map(String::as_str);
+        changed |= set(listing, field, draft.details.get(field), original, origin);
     }
     changed
 }
@@ -81,16 +82,23 @@ pub fn fill(listing: &mut Listing, field: Field, value: Value<'_>) -> bool {
         source: Source::Vin,
         file: None,
         row: None,
+        original: None,
         over: None,
     };
     listing.provenance.set(field, origin);
     true
 }
 
-fn set(listing: &mut Listing, field: Field, said: Option<Value<'_>>, origin: &Origin) -> bool {
+fn set(
+    listing: &mut Listing,
+    field: Field,
+    said: Option<Value<'_>>,
+    original: Option<&str>,
+    origin: &Origin,
+) -> bool {
     let before = listing.details.get(field);
     if before == said {
-        return false;
+        return reworded(listing, field, original, origin);
     }
     let holder = listing.provenance.get(field).map(|o| o.source);
     if holder == Some(Source::Operator) && origin.source != Source::Operator {
@@ -112,10 +120,24 @@ fn set(listing: &mut Listing, field: Field, said: Option<Value<'_>>, origin: &Or
             field,
             Origin {
                 over,
+                original: original.map(ToOwned::to_owned),
                 ..origin.clone()
             },
         );
     }
+    true
+}
+
+/// The same value in other words of the same source: only the words are kept anew.
+fn reworded(listing: &mut Listing, field: Field, original: Option<&str>, origin: &Origin) -> bool {
+    let Some(held) = listing.provenance.0.get_mut(&field) else {
+        return false;
+    };
+    if held.source != origin.source || held.original.as_deref() == original {
+        return false;
+    }
+    held.original = original.map(ToOwned::to_owned);
+    (held.file, held.row) = (origin.file, origin.row);
     true
 }
 
@@ -128,6 +150,7 @@ mod tests {
             source: Source::File,
             file: Some(1),
             row: Some(row),
+            original: None,
             over: None,
         }
     }
@@ -143,8 +166,24 @@ mod tests {
                 exterior_color: color.map(Into::into),
                 ..Details::default()
             },
+            originals: [].into(),
             row: 1,
         }
+    }
+
+    #[test]
+    fn the_dealers_own_words_are_kept_and_follow_the_file() {
+        let mut said = draft(None, Some("Black"));
+        said.originals
+            .insert(Field::ExteriorColor, "Shadow Black".into());
+        let mut listing = begin(1, &said, &file(1));
+        said.originals
+            .insert(Field::ExteriorColor, "Jet Black".into());
+        assert!(apply(&mut listing, &said, &file(2)));
+        assert!(!apply(&mut listing, &said, &file(3)));
+        let origin = listing.provenance.get(Field::ExteriorColor).unwrap();
+        assert_eq!(origin.original.as_deref(), Some("Jet Black"));
+        assert_eq!((origin.row, &origin.over), (Some(2), &None));
     }
 
     #[test]
@@ -171,6 +210,7 @@ mod tests {
             source: Source::Operator,
             file: None,
             row: None,
+            original: None,
             over: None,
         };
         apply(&mut listing, &draft(Some(80), None), &operator);

@@ -24,6 +24,9 @@ pub struct Origin {
     pub file: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row: Option<u64>,
+    /// The dealer's own words, where normalisation made another value of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<String>,
     /// The value this one replaced, as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<String>,

@@ -48,6 +48,8 @@ pub(crate) fn read(column: &Column, cell: &str) -> Result<Option<Value<'static>>
         ReadAs::Miles => odometer(cell, Distance::Miles),
         ReadAs::Kilometres => odometer(cell, Distance::Kilometres),
         ReadAs::Litres => litres(cell).map(Some),
+        ReadAs::LitresWithin => Ok(litres_within(cell)),
+        ReadAs::CylindersWithin => Ok(cylinders_within(cell)),
         ReadAs::List => list(column, cell),
         ReadAs::Date => date(cell).map(Some),
     }
@@ -129,6 +131,39 @@ fn litres(cell: &str) -> Result<Value<'static>, BadCell> {
     }
 }
 
+/// The first word like `3.5L`, or a number before the word `L`.
+fn litres_within(cell: &str) -> Option<Value<'static>> {
+    let words: Vec<&str> = cell.split_whitespace().collect();
+    words.iter().enumerate().find_map(|(place, word)| {
+        let number = match word.strip_suffix(['L', 'l']) {
+            Some(number) => number,
+            None if words
+                .get(place + 1)
+                .is_some_and(|next| next.eq_ignore_ascii_case("l")) =>
+            {
+                word
+            }
+            None => return None,
+        };
+        litres(number).ok()
+    })
+}
+
+/// The first word like `V6`, `I4`, `H-6`, `W12` or `6-Cyl`.
+fn cylinders_within(cell: &str) -> Option<Value<'static>> {
+    cell.split_whitespace().find_map(|word| {
+        let word = word.to_ascii_lowercase();
+        let number = word
+            .strip_prefix(['v', 'i', 'h', 'w', 'l'])
+            .map(|rest| rest.trim_start_matches('-'))
+            .or_else(|| word.split_once("cyl").map(|(n, _)| n.trim_end_matches('-')))?;
+        match number.parse::<i64>() {
+            Ok(cylinders @ 1..=16) => Some(Value::Number(cylinders)),
+            _ => None,
+        }
+    })
+}
+
 fn list(column: &Column, cell: &str) -> Result<Option<Value<'static>>, BadCell> {
     let inner = cell
         .strip_prefix('{')
@@ -152,7 +187,7 @@ fn list(column: &Column, cell: &str) -> Result<Option<Value<'static>>, BadCell> 
 /// `2026-11-02`, `11/02/2026`, `11/2/2026`, each with or without a time behind.
 fn date(cell: &str) -> Result<Value<'static>, BadCell> {
     let day = cell.split([' ', 'T']).next().unwrap_or(cell);
-    let parsed = ["%Y-%m-%d", "%m/%d/%Y"]
+    let parsed = ["%Y-%m-%d", "%m/%d/%Y", "%m-%d-%Y"]
         .iter()
         .find_map(|format| jiff::civil::Date::strptime(format, day).ok());
     parsed.map(Value::Date).ok_or_else(|| {
@@ -171,6 +206,7 @@ mod tests {
         Column {
             to,
             from: vec![],
+            at: None,
             read_as: Some(read_as),
             required: false,
             words: [].into(),
@@ -205,6 +241,17 @@ mod tests {
             rule(Field::Description, ReadAs::Text, &"x".repeat(40_000)),
             "cell_too_long"
         );
+    }
+
+    #[test]
+    fn an_engines_description_gives_its_size_and_cylinders() {
+        let both = |cell| (litres_within(cell), cylinders_within(cell));
+        let some = |cc, cylinders| (Some(Value::Number(cc)), Some(Value::Number(cylinders)));
+        assert_eq!(both("3.5L V6 24V PDI DOHC Twin Turbo"), some(3_500, 6));
+        assert_eq!(both("Intercooled Turbo 2.0 L I-4"), some(2_000, 4));
+        assert_eq!(both("4-Cyl 1.5L"), some(1_500, 4));
+        assert_eq!(both("Electric"), (None, None));
+        assert_eq!(both("V60 wagon"), (None, None));
     }
 
     #[test]

@@ -6,9 +6,13 @@
 
 mod cells;
 mod mapping;
+mod plan;
 mod reader;
+mod rooftop;
 mod sniff;
+mod template;
+pub mod words;
 
-pub use mapping::{BUILT_IN, Mapping, MappingError};
+pub use mapping::{BUILT_IN, Column, Mapping, MappingError};
 pub use reader::{ParsedRow, Reader, Reject};
 pub use sniff::FileProblem;

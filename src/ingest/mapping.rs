@@ -1,6 +1,6 @@
 //! Mappings: which column of a dealer's file fills which field, as data.
 
-use domain::{Field, FieldType, Kind};
+use domain::{Details, Field, FieldType, Kind};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -11,7 +11,50 @@ pub struct Mapping {
     pub kind: Kind,
     #[serde(default)]
     pub delimiter: Option<char>,
+    /// `false` for files without a header line: then each column says where it is (`at`).
+    #[serde(default = "yes")]
+    pub header: bool,
+    /// Cell texts that mean nothing is known (compared without case); dashes always do.
+    #[serde(default)]
+    pub blanks: Vec<String>,
     pub columns: Vec<Column>,
+    /// Values for fields no column of the file fills.
+    #[serde(default)]
+    pub constants: BTreeMap<Field, String>,
+    /// The same, made from the row: `https://example.com/{vin}`. A blank in it makes it blank.
+    #[serde(default)]
+    pub templates: BTreeMap<Field, String>,
+    /// The model column carries the trim behind the model: parted where the VIN's model ends.
+    #[serde(default)]
+    pub split_trim: bool,
+    /// For files of many rooftops: where a row names its own.
+    #[serde(default)]
+    pub dealer: Option<DealerColumns>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Header names of the columns that say whose unit a row is.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DealerColumns {
+    pub name: String,
+    /// What follows this in the name is advertising.
+    #[serde(default)]
+    pub name_until: Option<String>,
+    #[serde(default)]
+    pub street: Option<String>,
+    /// The city stands behind the street, in the same cell.
+    #[serde(default)]
+    pub street_ends_in_city: bool,
+    #[serde(default)]
+    pub city: Option<String>,
+    #[serde(default)]
+    pub state: Option<String>,
+    #[serde(default)]
+    pub postal_code: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -20,7 +63,11 @@ pub struct Column {
     pub to: Field,
     /// Header names that mean this column; case, blanks and punctuation do not matter. The first
     /// one the file has with a value in the row wins.
+    #[serde(default)]
     pub from: Vec<String>,
+    /// The place of the column, counted from 1, in files without a header.
+    #[serde(default)]
+    pub at: Option<usize>,
     #[serde(default, rename = "as")]
     pub read_as: Option<ReadAs>,
     /// The file is refused when none of the names is in its header.
@@ -47,6 +94,10 @@ pub enum ReadAs {
     Kilometres,
     /// Engine size in litres (`3.5L`), kept in cubic centimetres.
     Litres,
+    /// Engine size somewhere in an engine's description (`3.5L V6`); blank when it is not there.
+    LitresWithin,
+    /// Cylinders somewhere in an engine's description (`3.5L V6`); blank when they are not there.
+    CylindersWithin,
     List,
     Date,
 }
@@ -64,14 +115,30 @@ pub enum MappingError {
         kind: FieldType,
         read_as: ReadAs,
     },
-    #[error("there is no mapping {0:?}; built in are homenet and equipment")]
-    Unknown(String),
+    #[error("mapping {name}: {field} has neither a header name (`from`) nor a place (`at`)")]
+    NoPlace { name: String, field: &'static str },
+    #[error("mapping {name}: the template of {field} {problem}")]
+    Template {
+        name: String,
+        field: &'static str,
+        problem: String,
+    },
+    #[error("there is no mapping {name:?}; built in are {known}")]
+    Unknown { name: String, known: String },
 }
 
 /// Name and text of the mappings that ship with the program.
 pub const BUILT_IN: &[(&str, &str)] = &[
     ("homenet", include_str!("mappings/homenet.yaml")),
+    ("vauto", include_str!("mappings/vauto.yaml")),
+    ("carsforsale", include_str!("mappings/carsforsale.yaml")),
+    ("vehicles", include_str!("mappings/vehicles.yaml")),
     ("equipment", include_str!("mappings/equipment.yaml")),
+    ("cars_com", include_str!("mappings/cars_com.yaml")),
+    (
+        "auction_equipment",
+        include_str!("mappings/auction_equipment.yaml"),
+    ),
 ];
 
 impl Mapping {
@@ -79,7 +146,14 @@ impl Mapping {
         let (name, text) = BUILT_IN
             .iter()
             .find(|(known, _)| *known == name)
-            .ok_or_else(|| MappingError::Unknown(name.to_owned()))?;
+            .ok_or_else(|| MappingError::Unknown {
+                name: name.to_owned(),
+                known: BUILT_IN
+                    .iter()
+                    .map(|(name, _)| *name)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            })?;
         Self::parse(name, text)
     }
 
@@ -105,6 +179,17 @@ impl Mapping {
             });
         }
         for column in &self.columns {
+            let placed = if self.header {
+                !column.from.is_empty()
+            } else {
+                column.at.is_some_and(|at| at > 0)
+            };
+            if !placed {
+                return Err(MappingError::NoPlace {
+                    name: self.name.clone(),
+                    field: column.to.name(),
+                });
+            }
             let (kind, read_as) = (column.to.field_type(), column.read_as());
             let fits = match read_as {
                 ReadAs::Text => kind == FieldType::Text,
@@ -118,6 +203,21 @@ impl Mapping {
                     field: column.to.name(),
                     kind,
                     read_as,
+                });
+            }
+        }
+        for (field, text) in self.templates.iter().chain(&self.constants) {
+            let problem = match field.field_type() {
+                FieldType::Text | FieldType::List if Details::FIELDS.contains(field) => {
+                    crate::template::check(text).err()
+                }
+                _ => Some("fills only texts and lists that describe the unit".to_owned()),
+            };
+            if let Some(problem) = problem {
+                return Err(MappingError::Template {
+                    name: self.name.clone(),
+                    field: field.name(),
+                    problem,
                 });
             }
         }

@@ -1,11 +1,13 @@
 //! Rows in order, each with what became of it.
 
 use crate::cells;
-use crate::mapping::{Column, Mapping, folded};
+use crate::mapping::{Column, Mapping};
+use crate::plan::{Plan, dealer_places, names, plan, plan_by_place};
 use crate::sniff::{self, FileProblem};
+use crate::{rooftop, template, words};
 use csv::ByteRecord;
-use domain::{Details, Field, ListingDraft, Value, Vin};
-use std::collections::HashSet;
+use domain::{Dealer, Details, Field, FieldType, ListingDraft, Value, Vin};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::io::Cursor;
 
@@ -27,6 +29,8 @@ pub struct ParsedRow {
     pub row: u64,
     /// Known even when the row is lost: the unit is still in the file, and must not be taken for gone.
     pub stock_number: Option<String>,
+    /// Whose unit it is, in files of many rooftops.
+    pub dealer: Option<Dealer>,
     /// `None` when the row is lost; then at least one reject says why.
     pub draft: Option<ListingDraft>,
     /// The row repeats a stock number of an earlier row, which stands.
@@ -40,11 +44,15 @@ const VALUE_KEPT: usize = 200;
 #[derive(Debug)]
 pub struct Reader {
     records: csv::Reader<Cursor<Vec<u8>>>,
-    plan: Vec<(Column, Vec<usize>)>,
+    plan: Plan,
     mapping: Mapping,
+    /// Places of the columns that name the rooftop, by their names in the mapping.
+    dealer_places: HashMap<String, usize>,
     width: usize,
     row: u64,
-    /// Hashes of stock numbers seen: eight bytes a row, also for a million rows.
+    /// Words looked up before, by field and text: files repeat themselves.
+    words: HashMap<(Field, String), Option<&'static str>>,
+    /// Hashes of rooftops and stock numbers seen: eight bytes a row, also for a million rows.
     seen: HashSet<u64>,
     hasher: RandomState,
     record: ByteRecord,
@@ -64,25 +72,42 @@ impl Reader {
         let mut records = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .flexible(true)
+            .has_headers(mapping.header)
             .from_reader(Cursor::new(text));
-        let header = records
-            .byte_headers()
-            .map_err(|error| FileProblem::Unreadable {
-                row: 0,
-                problem: error.to_string(),
-            })?
-            .clone();
-        let plan = plan(&header, mapping)?;
+        let (plan, dealer_places, width) = if mapping.header {
+            let header = records
+                .byte_headers()
+                .map_err(|error| FileProblem::Unreadable {
+                    row: 0,
+                    problem: error.to_string(),
+                })?
+                .clone();
+            let names = names(&header)?;
+            let places = dealer_places(&names, mapping)?;
+            (plan(&names, mapping)?, places, header.len())
+        } else {
+            let (plan, width) = plan_by_place(mapping);
+            (plan, HashMap::new(), width)
+        };
         Ok(Self {
             records,
             plan,
             mapping: mapping.clone(),
-            width: header.len(),
+            dealer_places,
+            width,
             row: 0,
+            words: HashMap::new(),
             seen: HashSet::new(),
             hasher: RandomState::new(),
             record: ByteRecord::new(),
         })
+    }
+
+    /// Which columns of the file, counted from 1, fill which field.
+    pub fn columns(&self) -> impl Iterator<Item = (&Column, Vec<usize>)> {
+        self.plan
+            .iter()
+            .map(|(column, places)| (column, places.iter().map(|place| place + 1).collect()))
     }
 
     /// `None` at the end of the file.
@@ -115,35 +140,55 @@ impl Reader {
         let mut parsed = ParsedRow {
             row: self.row,
             stock_number: None,
+            dealer: None,
             draft: None,
             duplicate: false,
             rejects: Vec::new(),
         };
-        if self.record.len() != self.width {
-            let message = format!("{} cells, the header has {}", self.record.len(), self.width);
-            parsed
-                .rejects
-                .push(lost(self.row, "", "", "ragged_row", message));
+        if let Some((rule, message)) = self.misshapen() {
+            parsed.rejects.push(lost(self.row, "", "", rule, message));
             return parsed;
         }
-        let mut details = Details::default();
-        let (mut stock, mut vin, mut serial) = (None, None, None);
+        let mut draft = ListingDraft {
+            kind: self.mapping.kind,
+            stock_number: String::new(),
+            vin: None,
+            serial: None,
+            details: Details::default(),
+            originals: BTreeMap::new(),
+            row: self.row,
+        };
         for (column, places) in &self.plan {
             let Some(cell) = places
                 .iter()
                 .filter_map(|place| self.record.get(*place))
                 .map(sniff::decode)
-                .find(|cell| !cell.trim().is_empty())
+                .find(|cell| !blank(&self.mapping, cell))
             else {
                 continue;
             };
+            if cell.trim().contains('\n') && !PROSE.contains(&column.to) {
+                let message = "the cell goes on in the next line: perhaps a quote was never closed";
+                let name = column.to.name();
+                let reject = lost(
+                    self.row,
+                    name,
+                    &cell,
+                    "line_break_in_cell",
+                    message.to_owned(),
+                );
+                parsed.rejects.push(reject);
+                continue;
+            }
             match (column.to, cells::read(column, &cell)) {
                 (Field::StockNumber, Ok(Some(Value::Text(text)))) => {
-                    stock = Some(text.into_owned())
+                    draft.stock_number = text.into_owned();
                 }
-                (Field::Serial, Ok(Some(Value::Text(text)))) => serial = Some(text.into_owned()),
+                (Field::Serial, Ok(Some(Value::Text(text)))) => {
+                    draft.serial = Some(text.into_owned());
+                }
                 (Field::Vin, Ok(Some(Value::Text(text)))) => match Vin::parse(&text) {
-                    Ok(good) => vin = Some(good),
+                    Ok(good) => draft.vin = Some(good),
                     Err(error) => parsed.rejects.push(lost(
                         self.row,
                         "vin",
@@ -152,9 +197,12 @@ impl Reader {
                         error.to_string(),
                     )),
                 },
+                (field, Ok(Some(Value::Text(text)))) => {
+                    set_text(&mut draft, field, &text, &mut self.words);
+                }
                 (field, Ok(value)) => {
                     // The mapping's check made sure that the types fit.
-                    let _ = details.set(field, value);
+                    let _ = draft.details.set(field, value);
                 }
                 (field, Err(bad)) => {
                     let mut reject = lost(self.row, field.name(), &cell, bad.rule, bad.message);
@@ -163,49 +211,194 @@ impl Reader {
                 }
             }
         }
-        let Some(stock_number) = stock else {
+        if let Some(columns) = &self.mapping.dealer {
+            parsed.dealer = rooftop::dealer(columns, |name| {
+                let place = self.dealer_places.get(name);
+                let cell = place.and_then(|place| self.record.get(*place));
+                let cell = cell.map(sniff::decode).unwrap_or_default();
+                cell.trim().replace('\0', "")
+            });
+            if parsed.dealer.is_none() {
+                let message = "the row does not say whose unit it is".to_owned();
+                let reject = lost(self.row, "dealer", "", "dealer_missing", message);
+                parsed.rejects.push(reject);
+            }
+        }
+        self.judge(draft, &mut parsed);
+        parsed
+    }
+
+    /// Why the row's shape alone makes it unreadable, if so.
+    fn misshapen(&self) -> Option<(&'static str, String)> {
+        let bytes = self.record.as_slice().len();
+        if bytes > LONGEST_ROW {
+            let message = format!("{bytes} bytes, a row may have {LONGEST_ROW}");
+            return Some(("row_too_long", message));
+        }
+        let cells = self.record.len();
+        let fits = if self.mapping.header {
+            cells == self.width
+        } else {
+            cells >= self.width
+        };
+        if fits {
+            return None;
+        }
+        let lines = line_breaks(self.record.as_slice());
+        let mut message = format!("{cells} cells, the file has {}", self.width);
+        if lines > 0 {
+            message += &format!(
+                "; it spans {} lines: perhaps a quote was never closed",
+                lines + 1
+            );
+        }
+        Some(("ragged_row", message))
+    }
+
+    /// Identity decides: a row without it is lost, one that repeats it a duplicate.
+    fn judge(&mut self, mut draft: ListingDraft, parsed: &mut ParsedRow) {
+        if draft.stock_number.is_empty() {
             if !parsed.rejects.iter().any(|r| r.column == "stock_number") {
-                let message =
-                    "the row has no stock number: it cannot be told from others".to_owned();
+                let message = "the row has no stock number: it cannot be told from others";
                 parsed.rejects.push(lost(
                     self.row,
                     "stock_number",
                     "",
                     "stock_number_missing",
-                    message,
+                    message.to_owned(),
                 ));
             }
-            return parsed;
-        };
-        parsed.stock_number = Some(stock_number.clone());
-        let hash = self.hasher.hash_one(stock_number.to_ascii_uppercase());
+            return;
+        }
+        parsed.stock_number = Some(draft.stock_number.clone());
+        let rooftop = parsed.dealer.as_ref().map(|dealer| dealer.key.as_str());
+        let hash = self
+            .hasher
+            .hash_one((rooftop, draft.stock_number.to_ascii_uppercase()));
         if self.seen.contains(&hash) {
             parsed.duplicate = true;
-            let message =
-                "an earlier row of the file has this stock number; that row stands".to_owned();
+            let message = "an earlier row of the file has this stock number; that row stands";
             parsed.rejects.push(lost(
                 self.row,
                 "stock_number",
-                &stock_number,
+                &draft.stock_number,
                 "stock_number_twice",
-                message,
+                message.to_owned(),
             ));
-            return parsed;
+            return;
         }
         if !parsed.rejects.iter().any(|reject| reject.row_lost) {
             // A lost row does not stand, so a good one after it is no duplicate.
             self.seen.insert(hash);
-            parsed.draft = Some(ListingDraft {
-                kind: self.mapping.kind,
-                stock_number,
-                vin,
-                serial,
-                details,
-                row: self.row,
-            });
+            complete(&mut draft, &self.mapping);
+            parsed.draft = Some(draft);
         }
-        parsed
     }
+}
+
+/// A row longer than this is a quote that was never closed, not a unit.
+const LONGEST_ROW: usize = 256 * 1024;
+/// Cells that may rightly have several lines.
+const PROSE: &[Field] = &[
+    Field::Title,
+    Field::Description,
+    Field::Options,
+    Field::ImageUrls,
+];
+/// Texts whose word is remembered.
+const WORDS_REMEMBERED: usize = 20_000;
+
+fn line_breaks(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// Dashes of every length mean that nothing is known.
+fn blank(mapping: &Mapping, cell: &str) -> bool {
+    let cell = cell.trim();
+    cell.chars().all(|c| matches!(c, '-' | '–' | '—'))
+        || mapping
+            .blanks
+            .iter()
+            .any(|blank| blank.eq_ignore_ascii_case(cell))
+}
+
+/// The word we keep, and beside it what the dealer wrote.
+fn set_text(
+    draft: &mut ListingDraft,
+    field: Field,
+    text: &str,
+    known: &mut HashMap<(Field, String), Option<&'static str>>,
+) {
+    if known.len() > WORDS_REMEMBERED {
+        known.clear();
+    }
+    let base = match field {
+        Field::ExteriorColor => Some(Field::ExteriorBaseColor),
+        Field::InteriorColor => Some(Field::InteriorBaseColor),
+        _ => None,
+    };
+    let word = match known.get(&(field, text.to_owned())) {
+        Some(word) => *word,
+        None => {
+            let word = match base {
+                Some(_) => words::plain_color(text),
+                None => words::normal(field, text),
+            };
+            known.insert((field, text.to_owned()), word);
+            word
+        }
+    };
+    let mut set = |field: Field, text: &str| {
+        let _ = draft
+            .details
+            .set(field, Some(Value::Text(text.to_owned().into())));
+    };
+    match (base, word) {
+        (Some(base), word) => {
+            set(field, text);
+            if let Some(word) = word {
+                set(base, word);
+            }
+        }
+        (None, Some(word)) => {
+            set(field, word);
+            if word != text {
+                draft.originals.insert(field, text.to_owned());
+            }
+        }
+        (None, None) => set(field, text),
+    }
+}
+
+/// What follows from the row as a whole: a make cut in two, the mapping's constants and templates.
+fn complete(draft: &mut ListingDraft, mapping: &Mapping) {
+    if let (Some(make), Some(model)) = (&draft.details.make, &draft.details.model)
+        && let Some((whole, rest)) = words::make_and_model(make, model)
+    {
+        draft.originals.insert(Field::Make, make.clone());
+        draft.originals.insert(Field::Model, model.clone());
+        draft.details.make = Some(whole.to_owned());
+        draft.details.model = (!rest.is_empty()).then_some(rest);
+    }
+    for (field, text) in &mapping.constants {
+        fill_blank(draft, *field, text.clone());
+    }
+    for (field, text) in &mapping.templates {
+        if let Some(value) = template::fill(text, draft) {
+            fill_blank(draft, *field, value);
+        }
+    }
+}
+
+fn fill_blank(draft: &mut ListingDraft, field: Field, text: String) {
+    if draft.details.get(field).is_some() {
+        return;
+    }
+    let value = match field.field_type() {
+        FieldType::List => Value::List(vec![text].into()),
+        _ => Value::Text(text.into()),
+    };
+    let _ = draft.details.set(field, Some(value));
 }
 
 fn lost(row: u64, column: &str, value: &str, rule: &str, message: String) -> Reject {
@@ -222,48 +415,6 @@ fn lost(row: u64, column: &str, value: &str, rule: &str, message: String) -> Rej
         message: message.replace('\0', ""),
         row_lost: true,
     }
-}
-
-/// For each mapped field, the places of its columns in this file, best name first.
-fn plan(header: &ByteRecord, mapping: &Mapping) -> Result<Vec<(Column, Vec<usize>)>, FileProblem> {
-    if header.len() > 500 {
-        return Err(FileProblem::TooWide(header.len()));
-    }
-    let names: Vec<String> = header
-        .iter()
-        .map(|cell| folded(&sniff::decode(cell)))
-        .collect();
-    let mut plan = Vec::new();
-    for column in &mapping.columns {
-        let mut places = Vec::new();
-        for wanted in column.from.iter().map(|name| folded(name)) {
-            let mut found = names
-                .iter()
-                .enumerate()
-                .filter(|(_, name)| **name == wanted);
-            if let Some((place, _)) = found.next() {
-                places.push(place);
-            }
-            if column.required && found.next().is_some() {
-                return Err(FileProblem::DoubleColumn(wanted));
-            }
-        }
-        if places.is_empty() && column.required {
-            return Err(FileProblem::MissingColumn {
-                wanted: column.from.join(" or "),
-                have: names
-                    .iter()
-                    .take(40)
-                    .cloned()
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            });
-        }
-        if !places.is_empty() {
-            plan.push((column.clone(), places));
-        }
-    }
-    Ok(plan)
 }
 
 /// The row a quoted cell opens in that the file never closes.
@@ -359,6 +510,106 @@ mod tests {
             "file_open_quote"
         );
         assert_eq!(rule("stock,vin,vin\n1,2,3\n"), "file_double_column");
+    }
+
+    fn read(mapping: &str, text: &str) -> Vec<ParsedRow> {
+        let mapping = Mapping::built_in(mapping).unwrap();
+        let mut reader = Reader::new(text.as_bytes().to_vec(), &mapping).unwrap();
+        std::iter::from_fn(|| reader.next_row().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_line_far_too_long_and_a_quote_never_closed_cost_their_row() {
+        let long = format!("A1,1HGCM82633A004352,{}\n", "x".repeat(10 * LONGEST_ROW));
+        let open =
+            "A2,1FTEW1EG2JFD44217,\"open\nA3,5TDXZ3DC2KS015402,\"x\nA4,5TDXZ3DC2KS015402,b\n";
+        let rows = rows(&format!("stock,vin,make\n{long}{open}"));
+        assert_eq!(rows[0].rejects[0].rule, "row_too_long");
+        assert_eq!(rows[1].rejects[0].rule, "line_break_in_cell");
+        let message = &rows[1].rejects[0].message;
+        assert!(message.contains("a quote was never closed"), "{message}");
+        assert!(rows[2].draft.is_some());
+    }
+
+    #[test]
+    fn a_file_without_a_header_is_read_by_place() {
+        let row = "77,U,1FTEW1EG2JFD44217,22418A,Ford,F-150,2018,Lariat,Crew Cab Pickup,32929,3.5L V6,6,Gas,\
+            10-Speed Automatic,49985,Shadow Black,Black,\"Tow hitch,Moonroof\",One owner,\"http://x/1.jpg,http://x/2.jpg\"\n";
+        let rows = read("carsforsale", row);
+        let draft = rows[0].draft.as_ref().unwrap();
+        assert_eq!((draft.stock_number.as_str(), rows[0].row), ("22418A", 1));
+        let details = &draft.details;
+        assert_eq!(details.body.as_deref(), Some("Truck"));
+        assert_eq!(details.displacement_cc, Some(3_500));
+        assert_eq!(details.transmission.as_deref(), Some("Automatic"));
+        assert_eq!(draft.originals[&Field::Transmission], "10-Speed Automatic");
+        assert_eq!(details.exterior_color.as_deref(), Some("Shadow Black"));
+        assert_eq!(details.exterior_base_color.as_deref(), Some("Black"));
+        assert_eq!((details.options.len(), details.image_urls.len()), (2, 2));
+        assert_eq!(
+            read("carsforsale", "77,U,1FTEW1EG2JFD44217\n")[0].rejects[0].rule,
+            "ragged_row"
+        );
+    }
+
+    #[test]
+    fn a_vauto_photo_list_may_stand_in_braces() {
+        let text = "VIN,Stock #,New/Used,Make,Photo Url List,Odometer,Engine\n\
+            1FTEW1EG2JFD44217,T1,Used,Chevy,\"{http://x/1.jpg,http://x/2.jpg}\",\"12,000\",2.0L I-4\n";
+        let rows = read("vauto", text);
+        let details = &rows[0].draft.as_ref().unwrap().details;
+        assert_eq!(details.image_urls, ["http://x/1.jpg", "http://x/2.jpg"]);
+        assert_eq!(
+            (details.make.as_deref(), details.cylinders),
+            (Some("Chevrolet"), Some(4))
+        );
+    }
+
+    #[test]
+    fn rows_of_many_rooftops_name_their_own() {
+        let head = "Year,Make,Model,Used/New,Price,SellerName,StreetName,State,Zipcode,VIN,Stock#,FuelType";
+        let row = |seller: &str, stock: &str| {
+            format!(
+                "2019,Land,Rover Range Rover,Used,\"$39,998 \",{seller},1 Main St Austin,TX,78701,1FTEW1EG2JFD44217,{stock},–\n"
+            )
+        };
+        let text = format!(
+            "{head}\n{}{}{}{}",
+            row("Bay - Open Sundays", "7"),
+            row("Hill", "7"),
+            row("Bay", "7"),
+            row("", "8")
+        );
+        let rows = read("cars_com", &text);
+        let keys: Vec<_> = rows
+            .iter()
+            .map(|row| row.dealer.as_ref().map(|d| d.key.as_str()))
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                Some("bay-78701"),
+                Some("hill-78701"),
+                Some("bay-78701"),
+                None
+            ]
+        );
+        assert!(rows[1].draft.is_some() && rows[2].duplicate);
+        assert_eq!(rows[3].rejects[0].rule, "dealer_missing");
+        let draft = rows[0].draft.as_ref().unwrap();
+        assert_eq!(draft.details.make.as_deref(), Some("Land Rover"));
+        assert_eq!(draft.details.model.as_deref(), Some("Range Rover"));
+        assert_eq!(draft.details.fuel, None);
+        assert_eq!(
+            draft.details.link.as_deref(),
+            Some("https://stock.example.com/1FTEW1EG2JFD44217")
+        );
+        // A private seller's dash is no stock number: the VIN stands in.
+        let private = read("cars_com", &format!("{head}\n{}", row("Ann", "–")));
+        assert_eq!(
+            private[0].stock_number.as_deref(),
+            Some("1FTEW1EG2JFD44217")
+        );
     }
 
     #[test]

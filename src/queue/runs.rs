@@ -26,6 +26,15 @@ impl Runs {
         .await
     }
 
+    /// Worker processes that renewed their leases of late.
+    pub async fn workers_alive(conn: &mut PgConnection) -> sqlx::Result<i64> {
+        sqlx::query_scalar!(
+            r#"SELECT count(*) AS "n!" FROM workers WHERE seen_at > now() - interval '15 seconds'"#
+        )
+        .fetch_one(conn)
+        .await
+    }
+
     /// Jobs of any run that have not ended.
     pub async fn unfinished(conn: &mut PgConnection) -> sqlx::Result<i64> {
         sqlx::query_scalar!(r#"SELECT count(*) AS "n!" FROM jobs_hot WHERE run_id IS NOT NULL"#)

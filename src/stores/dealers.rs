@@ -3,6 +3,7 @@
 use crate::error::Res;
 use domain::Dealer;
 use sqlx::PgConnection;
+use std::collections::HashMap;
 
 pub struct Dealers;
 
@@ -27,6 +28,48 @@ impl Dealers {
         )
         .fetch_one(conn)
         .await?)
+    }
+
+    /// Makes those whose keys nobody knows yet; the ids of all, by key. A known dealer stays as it is.
+    pub async fn ensure(conn: &mut PgConnection, dealers: &[&Dealer]) -> Res<HashMap<String, i64>> {
+        let of = |f: fn(&Dealer) -> &String| {
+            dealers
+                .iter()
+                .map(|dealer| f(dealer).clone())
+                .collect::<Vec<_>>()
+        };
+        sqlx::query!(
+            "INSERT INTO dealers (key, name, street, city, state, postal_code, country, time_zone, store_code)
+             SELECT DISTINCT ON (u.key) * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
+                $6::text[], $7::text[], $8::text[], $9::text[])
+                AS u(key, name, street, city, state, postal_code, country, time_zone, store_code)
+             ORDER BY u.key
+             ON CONFLICT (key) DO NOTHING",
+            &of(|d| &d.key),
+            &of(|d| &d.name),
+            &of(|d| &d.street),
+            &of(|d| &d.city),
+            &of(|d| &d.state),
+            &of(|d| &d.postal_code),
+            &of(|d| &d.country),
+            &of(|d| &d.time_zone),
+            &of(|d| &d.store_code)
+        )
+        .execute(&mut *conn)
+        .await?;
+        Self::ids(conn, &of(|d| &d.key)).await
+    }
+
+    /// Ids by key; keys nobody has are missing.
+    pub async fn ids(conn: &mut PgConnection, keys: &[String]) -> Res<HashMap<String, i64>> {
+        Ok(
+            sqlx::query!("SELECT key, id FROM dealers WHERE key = ANY($1)", keys)
+                .fetch_all(conn)
+                .await?
+                .into_iter()
+                .map(|row| (row.key, row.id))
+                .collect(),
+        )
     }
 
     pub async fn list(conn: &mut PgConnection) -> Res<Vec<Dealer>> {

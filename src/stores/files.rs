@@ -132,6 +132,27 @@ impl Files {
         Ok((id, true))
     }
 
+    /// Records a file that an operator hands in, whether its bytes were seen before or not.
+    /// `released_by` lets it past the guard.
+    pub async fn record_upload(
+        conn: &mut PgConnection,
+        file: &NewFile,
+        released_by: Option<&str>,
+    ) -> Res<i64> {
+        Ok(sqlx::query_scalar!(
+            "INSERT INTO source_files (source_id, name, digest, bytes, object_key, released_by)
+             VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+            file.source_id,
+            file.name,
+            file.digest,
+            file.bytes,
+            file.object_key,
+            released_by
+        )
+        .fetch_one(conn)
+        .await?)
+    }
+
     /// Where a file stands among its source's: files are loaded in the order they were seen.
     pub async fn order(conn: &mut PgConnection, source_id: i64, id: i64) -> Res<FileOrder> {
         let row = sqlx::query!(

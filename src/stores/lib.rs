@@ -26,7 +26,7 @@ pub use keys::{ApiKey, Keys, Scope};
 pub use listings::{ListingFilter, Listings, UpsertCounts};
 pub use schedules::{Schedule, Schedules, Tick};
 pub use secrets::{Sealed, Sealer};
-pub use sources::{NewSource, SourceRow, Sources};
+pub use sources::{NewSource, SourceKind, SourceRow, Sources};
 pub use vins::{ContradictionRow, Vins};
 
 pub use sqlx::{Error as SqlError, PgConnection, PgPool, Postgres, Transaction};

@@ -27,13 +27,16 @@ pub(crate) struct ListingRow {
     pub(crate) displacement_cc: Option<i64>,
     pub(crate) doors: Option<i64>,
     pub(crate) exterior_color: Option<String>,
+    pub(crate) exterior_base_color: Option<String>,
     pub(crate) interior_color: Option<String>,
+    pub(crate) interior_base_color: Option<String>,
     pub(crate) condition: Option<String>,
     pub(crate) title_brand: Option<String>,
     pub(crate) price_cents: Option<i64>,
     pub(crate) msrp_cents: Option<i64>,
     pub(crate) odometer_km: Option<i64>,
     pub(crate) hours: Option<i64>,
+    pub(crate) units: Option<i64>,
     pub(crate) title: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) link: Option<String>,
@@ -48,8 +51,8 @@ pub(crate) struct ListingRow {
 /// For queries that are put together at run time.
 pub(crate) const COLUMNS: &str = "l.id, l.dealer_id, l.kind, l.status, l.stock_number, l.vin, l.serial, l.year, \
     l.make, l.model, l.\"trim\", l.body, l.category, l.fuel, l.drivetrain, l.transmission, l.engine, l.cylinders, \
-    l.displacement_cc, l.doors, l.exterior_color, l.interior_color, l.condition, l.title_brand, l.price_cents, \
-    l.msrp_cents, l.odometer_km, l.hours, l.title, l.description, l.link, l.date_in_stock, l.parent_stock_number, \
+    l.displacement_cc, l.doors, l.exterior_color, l.exterior_base_color, l.interior_color, l.interior_base_color, l.condition, l.title_brand, l.price_cents, \
+    l.msrp_cents, l.odometer_km, l.hours, l.units, l.title, l.description, l.link, l.date_in_stock, l.parent_stock_number, \
     l.image_urls, l.options, l.provenance, l.version";
 
 impl From<ListingRow> for Listing {
@@ -77,13 +80,16 @@ impl From<ListingRow> for Listing {
                 displacement_cc: row.displacement_cc,
                 doors: row.doors,
                 exterior_color: row.exterior_color,
+                exterior_base_color: row.exterior_base_color,
                 interior_color: row.interior_color,
+                interior_base_color: row.interior_base_color,
                 condition: row.condition,
                 title_brand: row.title_brand,
                 price_cents: row.price_cents,
                 msrp_cents: row.msrp_cents,
                 odometer_km: row.odometer_km,
                 hours: row.hours,
+                units: row.units,
                 title: row.title,
                 description: row.description,
                 link: row.link,

@@ -37,36 +37,53 @@ impl Listings {
         file_id: Option<i64>,
         drafts: &[ListingDraft],
     ) -> Res<UpsertCounts> {
-        let stock_numbers: Vec<String> = drafts.iter().map(|d| d.stock_number.clone()).collect();
-        let mut known: HashMap<String, Listing> = sqlx::query_file_as!(
+        let drafts: Vec<(i64, &ListingDraft)> =
+            drafts.iter().map(|draft| (dealer_id, draft)).collect();
+        Self::upsert_of_many(conn, file_id, &drafts).await
+    }
+
+    /// The same for drafts of many rooftops, each with its dealer's id.
+    pub async fn upsert_of_many(
+        conn: &mut PgConnection,
+        file_id: Option<i64>,
+        drafts: &[(i64, &ListingDraft)],
+    ) -> Res<UpsertCounts> {
+        let rooftops: Vec<i64> = drafts.iter().map(|(dealer, _)| *dealer).collect();
+        let stock_numbers: Vec<String> = drafts
+            .iter()
+            .map(|(_, draft)| draft.stock_number.clone())
+            .collect();
+        let mut known: HashMap<(i64, String), Listing> = sqlx::query_file_as!(
             ListingRow,
             "queries/lock_by_stock_number.sql",
-            dealer_id,
+            &rooftops,
             &stock_numbers
         )
         .fetch_all(&mut *conn)
         .await?
         .into_iter()
-        .map(|row| (row.stock_number.clone(), row.into()))
+        .map(|row| ((row.dealer_id, row.stock_number.clone()), row.into()))
         .collect();
         let (mut fresh, mut changed, mut seen) = (Vec::new(), Vec::new(), Vec::new());
         let mut counts = UpsertCounts::default();
-        for draft in drafts {
+        for &(dealer_id, draft) in drafts {
             let origin = match file_id {
                 Some(file) => Origin {
                     source: Source::File,
                     file: Some(file),
                     row: Some(draft.row),
+                    original: None,
                     over: None,
                 },
                 None => Origin {
                     source: Source::Api,
                     file: None,
                     row: None,
+                    original: None,
                     over: None,
                 },
             };
-            match known.remove(&draft.stock_number) {
+            match known.remove(&(dealer_id, draft.stock_number.clone())) {
                 None => fresh.push(merge::begin(dealer_id, draft, &origin)),
                 Some(mut listing) => {
                     seen.push(listing.id);
@@ -128,33 +145,42 @@ impl Listings {
         Ok(())
     }
 
-    /// Units whose row in the file was lost: they stay as they are, and are not taken for gone.
+    /// Units (dealer id, stock number) whose row in the file was lost: they stay as they are, and are
+    /// not taken for gone.
     pub async fn still_there(
         conn: &mut PgConnection,
-        dealer_id: i64,
         file_id: i64,
-        stock_numbers: &[String],
+        units: &[(i64, String)],
     ) -> Res<()> {
+        let (rooftops, stock_numbers): (Vec<i64>, Vec<String>) = units.iter().cloned().unzip();
         sqlx::query!(
-            "UPDATE listings SET file_id = $2 WHERE dealer_id = $1 AND stock_number = ANY($3) AND file_id IS NOT NULL",
-            dealer_id,
+            "UPDATE listings l SET file_id = $1 FROM unnest($2::bigint[], $3::text[]) k(dealer_id, stock_number)
+             WHERE l.dealer_id = k.dealer_id AND l.stock_number = k.stock_number AND l.file_id IS NOT NULL",
             file_id,
-            stock_numbers
+            &rooftops,
+            &stock_numbers
         )
         .execute(conn)
         .await?;
         Ok(())
     }
 
-    /// Stock numbers on the lot that came from this source.
-    pub async fn stock_numbers(conn: &mut PgConnection, source_id: i64) -> Res<Vec<String>> {
-        Ok(sqlx::query_scalar!(
-            "SELECT l.stock_number FROM listings l JOIN source_files f ON f.id = l.file_id
+    /// Units on the lot (dealer key, stock number) that came from this source.
+    pub async fn on_the_lot_of(
+        conn: &mut PgConnection,
+        source_id: i64,
+    ) -> Res<Vec<(String, String)>> {
+        Ok(sqlx::query!(
+            "SELECT d.key, l.stock_number FROM listings l
+             JOIN source_files f ON f.id = l.file_id JOIN dealers d ON d.id = l.dealer_id
              WHERE f.source_id = $1 AND l.status IN ('available', 'pending')",
             source_id
         )
         .fetch_all(conn)
-        .await?)
+        .await?
+        .into_iter()
+        .map(|row| (row.key, row.stock_number))
+        .collect())
     }
 
     /// Retires what this source brought once and its newest file no longer has, at most `limit`;

@@ -23,8 +23,12 @@ pub struct NewSource {
 pub struct SourceRow {
     pub id: i64,
     pub key: String,
-    pub dealer_id: i64,
-    pub dealer: String,
+    pub kind: SourceKind,
+    /// `None` when each row of its files names its own rooftop.
+    pub dealer_id: Option<i64>,
+    pub dealer: Option<String>,
+    /// Rooftops its files name and nobody knows yet are made.
+    pub create_dealers: bool,
     pub host: String,
     pub port: i32,
     pub username: String,
@@ -56,6 +60,14 @@ impl SourceRow {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A drop that `pull_source` looks into.
+    Sftp,
+    /// Files an operator hands in.
+    Upload,
+}
+
 pub struct Sources;
 
 impl Sources {
@@ -79,6 +91,29 @@ impl Sources {
             source.folder,
             source.pattern,
             source.mapping
+        )
+        .fetch_one(conn)
+        .await?)
+    }
+
+    /// Makes or updates the source of files that an operator hands in; returns its id.
+    pub async fn put_upload(
+        conn: &mut PgConnection,
+        key: &str,
+        dealer_id: Option<i64>,
+        mapping: &str,
+        create_dealers: bool,
+    ) -> Res<i64> {
+        Ok(sqlx::query_scalar!(
+            "INSERT INTO sources (key, kind, dealer_id, mapping, create_dealers, host, port, username, sealed_secret,
+                sealed_key_id, host_key, folder, pattern)
+             VALUES ($1, 'upload', $2, $3, $4, '', 0, '', '', '', '', '', '')
+             ON CONFLICT (key) DO UPDATE SET dealer_id = $2, mapping = $3, create_dealers = $4
+             RETURNING id",
+            key,
+            dealer_id,
+            mapping,
+            create_dealers
         )
         .fetch_one(conn)
         .await?)
@@ -127,8 +162,14 @@ impl Sources {
             .map(|row| SourceRow {
                 id: row.id,
                 key: row.key,
+                kind: if row.kind == "upload" {
+                    SourceKind::Upload
+                } else {
+                    SourceKind::Sftp
+                },
                 dealer_id: row.dealer_id,
                 dealer: row.dealer,
+                create_dealers: row.create_dealers,
                 host: row.host,
                 port: row.port,
                 username: row.username,

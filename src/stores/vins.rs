@@ -1,6 +1,10 @@
 //! What VINs say, and where that contradicts the listing.
 
 use crate::error::Res;
+use crate::listing_row::{COLUMNS, ListingRow};
+use domain::Listing;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -10,6 +14,13 @@ pub struct ContradictionRow {
     pub field: String,
     pub listing_value: String,
     pub vin_value: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct Decoded {
+    #[sqlx(flatten)]
+    listing: ListingRow,
+    facts: serde_json::Value,
 }
 
 pub struct Vins;
@@ -75,6 +86,22 @@ impl Vins {
         .fetch_one(conn)
         .await?;
         Ok((row.decoded, row.contradictions))
+    }
+
+    /// The decoded units that a file brought, with what their VINs say.
+    pub fn of_file(
+        conn: &mut PgConnection,
+        file_id: i64,
+    ) -> BoxStream<'_, Res<(Listing, serde_json::Value)>> {
+        sqlx::query_as::<_, Decoded>(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS}, v.facts FROM listings l JOIN vin_decodes v ON v.vin = l.vin
+             WHERE l.file_id = $1 ORDER BY l.id"
+        )))
+        .bind(file_id)
+        .fetch(conn)
+        .map_ok(|row| (row.listing.into(), row.facts))
+        .map_err(Into::into)
+        .boxed()
     }
 
     pub async fn contradictions(

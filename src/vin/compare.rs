@@ -61,7 +61,8 @@ pub fn contradictions(listing: &Details, facts: &Details) -> Vec<Contradiction> 
         .collect()
 }
 
-fn agree(field: Field, listed: &Value<'_>, decoded: &Value<'_>) -> bool {
+/// Whether a listing's value and its VIN's say the same, however each is written.
+pub fn agree(field: Field, listed: &Value<'_>, decoded: &Value<'_>) -> bool {
     match (listed, decoded) {
         (Value::Number(a), Value::Number(b)) if field == Field::DisplacementCc => {
             (a - b).abs() <= DISPLACEMENT_TOLERANCE_CC

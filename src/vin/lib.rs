@@ -6,7 +6,9 @@
 
 mod compare;
 mod decoder;
+mod trim;
 mod words;
 
-pub use compare::{Contradiction, blanks_filled, contradictions};
+pub use compare::{Contradiction, agree, blanks_filled, contradictions};
 pub use decoder::{Decoded, Decoder, DecoderError};
+pub use trim::split_trim;

@@ -2,7 +2,9 @@
 
 /// `HONDA` -> `Honda`, `BMW` stays.
 pub(crate) fn make(text: &str) -> String {
-    const AS_WRITTEN: &[&str] = &["BMW", "GMC", "MINI", "INFINITI", "MG", "BYD", "SRT"];
+    const AS_WRITTEN: &[&str] = &[
+        "BMW", "GMC", "MINI", "INFINITI", "RAM", "FIAT", "HUMMER", "MG", "BYD", "SRT",
+    ];
     if AS_WRITTEN.contains(&text) {
         return text.to_owned();
     }

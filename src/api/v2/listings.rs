@@ -199,6 +199,7 @@ fn draft(line: u64, text: &str) -> Result<ListingDraft, String> {
         vin,
         serial: parsed.serial,
         details: parsed.details,
+        originals: [].into(),
         row: line,
     })
 }

@@ -16,7 +16,8 @@ pub(crate) struct Sources {
 #[derive(Object)]
 struct SourceView {
     key: String,
-    dealer: String,
+    /// Absent when each row of its files names its own.
+    dealer: Option<String>,
     host: String,
     folder: String,
     pattern: String,

@@ -2,13 +2,13 @@
 -- One parameter instead of forty arrays; PostgreSQL itself types the columns.
 WITH put AS (
     INSERT INTO listings (dealer_id, kind, stock_number, vin, serial, year, make, model, "trim", body, category, fuel,
-    drivetrain, transmission, engine, cylinders, displacement_cc, doors, exterior_color,
-    interior_color, condition, title_brand, price_cents, msrp_cents, odometer_km, hours, title,
+    drivetrain, transmission, engine, cylinders, displacement_cc, doors, exterior_color, exterior_base_color,
+    interior_color, interior_base_color, condition, title_brand, price_cents, msrp_cents, odometer_km, hours, units, title,
     description, link, date_in_stock, parent_stock_number, provenance,
         status, image_urls, options, file_id)
     SELECT dealer_id, kind, stock_number, vin, serial, year, make, model, "trim", body, category, fuel,
-    drivetrain, transmission, engine, cylinders, displacement_cc, doors, exterior_color,
-    interior_color, condition, title_brand, price_cents, msrp_cents, odometer_km, hours, title,
+    drivetrain, transmission, engine, cylinders, displacement_cc, doors, exterior_color, exterior_base_color,
+    interior_color, interior_base_color, condition, title_brand, price_cents, msrp_cents, odometer_km, hours, units, title,
     description, link, date_in_stock, parent_stock_number, provenance,
         status, coalesce(image_urls, '{}'), coalesce(options, '{}'), $2::bigint
     FROM jsonb_populate_recordset(NULL::listings, $1::jsonb)

@@ -5,7 +5,7 @@ WITH gone AS (
     WHERE l.id IN (
         SELECT l2.id FROM listings l2
         JOIN source_files f ON f.id = l2.file_id
-        JOIN sources s ON s.id = f.source_id AND s.dealer_id = l2.dealer_id
+        JOIN sources s ON s.id = f.source_id AND coalesce(s.dealer_id, l2.dealer_id) = l2.dealer_id
         WHERE s.id = $1 AND l2.file_id <> $2 AND l2.status IN ('available', 'pending')
         ORDER BY l2.id LIMIT $3
         FOR UPDATE OF l2)

@@ -1,10 +1,10 @@
 -- Sources with their dealer and last file. $1 id, $2 key (NULL for any). Plan: sources is small;
 -- one probe of source_files_seen each.
-SELECT s.id, s.key, s.dealer_id, d.key AS dealer, s.host, s.port, s.username, s.sealed_secret,
-    s.sealed_key_id, s.host_key, s.folder, s.pattern, s.mapping, s.policy, s.max_removed_percent,
+SELECT s.id, s.key, s.kind, s.dealer_id, d.key AS "dealer?", s.create_dealers, s.host, s.port, s.username,
+    s.sealed_secret, s.sealed_key_id, s.host_key, s.folder, s.pattern, s.mapping, s.policy, s.max_removed_percent,
     s.paused_at IS NOT NULL AS "paused!", f.seen_at AS "last_file_at?", f.state AS "last_file_state?"
 FROM sources s
-JOIN dealers d ON d.id = s.dealer_id
+LEFT JOIN dealers d ON d.id = s.dealer_id
 LEFT JOIN LATERAL (
     SELECT seen_at, state FROM source_files WHERE source_id = s.id ORDER BY id DESC LIMIT 1
 ) f ON true

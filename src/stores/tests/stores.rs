@@ -73,6 +73,7 @@ fn draft(stock: &str, price: Option<i64>) -> ListingDraft {
             date_in_stock: Some(jiff::civil::date(2026, 11, 2)),
             ..Details::default()
         },
+        originals: [].into(),
         row: 1,
     }
 }
@@ -326,6 +327,7 @@ fn varied(n: usize) -> ListingDraft {
                 .collect(),
             ..Details::default()
         },
+        originals: [].into(),
         row: 1,
     }
 }

@@ -1,0 +1,129 @@
+//! Files as dealers really send them: many rooftops in one, the trim behind the model.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use domain::{Field, Listing};
+use jobs::LoadFile;
+use jobs::testing::TestApp;
+use stores::{Dealers, FileCounts, Files, ListingFilter, Listings};
+
+const HEAD: &str = "Year,Make,Model,Used/New,Price,SellerName,StreetName,State,Zipcode,ExteriorColor,Drivetrain,FuelType,Transmission,Engine,VIN,Stock#,Mileage\n";
+
+fn row(seller: &str, stock: &str, model: &str, vin: &str) -> String {
+    format!(
+        "2018,Ford,{model},Used,\"$49,985 \",{seller},1001 S Ben Maddox Way Visalia,CA,93292,Shadow Black,\
+         Four-wheel Drive,Gasoline,10-Speed Automatic,3.5L V6 24V,{vin},{stock},32929\n"
+    )
+}
+
+fn file() -> String {
+    format!(
+        "{HEAD}{}{}{}{}",
+        row(
+            "Giant Ford - Open Sundays",
+            "7",
+            "F-150 Lariat",
+            "1FTEW1EG2JFD44217"
+        ),
+        row("Hill Motors", "7", "Sienna SE", "5TDXZ3DC2KS015402"),
+        row("Giant Ford", "7", "F-150 XL", "1FTEW1EG2JFD44217"),
+        row("Hill Motors", "8", "Accord", "1HGCM82633A00435O"),
+    )
+}
+
+async fn load(test: &mut TestApp, create: bool) -> FileCounts {
+    let file = test
+        .handed_in("cars_com", None, create, file().as_bytes())
+        .await;
+    let step = test.stepper.perform(&LoadFile { file }).await.unwrap();
+    assert_eq!(step.outcome.word(), "done", "{:?}", step.outcome);
+    test.run_all().await;
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    Files::get(&mut conn, file).await.unwrap().counts
+}
+
+async fn stock(test: &TestApp) -> Vec<Listing> {
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    Listings::list(&mut conn, &ListingFilter::default(), 0, 100)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn one_file_stocks_many_rooftops_and_twice_changes_nothing() {
+    let mut test = TestApp::start().await;
+    let counts = load(&mut test, true).await;
+    let expected = FileCounts {
+        rows: 4,
+        created: 2,
+        rejected: 1,
+        duplicates: 1,
+        ..FileCounts::default()
+    };
+    assert_eq!(counts, expected);
+    let dealers = Dealers::list(&mut test.app.pool.acquire().await.unwrap())
+        .await
+        .unwrap();
+    let keys: Vec<&str> = dealers.iter().map(|d| d.key.as_str()).collect();
+    assert_eq!(keys, ["giant-ford-93292", "hill-motors-93292"]);
+    assert_eq!((&*dealers[0].city, &*dealers[0].state), ("Visalia", "CA"));
+
+    let before = stock(&test).await;
+    let again = load(&mut test, true).await;
+    let expected = FileCounts {
+        rows: 4,
+        unchanged: 2,
+        rejected: 1,
+        duplicates: 1,
+        ..FileCounts::default()
+    };
+    assert_eq!(again, expected);
+    assert_eq!(stock(&test).await, before);
+}
+
+#[tokio::test]
+async fn the_trim_is_parted_from_the_model_and_the_original_kept() {
+    let mut test = TestApp::start().await;
+    load(&mut test, true).await;
+    let stock = stock(&test).await;
+    let details = &stock[0].details;
+    assert_eq!(details.model.as_deref(), Some("F-150"));
+    assert_eq!(details.trim.as_deref(), Some("Lariat"));
+    assert_eq!(details.drivetrain.as_deref(), Some("4WD"));
+    assert_eq!(details.exterior_base_color.as_deref(), Some("Black"));
+    assert_eq!(
+        (details.cylinders, details.displacement_cc),
+        (Some(6), Some(3_500))
+    );
+    let origin = |field| stock[0].provenance.get(field).unwrap().original.as_deref();
+    assert_eq!(origin(Field::Model), Some("F-150 Lariat"));
+    assert_eq!(origin(Field::Drivetrain), Some("Four-wheel Drive"));
+}
+
+#[tokio::test]
+async fn a_rooftop_nobody_knows_costs_its_rows_unless_it_may_be_made() {
+    let mut test = TestApp::start().await;
+    // Nothing but the shape is known before the load, so the file is not held; each row says why.
+    let counts = load(&mut test, false).await;
+    assert_eq!(
+        (
+            counts.rows,
+            counts.created,
+            counts.rejected,
+            counts.duplicates
+        ),
+        (4, 0, 3, 1)
+    );
+    assert!(stock(&test).await.is_empty());
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let rejects = Files::rejects(&mut conn, 1).await.unwrap();
+    let unknown: Vec<_> = rejects
+        .iter()
+        .filter(|r| r.rule == "dealer_unknown")
+        .collect();
+    assert_eq!(unknown.len(), 2);
+    assert!(
+        unknown[0].message.contains("giant-ford-93292"),
+        "{}",
+        unknown[0].message
+    );
+}

@@ -1,0 +1,222 @@
+//! `load`: one file into the stock, now, with every row accounted for.
+
+mod agreement;
+
+use crate::station::Station;
+use agreement::Agreement;
+use anyhow::{Context, Result, bail, ensure};
+use ingest::Mapping;
+use queue::Enqueue;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+use stores::{Dealers, FileCounts, FileState, Files, NewFile, SourceFile, Sources};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Load {
+    file: PathBuf,
+    /// How to read it: see `forecourt mappings list`
+    #[arg(long)]
+    mapping: String,
+    /// Whose units they are; made when nobody has this key
+    #[arg(long, conflicts_with = "create_dealers")]
+    dealer: Option<String>,
+    /// Make the dealers that the rows name
+    #[arg(long)]
+    create_dealers: bool,
+    /// Apply it even if it removes much of the stock
+    #[arg(long)]
+    force: bool,
+    /// One JSON line last
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    file: i64,
+    state: FileState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_reason: Option<String>,
+    counts: FileCounts,
+    /// Loaded, rejected and duplicate rows make up all rows.
+    balanced: bool,
+    /// Refused values and rows by rule.
+    rejects: BTreeMap<String, u64>,
+    vins: Agreement,
+    jobs_dead: i64,
+    seconds: f64,
+}
+
+/// The same limit as a drop's.
+const LARGEST_FILE: u64 = 512 * 1024 * 1024;
+
+impl Load {
+    pub(super) async fn run(self, data_dir: &Path) -> Result<ExitCode> {
+        let mapping = Mapping::built_in(&self.mapping)?;
+        ensure!(
+            self.dealer.is_some() || mapping.dealer.is_some(),
+            "mapping {} has no column that says whose units they are: give --dealer",
+            self.mapping
+        );
+        let size = std::fs::metadata(&self.file)
+            .with_context(|| format!("read {}", self.file.display()))?
+            .len();
+        ensure!(
+            size <= LARGEST_FILE,
+            "{} has {size} bytes, a file may have {LARGEST_FILE}",
+            self.file.display()
+        );
+        let station = Station::open(data_dir).await?;
+        let done = self.load(&station).await;
+        station.close().await;
+        let report = done?;
+        if self.json {
+            println!("{}", serde_json::to_string(&report)?);
+        } else {
+            println!("{}", words(&report));
+        }
+        let good = report.state == FileState::Loaded && report.balanced && report.jobs_dead == 0;
+        Ok(if good {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
+    async fn load(&self, station: &Station) -> Result<Report> {
+        let begun = Instant::now();
+        let file = self.hand_in(station).await?;
+        let order = Enqueue::of(&jobs::LoadFile { file })?;
+        let name = self.file.display().to_string();
+        let progress = station
+            .perform("forecourt load", &name, "loading", vec![order])
+            .await?;
+        let mut conn = station.platform.app.pool.acquire().await?;
+        let loaded = Files::get(&mut conn, file).await?;
+        let mut rejects = BTreeMap::new();
+        for reject in Files::rejects(&mut conn, file).await? {
+            *rejects.entry(reject.rule).or_default() += 1;
+        }
+        let vins = agreement::of_file(&mut conn, file).await?;
+        Ok(report(loaded, rejects, vins, progress.dead, begun))
+    }
+
+    /// Keeps the raw bytes and writes the file's row; a load that is cut goes on from there.
+    async fn hand_in(&self, station: &Station) -> Result<i64> {
+        let app = &station.platform.app;
+        let bytes = tokio::fs::read(&self.file)
+            .await
+            .with_context(|| format!("read {}", self.file.display()))?;
+        let digest = blake3::hash(&bytes).to_hex().to_string();
+        let object_key = format!("raw/{digest}");
+        let size = i64::try_from(bytes.len())?;
+        if !app.objects.exists(&object_key).await? {
+            app.objects
+                .put(&object_key, bytes, "application/octet-stream")
+                .await?;
+        }
+        let mut tx = app.pool.begin().await?;
+        let dealer_id = match &self.dealer {
+            Some(key) => Some(dealer(&mut tx, key).await?),
+            None => None,
+        };
+        let whose = self.dealer.as_deref().unwrap_or("many");
+        let key = format!("upload-{}-{whose}", self.mapping);
+        let source =
+            Sources::put_upload(&mut tx, &key, dealer_id, &self.mapping, self.create_dealers)
+                .await?;
+        let name = self.file.file_name().map(|n| n.to_string_lossy());
+        let record = NewFile {
+            source_id: source,
+            name: name.unwrap_or_default().into_owned(),
+            digest,
+            bytes: size,
+            modified_at: None,
+            object_key,
+        };
+        let file = Files::record_upload(&mut tx, &record, self.force.then_some("--force")).await?;
+        tx.commit().await?;
+        Ok(file)
+    }
+}
+
+async fn dealer(conn: &mut stores::PgConnection, key: &str) -> Result<i64> {
+    if let Some(dealer) = Dealers::find(conn, key).await? {
+        return Ok(dealer.id);
+    }
+    let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    if key.is_empty() || !key.chars().all(sound) {
+        bail!("a dealer's key has a-z, 0-9, - and _ only, {key:?} has not");
+    }
+    let dealer = domain::Dealer {
+        key: key.to_owned(),
+        name: key.to_owned(),
+        store_code: key.to_owned(),
+        country: "US".to_owned(),
+        time_zone: "UTC".to_owned(),
+        ..domain::Dealer::default()
+    };
+    Ok(Dealers::put(conn, &dealer).await?)
+}
+
+fn report(
+    file: SourceFile,
+    rejects: BTreeMap<String, u64>,
+    vins: Agreement,
+    jobs_dead: i64,
+    begun: Instant,
+) -> Report {
+    let counts = file.counts;
+    let loaded = counts.created + counts.updated + counts.unchanged;
+    Report {
+        file: file.id,
+        state: file.state,
+        held_reason: file.held_reason,
+        balanced: loaded + counts.rejected + counts.duplicates == counts.rows,
+        counts,
+        rejects,
+        vins,
+        jobs_dead,
+        seconds: begun.elapsed().as_secs_f64(),
+    }
+}
+
+fn words(report: &Report) -> String {
+    let counts = &report.counts;
+    let mut lines = vec![format!(
+        "file {}     {}, {} rows = {} created + {} updated + {} unchanged + {} rejected + {} duplicate{}",
+        report.file,
+        report.state.as_str(),
+        counts.rows,
+        counts.created,
+        counts.updated,
+        counts.unchanged,
+        counts.rejected,
+        counts.duplicates,
+        if report.balanced {
+            ""
+        } else {
+            "  (DOES NOT ADD UP)"
+        }
+    )];
+    if let Some(reason) = &report.held_reason {
+        lines.push(format!(
+            "held       {reason}; --force applies it all the same"
+        ));
+    }
+    if counts.removed > 0 {
+        lines.push(format!(
+            "removed    {} units the file no longer has",
+            counts.removed
+        ));
+    }
+    for (rule, count) in &report.rejects {
+        lines.push(format!("reject     {count:>6}  {rule}"));
+    }
+    lines.extend(report.vins.words());
+    lines.push(format!("time       {:.1} s", report.seconds));
+    lines.join("\n")
+}

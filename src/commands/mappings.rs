@@ -1,0 +1,172 @@
+//! `mappings`: how files are read, and what a file would become, without loading it.
+
+use anyhow::{Context, Result};
+use domain::Value;
+use ingest::{BUILT_IN, Mapping, Reader};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Mappings {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    List,
+    /// Print a built-in mapping, to begin one of your own from
+    Show {
+        mapping: String,
+    },
+    /// Read a file and show what each column became
+    Test {
+        /// A built-in mapping's name, or the path of a YAML file
+        mapping: String,
+        file: PathBuf,
+    },
+}
+
+/// What one field of the file came to.
+#[derive(Default)]
+struct Filled {
+    rows: u64,
+    /// Some values, and what the file said when that is something else.
+    examples: Vec<String>,
+}
+
+const EXAMPLES: usize = 3;
+
+impl Mappings {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        match self.action {
+            Action::List => {
+                for (name, text) in BUILT_IN {
+                    let about = text.lines().next().unwrap_or_default();
+                    println!("{name:<18} {}", about.trim_start_matches("# "));
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            Action::Show { mapping } => {
+                Mapping::built_in(&mapping)?;
+                let text = BUILT_IN.iter().find(|(name, _)| *name == mapping);
+                print!("{}", text.map(|(_, text)| *text).unwrap_or_default());
+                Ok(ExitCode::SUCCESS)
+            }
+            Action::Test { mapping, file } => test(&mapping, &file),
+        }
+    }
+}
+
+fn mapping_of(name: &str) -> Result<Mapping> {
+    if !Path::new(name).is_file() {
+        return Ok(Mapping::built_in(name)?);
+    }
+    let text = std::fs::read_to_string(name).with_context(|| format!("read {name}"))?;
+    Ok(Mapping::parse(name, &text)?)
+}
+
+fn test(mapping: &str, file: &Path) -> Result<ExitCode> {
+    let mapping = mapping_of(mapping)?;
+    let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
+    let mut reader = Reader::new(bytes, &mapping)?;
+    let places: Vec<(domain::Field, Vec<usize>)> = reader
+        .columns()
+        .map(|(column, places)| (column.to, places))
+        .collect();
+    let mut filled: BTreeMap<domain::Field, Filled> = BTreeMap::new();
+    let mut rejects: BTreeMap<(String, String), (u64, String)> = BTreeMap::new();
+    let (mut rows, mut good, mut double, mut rooftops) = (0u64, 0u64, 0u64, BTreeMap::new());
+    while let Some(row) = reader.next_row()? {
+        rows += 1;
+        good += u64::from(row.draft.is_some());
+        double += u64::from(row.duplicate);
+        if let Some(dealer) = row.dealer {
+            *rooftops.entry(dealer.key).or_insert(0u64) += 1;
+        }
+        for reject in row.rejects {
+            let entry = rejects
+                .entry((reject.rule, reject.column))
+                .or_insert_with(|| (0, reject.message));
+            entry.0 += 1;
+        }
+        if let Some(draft) = row.draft {
+            note(&mut filled, &draft);
+        }
+    }
+    println!(
+        "{rows} rows: {good} good, {double} double, {} lost",
+        rows - good - double
+    );
+    if !rooftops.is_empty() {
+        println!("{} rooftops", rooftops.len());
+    }
+    println!("\n{:<20} {:<10} {:>8}  becomes", "field", "column", "rows");
+    for column in &mapping.columns {
+        if !places.iter().any(|(field, _)| *field == column.to) {
+            println!("{:<20} {:<10}", column.to.name(), "not there");
+        }
+    }
+    for (field, filled) in &filled {
+        let column = places.iter().find(|(known, _)| known == field);
+        let column = column.map_or("derived".to_owned(), |(_, places)| {
+            places
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(",")
+        });
+        println!(
+            "{:<20} {column:<10} {:>8}  {}",
+            field.name(),
+            filled.rows,
+            filled.examples.join("; ")
+        );
+    }
+    if !rejects.is_empty() {
+        println!("\nrefused");
+        for ((rule, column), (count, example)) in rejects {
+            println!("{count:>8}  {rule} ({column}): {example}");
+        }
+    }
+    Ok(if good > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn note(filled: &mut BTreeMap<domain::Field, Filled>, draft: &domain::ListingDraft) {
+    let identity = [
+        (domain::Field::StockNumber, Some(draft.stock_number.clone())),
+        (
+            domain::Field::Vin,
+            draft.vin.as_ref().map(ToString::to_string),
+        ),
+        (domain::Field::Serial, draft.serial.clone()),
+    ];
+    let details = domain::Details::FIELDS
+        .iter()
+        .map(|&field| (field, draft.details.get(field).map(|v| shown(&v))));
+    for (field, value) in identity.into_iter().chain(details) {
+        let Some(value) = value else { continue };
+        let filled = filled.entry(field).or_default();
+        filled.rows += 1;
+        let example = match draft.originals.get(&field) {
+            Some(original) => format!("{original:?} -> {value:?}"),
+            None => format!("{value:?}"),
+        };
+        if filled.examples.len() < EXAMPLES && !filled.examples.contains(&example) {
+            filled.examples.push(example);
+        }
+    }
+}
+
+fn shown(value: &Value<'_>) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
