@@ -35,6 +35,7 @@ names! {
         Drivetrain = "drivetrain" Drivetrain,
         Transmission = "transmission" Transmission,
         ExteriorColor = "exterior_color" ExteriorColor,
+        ExteriorBaseColor = "exterior_base_color" ExteriorBaseColor,
         Condition = "condition" Condition,
         Dealer = "dealer" Dealer,
     }
@@ -71,8 +72,11 @@ const SEARCHED: &[Field] = &[
     Field::Body,
     Field::Category,
     Field::ExteriorColor,
+    Field::ExteriorBaseColor,
     Field::Fuel,
     Field::Drivetrain,
+    Field::Transmission,
+    Field::Condition,
     Field::Title,
     Field::Options,
 ];

@@ -213,8 +213,12 @@ fn top(facet: Facet, counts: FxHashMap<String, usize>, query: &Query) -> Vec<Fac
         .get(&facet)
         .map(Vec::as_slice)
         .unwrap_or_default();
+    let is_selected = |value: &str| selected.iter().any(|s| s.eq_ignore_ascii_case(value));
     for value in selected {
-        if !all.iter().any(|count| count.value == *value) {
+        if !all
+            .iter()
+            .any(|count| count.value.eq_ignore_ascii_case(value))
+        {
             all.push(FacetCount {
                 value: value.clone(),
                 count: 0,
@@ -225,7 +229,7 @@ fn top(facet: Facet, counts: FxHashMap<String, usize>, query: &Query) -> Vec<Fac
     let mut kept = 0;
     all.retain(|count| {
         kept += 1;
-        kept <= query.facet_limit || selected.contains(&count.value)
+        kept <= query.facet_limit || is_selected(&count.value)
     });
     all
 }

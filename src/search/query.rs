@@ -18,7 +18,7 @@ pub struct Query {
     pub after: Option<Cursor>,
     pub limit: usize,
     pub facets: Vec<Facet>,
-    /// Values per facet; a value that is filtered by is always among them.
+    /// Values per facet; a value that is filtered by is always among them. Filters disregard ASCII case.
     pub facet_limit: usize,
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Segment {
 struct FacetColumn {
     values: Vec<String>,
     codes: FxHashMap<String, u32>,
+    /// The codes of a value whatever its case: people filter by `4wd` and mean `4WD`.
+    folded: FxHashMap<String, Vec<u32>>,
     of: Vec<u32>,
     postings: Vec<Vec<u32>>,
 }
@@ -126,7 +128,10 @@ impl Segment {
         for (&facet, values) in &query.filters {
             let column = &self.columns[facet as usize];
             let mut bits = Bits::none(self.len());
-            for code in values.iter().filter_map(|value| column.codes.get(value)) {
+            let codes = values
+                .iter()
+                .filter_map(|value| column.folded.get(&value.to_ascii_lowercase()));
+            for code in codes.flatten() {
                 for doc in &column.postings[*code as usize] {
                     bits.insert(*doc as usize);
                 }
@@ -187,6 +192,7 @@ impl FacetColumn {
         let mut column = Self::default();
         column.values.push(String::new());
         column.codes.insert(String::new(), 0);
+        column.folded.insert(String::new(), vec![0]);
         column.postings.push(Vec::new());
         column
     }
@@ -202,6 +208,8 @@ impl FacetColumn {
                 let code = self.values.len() as u32;
                 self.values.push(value.to_owned());
                 self.codes.insert(value.to_owned(), code);
+                let folded = self.folded.entry(value.to_ascii_lowercase());
+                folded.or_default().push(code);
                 self.postings.push(Vec::new());
                 code
             }

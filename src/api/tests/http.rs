@@ -246,7 +246,7 @@ async fn search_is_open_counts_right_and_follows_changes() {
         assert_eq!(response.status(), StatusCode::OK, "{query}");
         response.json().await.unwrap()
     };
-    let found = search("vehicles?q=f150+lariat&drivetrain=4WD&facets=make,drivetrain").await;
+    let found = search("vehicles?q=f150+lariat&drivetrain=4wd&facets=make,drivetrain").await;
     assert_eq!(
         (&found["total"], &found["listings"][0]["stock_number"]),
         (&json!(1), &json!("A1"))

@@ -34,7 +34,7 @@ struct FacetValue {
 
 #[OpenApi]
 impl Search {
-    /// Search the stock. Values of one facet are separated by commas and widen; facets narrow.
+    /// Search the stock. Case does not matter. Values of one facet are separated by commas and widen; facets narrow.
     /// Ranges are `low-high`, either side may be missing.
     #[expect(
         clippy::too_many_arguments,
@@ -57,6 +57,8 @@ impl Search {
         drivetrain: Query<Option<String>>,
         transmission: Query<Option<String>>,
         exterior_color: Query<Option<String>>,
+        /// The plain colour: `Black` for `Shadow Black`.
+        exterior_base_color: Query<Option<String>>,
         condition: Query<Option<String>>,
         dealer: Query<Option<String>>,
         /// In cents.
@@ -91,6 +93,7 @@ impl Search {
             (Facet::Drivetrain, drivetrain),
             (Facet::Transmission, transmission),
             (Facet::ExteriorColor, exterior_color),
+            (Facet::ExteriorBaseColor, exterior_base_color),
             (Facet::Condition, condition),
             (Facet::Dealer, dealer),
         ];

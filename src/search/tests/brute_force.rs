@@ -9,7 +9,7 @@ use search::{
 use std::collections::BTreeMap;
 
 fn document() -> impl Strategy<Value = Document> {
-    let value = prop::sample::select(vec!["", "a", "b", "c", "d"]).prop_map(str::to_owned);
+    let value = prop::sample::select(vec!["", "a", "A", "b", "c", "d"]).prop_map(str::to_owned);
     let number = prop::option::weighted(0.8, 0i64..12);
     let term = prop::sample::select(vec!["red", "blue", "f150", "lariat"]).prop_map(str::to_owned);
     (
@@ -30,7 +30,7 @@ fn document() -> impl Strategy<Value = Document> {
 
 fn query() -> impl Strategy<Value = Query> {
     let facet = prop::sample::select(Facet::ALL);
-    let value = prop::sample::select(vec!["a", "b", "c", "never"]).prop_map(str::to_owned);
+    let value = prop::sample::select(vec!["a", "B", "b", "c", "never"]).prop_map(str::to_owned);
     let range = (0i64..12, 0i64..12).prop_map(|(low, high)| Range { low, high });
     let key = prop::sample::select(vec![
         SortKey::Id,
@@ -70,7 +70,8 @@ fn matches(query: &Query, document: &Document, but: Option<Facet>) -> bool {
             .filter(|w| !w.is_empty())
             .all(|w| document.terms.contains(&w.to_lowercase()))
         && query.filters.iter().all(|(facet, values)| {
-            Some(*facet) == but || values.contains(&document.facets[*facet as usize])
+            let value = &document.facets[*facet as usize];
+            Some(*facet) == but || values.iter().any(|v| v.eq_ignore_ascii_case(value))
         })
         && query.ranges.iter().all(|(number, range)| {
             document.numbers[*number as usize].is_some_and(|v| range.low <= v && v <= range.high)
@@ -113,7 +114,9 @@ fn brute_force(
         }
         let selected = query.filters.get(&facet).cloned().unwrap_or_default();
         for value in &selected {
-            counts.entry(value.clone()).or_default();
+            if !counts.keys().any(|v| v.eq_ignore_ascii_case(value)) {
+                counts.insert(value.clone(), 0);
+            }
         }
         let mut all: Vec<FacetCount> = counts
             .into_iter()
@@ -123,7 +126,10 @@ fn brute_force(
         let kept = all
             .into_iter()
             .enumerate()
-            .filter(|(place, c)| *place < query.facet_limit || selected.contains(&c.value))
+            .filter(|(place, c)| {
+                *place < query.facet_limit
+                    || selected.iter().any(|v| v.eq_ignore_ascii_case(&c.value))
+            })
             .map(|(_, c)| c)
             .collect();
         facets.insert(facet, kept);
