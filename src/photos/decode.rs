@@ -1,0 +1,215 @@
+//! Photo bytes to luma, refused before decoding when they are too much or not a photo.
+
+use crate::jpeg;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use std::io::Cursor;
+
+/// What a photo may be. A photo past a limit is refused by its header, before memory is spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub bytes: usize,
+    pub pixels: u64,
+    /// Of a progressive JPEG; each scan costs a pass over the whole photo.
+    pub scans: usize,
+}
+
+impl Limits {
+    pub const DEFAULT: Self = Self {
+        bytes: 64 * 1024 * 1024,
+        pixels: 100_000_000,
+        scans: 20,
+    };
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Jpeg,
+    Png,
+    WebP,
+    Gif,
+}
+
+impl Format {
+    /// By the first bytes; names and content types are only claims.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => Some(Self::Png),
+            [
+                b'R',
+                b'I',
+                b'F',
+                b'F',
+                _,
+                _,
+                _,
+                _,
+                b'W',
+                b'E',
+                b'B',
+                b'P',
+                ..,
+            ] => Some(Self::WebP),
+            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
+            _ => None,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpeg",
+            Self::Png => "png",
+            Self::WebP => "webp",
+            Self::Gif => "gif",
+        }
+    }
+
+    fn of_image(self) -> ImageFormat {
+        match self {
+            Self::Jpeg => ImageFormat::Jpeg,
+            Self::Png => ImageFormat::Png,
+            Self::WebP => ImageFormat::WebP,
+            Self::Gif => ImageFormat::Gif,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PhotoError {
+    #[error("{bytes} bytes, a photo may have {limit}")]
+    TooLarge { bytes: usize, limit: usize },
+    #[error("{width} x {height} pixels, a photo may have {limit}")]
+    TooManyPixels { width: u32, height: u32, limit: u64 },
+    #[error("{scans} scans, a photo may have {limit}")]
+    TooManyScans { scans: usize, limit: usize },
+    #[error("the bytes are {found}, not a JPEG, PNG, WebP or GIF photo")]
+    WrongMagic { found: &'static str },
+    #[error("the photo is cut off: {what}")]
+    Truncated { what: String },
+    #[error("the photo cannot be decoded: {problem}")]
+    Damaged { problem: String },
+}
+
+impl PhotoError {
+    /// The rule's stable name.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "photo_too_large",
+            Self::TooManyPixels { .. } => "photo_too_many_pixels",
+            Self::TooManyScans { .. } => "photo_too_many_scans",
+            Self::WrongMagic { .. } => "photo_wrong_magic",
+            Self::Truncated { .. } => "photo_truncated",
+            Self::Damaged { .. } => "photo_damaged",
+        }
+    }
+}
+
+/// One byte a pixel, row by row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Luma {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) pixels: Vec<u8>,
+}
+
+pub(crate) struct Decoded {
+    pub(crate) format: Format,
+    pub(crate) luma: Luma,
+    pub(crate) orientation: Orientation,
+}
+
+pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Decoded, PhotoError> {
+    if bytes.len() > limits.bytes {
+        return Err(PhotoError::TooLarge {
+            bytes: bytes.len(),
+            limit: limits.bytes,
+        });
+    }
+    let format = Format::of(bytes).ok_or_else(|| PhotoError::WrongMagic {
+        found: described(bytes),
+    })?;
+    if format == Format::Jpeg {
+        jpeg::check(bytes, limits)?;
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format.of_image());
+    // The size is judged below, with words of our own; this bounds what a decoder may allocate.
+    let mut allowed = image::Limits::default();
+    allowed.max_alloc = Some(limits.pixels.saturating_mul(8));
+    reader.limits(allowed);
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > limits.pixels {
+        return Err(PhotoError::TooManyPixels {
+            width,
+            height,
+            limit: limits.pixels,
+        });
+    }
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    Ok(Decoded {
+        format,
+        luma: luma(&image),
+        orientation,
+    })
+}
+
+fn damaged(error: image::ImageError) -> PhotoError {
+    let problem = error.to_string();
+    let cut = match &error {
+        image::ImageError::IoError(error) => error.kind() == std::io::ErrorKind::UnexpectedEof,
+        _ => problem.contains("unexpected end") || problem.contains("Unexpected EOF"),
+    };
+    if cut {
+        PhotoError::Truncated { what: problem }
+    } else {
+        PhotoError::Damaged { problem }
+    }
+}
+
+/// As Pillow's `convert("L")`: ITU-R 601 luma in 16-bit fixed point, rounded; alpha is dropped.
+fn luma(image: &DynamicImage) -> Luma {
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let pixels = match image {
+        DynamicImage::ImageLuma8(gray) => gray.as_raw().clone(),
+        DynamicImage::ImageLumaA8(gray) => gray.pixels().map(|pixel| pixel.0[0]).collect(),
+        DynamicImage::ImageRgb8(rgb) => rgb.pixels().map(|pixel| gray(pixel.0)).collect(),
+        other => other
+            .to_rgba8()
+            .pixels()
+            .map(|pixel| gray([pixel.0[0], pixel.0[1], pixel.0[2]]))
+            .collect(),
+    };
+    Luma {
+        width,
+        height,
+        pixels,
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the weights add up to 2^16"
+)]
+fn gray([r, g, b]: [u8; 3]) -> u8 {
+    ((u32::from(r) * 19_595 + u32::from(g) * 38_470 + u32::from(b) * 7_471 + 0x8000) >> 16) as u8
+}
+
+/// What people send in place of photos.
+fn described(bytes: &[u8]) -> &'static str {
+    let start = bytes
+        .iter()
+        .position(|byte| !byte.is_ascii_whitespace())
+        .unwrap_or(bytes.len());
+    match &bytes[start..] {
+        [] => "empty",
+        [b'<', ..] => "a web page or XML",
+        [b'{' | b'[', ..] => "JSON",
+        [b'%', b'P', b'D', b'F', ..] => "a PDF",
+        [b'P', b'K', 3, 4, ..] => "a zip archive",
+        [b'B', b'M', ..] => "a BMP",
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "HEIC, AVIF or a film",
+        _ => "something else",
+    }
+}
