@@ -1,11 +1,12 @@
 //! What jobs work with.
 
-use partners::Objects;
+use crate::shelf::PhotoShelf;
+use partners::{Fetcher, Objects};
 use queue::PostgresEngine;
 use std::path::PathBuf;
 use std::sync::Arc;
 use stores::{PgPool, Sealer};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use vin::{Decoder, DecoderError};
 
 pub struct App {
@@ -15,6 +16,10 @@ pub struct App {
     pub sealer: Sealer,
     /// Where listings are shown when they bring no link of their own.
     pub site: String,
+    pub fetcher: Fetcher,
+    /// Turns at the cores, for photos.
+    pub(crate) hashing: Semaphore,
+    pub(crate) shelf: PhotoShelf,
     /// Where the VIN data is unpacked to.
     pub cache: PathBuf,
     decoder: OnceCell<Arc<Decoder>>,
@@ -27,14 +32,19 @@ impl App {
         objects: Objects,
         sealer: Sealer,
         site: String,
+        fetcher: Fetcher,
         cache: PathBuf,
     ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             pool,
             engine,
             objects,
             sealer,
             site,
+            fetcher,
+            hashing: Semaphore::new(cores),
+            shelf: PhotoShelf::default(),
             cache,
             decoder: OnceCell::new(),
         }

@@ -7,21 +7,24 @@
 pub mod app;
 pub mod build_feed;
 pub mod decode_vins;
+pub mod hash_photos;
 pub mod load_file;
 pub mod loops;
 pub mod prune_history;
 pub mod pull_source;
+mod shelf;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use app::App;
 pub use build_feed::BuildFeed;
 pub use decode_vins::DecodeVins;
+pub use hash_photos::HashPhotos;
 pub use load_file::LoadFile;
 pub use prune_history::PruneHistory;
 pub use pull_source::PullSource;
 
-use queue::Catalogue;
+use queue::{Catalogue, Enqueue};
 
 /// Every job there is. Workers, commands, the API and tests iterate it.
 pub fn catalogue() -> Catalogue<App> {
@@ -29,6 +32,28 @@ pub fn catalogue() -> Catalogue<App> {
         .with::<PullSource>()
         .with::<LoadFile>()
         .with::<DecodeVins>()
+        .with::<HashPhotos>()
         .with::<BuildFeed>()
         .with::<PruneHistory>()
+}
+
+/// Listings one `decode_vins` takes on.
+const VINS_PER_JOB: usize = 500;
+/// Listings whose photos one `hash_photos` takes on.
+const PHOTOS_PER_JOB: usize = 50;
+
+/// What listings that are new or changed want done to them, whoever brought them.
+pub fn of_new_listings(
+    touched: &[i64],
+    run_id: Option<i64>,
+) -> Result<Vec<Enqueue>, serde_json::Error> {
+    let decode = touched.chunks(VINS_PER_JOB).map(|ids| {
+        let listings = ids.to_vec();
+        Ok(Enqueue::of(&DecodeVins { listings })?.run(run_id))
+    });
+    let hash = touched.chunks(PHOTOS_PER_JOB).map(|ids| {
+        let listings = ids.to_vec();
+        Ok(Enqueue::of(&HashPhotos { listings, tries: 0 })?.run(run_id))
+    });
+    decode.chain(hash).collect()
 }

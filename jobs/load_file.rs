@@ -2,13 +2,14 @@
 //!
 //! Starts: `pull_source`, `forecourt load`, or an operator who releases a held file.
 //! Reads: object `raw/{digest}`, the source's mapping. Writes: `listings` with price history and
-//! changes, `source_rejects`, the file's counts. Then: `decode_vins` for what is new or moved.
+//! changes, `source_rejects`, the file's counts. Then: `decode_vins`
+//! and `hash_photos` for what is new or changed.
 //! Twice: slices count once (`source_files.next_row`), and the same row changes nothing.
 
-use crate::{App, DecodeVins};
-use domain::{Dealer, Field, Kind, ListingDraft};
+use crate::{App, of_new_listings};
+use domain::{Dealer, Field, ListingDraft};
 use ingest::{FileProblem, Mapping, MappingError, ParsedRow, Reader};
-use queue::{Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, QueueName};
+use queue::{Engine, Job, JobContext, JobError, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -27,8 +28,6 @@ pub struct LoadFile {
 
 /// Rows of one transaction: short enough that the change log's horizon never waits long.
 const SLICE_ROWS: usize = 2_000;
-/// VINs one `decode_vins` takes on.
-const VINS_PER_JOB: usize = 500;
 /// Stock this small may change wholly without an operator.
 const GUARD_FROM_UNITS: usize = 5;
 
@@ -328,19 +327,8 @@ async fn write(
             ),
         });
     }
-    if drafts.iter().any(|(_, draft)| draft.kind == Kind::Vehicle) {
-        let orders = done
-            .touched
-            .chunks(VINS_PER_JOB)
-            .map(|ids| {
-                Ok(Enqueue::of(&DecodeVins {
-                    listings: ids.to_vec(),
-                })?
-                .run(cx.run_id))
-            })
-            .collect::<Result<Vec<_>, serde_json::Error>>()?;
-        app.engine.enqueue(&mut tx, &orders).await?;
-    }
+    let orders = of_new_listings(&done.touched, cx.run_id)?;
+    app.engine.enqueue(&mut tx, &orders).await?;
     tx.commit().await?;
     Ok(to)
 }

@@ -8,8 +8,8 @@
 
 use crate::{App, catalogue};
 use domain::Dealer;
-use embedded::{DropSettings, ObjectServer, ObjectServerSettings, SftpDrop};
-use partners::{ObjectSettings, Objects};
+use embedded::{DropSettings, ObjectServer, ObjectServerSettings, PhotoHost, SftpDrop};
+use partners::{FetchSettings, Fetcher, ObjectSettings, Objects};
 use queue::testing::{Step, Stepper};
 use queue::{Catalogue, PostgresEngine};
 use std::path::PathBuf;
@@ -24,6 +24,8 @@ pub struct TestApp {
     pub catalogue: Arc<Catalogue<App>>,
     pub stepper: Stepper<PostgresEngine, App>,
     pub sftp: SftpDrop,
+    /// Reached as `photos.test`.
+    pub photo_host: PhotoHost,
     /// `None` once the test has taken object storage away.
     pub objects: Option<ObjectServer>,
     pub root: PathBuf,
@@ -72,6 +74,7 @@ impl TestApp {
         })
         .await
         .expect("an sftp drop");
+        let photo_host = PhotoHost::start(0).await.expect("a photo host");
         let settings = ObjectSettings {
             endpoint: Some(objects.endpoint.clone()),
             region: "us-east-1".to_owned(),
@@ -86,6 +89,7 @@ impl TestApp {
             Objects::new(&settings),
             Sealer::new(&[9; 32]),
             "https://stock.example.com".to_owned(),
+            fetcher(&photo_host),
             cache,
         ));
         let catalogue = Arc::new(catalogue());
@@ -95,6 +99,7 @@ impl TestApp {
             catalogue,
             stepper,
             sftp,
+            photo_host,
             objects: Some(objects),
             root,
             forgiving: false,
@@ -178,6 +183,16 @@ impl TestApp {
     pub fn forgive_left_behind(&mut self) {
         self.forgiving = true;
     }
+}
+
+fn fetcher(host: &PhotoHost) -> Fetcher {
+    // Another test of this process may have been first.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Fetcher::new(FetchSettings {
+        ours: [("photos.test".to_owned(), host.address)].into(),
+        ..FetchSettings::default()
+    })
+    .expect("a fetcher")
 }
 
 impl Drop for TestApp {

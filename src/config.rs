@@ -4,6 +4,7 @@
 use anyhow::bail;
 use partners::ObjectSettings;
 use secrecy::SecretString;
+use std::collections::HashMap;
 use std::env;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -64,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) master_key: MasterKey,
     pub(crate) listen: SocketAddr,
     pub(crate) site: String,
+    /// Photo hosts on addresses of ours: the sandbox's, and nobody else's.
+    pub(crate) ours: HashMap<String, SocketAddr>,
     pub(crate) data_dir: PathBuf,
 }
 
@@ -145,6 +148,7 @@ impl Config {
             master_key: MasterKey(master_key?),
             listen: listen.ok()?,
             site: value("FORECOURT_SITE").unwrap_or_else(|| "https://stock.example.com".to_owned()),
+            ours: HashMap::new(),
             data_dir: data_dir(),
         })
     }

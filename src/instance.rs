@@ -4,13 +4,15 @@
 use crate::config::{self, Config, MasterKey};
 use anyhow::{Context, Result, bail};
 use embedded::{
-    DropSettings, ObjectServer, ObjectServerSettings, PostgresSettings, PrivatePostgres, SftpDrop,
-    free_port, secret_file,
+    DropSettings, ObjectServer, ObjectServerSettings, PhotoHost, PostgresSettings, PrivatePostgres,
+    SftpDrop, free_port, secret_file,
 };
 use partners::ObjectSettings;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +21,7 @@ pub(crate) struct Instance {
     pub(crate) config: Config,
     pub(crate) sftp: SftpDrop,
     pub(crate) sftp_password: SecretString,
+    _photos: PhotoHost,
     note: PathBuf,
     _objects: ObjectServer,
     _postgres: PrivatePostgres,
@@ -26,6 +29,9 @@ pub(crate) struct Instance {
 
 /// The SFTP user the demo's dealers log in as.
 pub(crate) const SFTP_USER: &str = "dealer";
+
+/// The host in the sample files' photo URLs: fixed, so that feeds do not change with its port.
+pub(crate) const PHOTO_HOST: &str = "photos.example.com";
 
 /// Ports are chosen once, so that a second start has the same addresses.
 #[derive(Serialize, Deserialize)]
@@ -46,6 +52,8 @@ struct Note {
     master_key: String,
     listen: std::net::SocketAddr,
     site: String,
+    #[serde(default)]
+    ours: HashMap<String, SocketAddr>,
 }
 
 const BUCKET: &str = "forecourt";
@@ -91,7 +99,9 @@ impl Instance {
             password: sftp_password.clone(),
         })
         .await?;
+        let photos = PhotoHost::start(0).await?;
         let config = Config {
+            ours: [(PHOTO_HOST.to_owned(), photos.address)].into(),
             database_url: postgres.url("forecourt").into(),
             objects: ObjectSettings {
                 endpoint: Some(objects.endpoint.clone()),
@@ -112,6 +122,7 @@ impl Instance {
             config,
             sftp,
             sftp_password: sftp_password.into(),
+            _photos: photos,
             note,
             _objects: objects,
             _postgres: postgres,
@@ -157,6 +168,7 @@ impl Instance {
             master_key: MasterKey(master_key),
             listen: note.listen,
             site: note.site,
+            ours: note.ours,
             data_dir: data_dir.to_owned(),
         }))
     }
@@ -195,6 +207,7 @@ fn write_note(path: &Path, config: &Config) -> Result<()> {
         master_key: hex(&config.master_key.0),
         listen: config.listen,
         site: config.site.clone(),
+        ours: config.ours.clone(),
     };
     let part = path.with_extension("part");
     let _ = fs::remove_file(&part);

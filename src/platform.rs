@@ -5,7 +5,7 @@ use crate::config::{self, Config};
 use anyhow::{Context, Result};
 use api::{Api, IndexTailer};
 use jobs::App;
-use partners::Objects;
+use partners::{FetchSettings, Fetcher, Objects};
 use queue::{
     Catalogue, DrainReport, Health, PostgresEngine, WorkerSettings, Workers, engine_options,
 };
@@ -63,6 +63,10 @@ impl Platform {
         let api = pool(url, &API, false).await?;
         let engine = PostgresEngine::new(pool(url, &ENGINE, true).await?);
         let leases = PostgresEngine::new(pool(url, &LEASES, true).await?);
+        let fetcher = Fetcher::new(FetchSettings {
+            ours: config.ours.clone(),
+            ..FetchSettings::default()
+        })?;
         let app = |pool: PgPool| {
             Arc::new(App::new(
                 pool,
@@ -70,6 +74,7 @@ impl Platform {
                 Objects::new(&config.objects),
                 Sealer::new(&config.master_key.0),
                 config.site.clone(),
+                fetcher.clone(),
                 config.data_dir.join("cache"),
             ))
         };

@@ -123,6 +123,7 @@ fn jobs_enqueue_jobs_and_never_call_them() {
         "pull_source",
         "load_file",
         "decode_vins",
+        "hash_photos",
         "build_feed",
         "prune_history",
     ];
@@ -146,8 +147,10 @@ fn jobs_enqueue_jobs_and_never_call_them() {
 #[test]
 fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
     let lib = fs::read_to_string("jobs/lib.rs").unwrap();
-    let tests = fs::read_to_string("jobs/tests/one_night.rs").unwrap();
-    let support = ["lib", "app", "testing"];
+    let tests: String = ["one_night", "real_files", "photos"]
+        .map(|name| fs::read_to_string(format!("jobs/tests/{name}.rs")).unwrap())
+        .concat();
+    let support = ["lib", "app", "shelf", "testing"];
     let mut jobs = 0;
     for entry in fs::read_dir("jobs").unwrap() {
         let path = entry.unwrap().path();
@@ -174,7 +177,7 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
             "{name} has another wire name"
         );
     }
-    assert_eq!(jobs, 5);
+    assert_eq!(jobs, 6);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use jobs::testing::TestApp;
-use jobs::{BuildFeed, DecodeVins, LoadFile, PruneHistory, PullSource};
+use jobs::{BuildFeed, DecodeVins, HashPhotos, LoadFile, PruneHistory, PullSource};
 use queue::testing::Step;
 use queue::{Job, Outcome};
 use std::collections::BTreeMap;
@@ -12,7 +12,9 @@ use stores::{Alerts, FileState, Files, ListingFilter, Listings, SourceFile, Vins
 const HEADER: &str = "Type,Stock,VIN,Year,Make,Model,ExteriorColor,Miles,Selling Price,ImageList\n";
 
 fn row(stock: &str, vin: &str, price: u32) -> String {
-    format!("Used,{stock},{vin},,,,Red,\"12,000\",\"${price} \",https://p.example/{stock}.jpg\n")
+    format!(
+        "Used,{stock},{vin},,,,Red,\"12,000\",\"${price} \",http://photos.test/bay/{stock}.jpg\n"
+    )
 }
 
 const VINS: [&str; 6] = [
@@ -460,7 +462,7 @@ async fn a_feed_that_falls_too_far_is_held_and_latest_stays() {
             if n == 0 {
                 row
             } else {
-                row.replace(&format!("https://p.example/A{n}.jpg"), "")
+                row.replace(&format!("http://photos.test/bay/A{n}.jpg"), "")
             }
         })
         .collect();
@@ -625,6 +627,14 @@ fn arguments_keep_their_form() {
             })
             .unwrap(),
         ),
+        (
+            HashPhotos::NAME,
+            serde_json::to_string(&HashPhotos {
+                listings: vec![1],
+                tries: 0,
+            })
+            .unwrap(),
+        ),
         (BuildFeed::NAME, serde_json::to_string(&feed()).unwrap()),
         (
             PruneHistory::NAME,
@@ -635,6 +645,7 @@ fn arguments_keep_their_form() {
         ("pull_source", r#"{"source":"b"}"#),
         ("load_file", r#"{"file":7}"#),
         ("decode_vins", r#"{"listings":[1,2]}"#),
+        ("hash_photos", r#"{"listings":[1],"tries":0}"#),
         ("build_feed", r#"{"feed":"google-vehicle-ads"}"#),
         ("prune_history", "{}"),
     ];

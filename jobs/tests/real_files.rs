@@ -51,6 +51,8 @@ async fn stock(test: &TestApp) -> Vec<Listing> {
 #[tokio::test]
 async fn one_file_stocks_many_rooftops_and_twice_changes_nothing() {
     let mut test = TestApp::start().await;
+    // Nobody answers for the photos of its template.
+    test.forgive_left_behind();
     let counts = load(&mut test, true).await;
     let expected = FileCounts {
         rows: 4,
@@ -83,6 +85,8 @@ async fn one_file_stocks_many_rooftops_and_twice_changes_nothing() {
 #[tokio::test]
 async fn the_trim_is_parted_from_the_model_and_the_original_kept() {
     let mut test = TestApp::start().await;
+    // Nobody answers for the photos of its template.
+    test.forgive_left_behind();
     load(&mut test, true).await;
     let stock = stock(&test).await;
     let details = &stock[0].details;
@@ -102,6 +106,8 @@ async fn the_trim_is_parted_from_the_model_and_the_original_kept() {
 #[tokio::test]
 async fn a_rooftop_nobody_knows_costs_its_rows_unless_it_may_be_made() {
     let mut test = TestApp::start().await;
+    // Nobody answers for the photos of its template.
+    test.forgive_left_behind();
     // Nothing but the shape is known before the load, so the file is not held; each row says why.
     let counts = load(&mut test, false).await;
     assert_eq!(

@@ -10,6 +10,7 @@ mod load;
 mod mappings;
 mod migrate;
 mod openapi;
+mod photo;
 mod sample;
 mod sources;
 mod up;
@@ -66,6 +67,8 @@ enum Command {
     Mappings(mappings::Mappings),
     /// Decode VINs and show what they say
     Vin(vin::DecodeVin),
+    /// Fingerprint photos, find those that look alike
+    Photo(photo::Photo),
     /// Look at jobs
     Jobs(jobs::Jobs),
     /// API keys: create, list, revoke
@@ -132,6 +135,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Load(load) => load.run(&global.data_dir()).await,
         Command::Mappings(mappings) => mappings.run(),
         Command::Vin(vin) => vin.run(&global.data_dir()),
+        Command::Photo(photo) => photo.run(&global.data_dir()).await,
         Command::Jobs(jobs) => jobs.run(&global.data_dir()).await,
         Command::Keys(keys) => keys.run(&global.data_dir()).await,
         Command::Check(check) => check.run(&global.data_dir()).await,

@@ -22,7 +22,7 @@ pub(super) struct Openapi {
 impl Openapi {
     pub(super) fn run(self) -> Result<ExitCode> {
         let mut differ = false;
-        for (name, text) in api::documents(&unconnected()) {
+        for (name, text) in api::documents(&unconnected()?) {
             let path = self.out.join(name);
             if self.check {
                 let same = fs::read_to_string(&path).is_ok_and(|written| written == text);
@@ -46,7 +46,7 @@ impl Openapi {
 }
 
 /// The documents need types, not servers.
-fn unconnected() -> Api {
+fn unconnected() -> Result<Api> {
     let pool = stores::unconnected();
     let objects = Objects::new(&ObjectSettings {
         endpoint: None,
@@ -57,17 +57,19 @@ fn unconnected() -> Api {
     });
     let engine = queue::PostgresEngine::new(pool.clone());
     let sealer = stores::Sealer::new(&[0; 32]);
-    Api {
+    let fetcher = partners::Fetcher::new(partners::FetchSettings::default())?;
+    Ok(Api {
         app: Arc::new(App::new(
             pool,
             engine,
             objects,
             sealer,
             String::new(),
+            fetcher,
             PathBuf::new(),
         )),
         catalogue: Arc::new(jobs::catalogue()),
         search: Arc::new(IndexTailer::default()),
         workers: None,
-    }
+    })
 }

@@ -1,5 +1,5 @@
-//! The no-set-up default: a private PostgreSQL, an S3 server and an SFTP drop, all on this
-//! machine, all speaking the real protocols.
+//! The no-set-up default: a private PostgreSQL, an S3 server, an SFTP drop and a photo host, all on
+//! this machine, all speaking the real protocols.
 //!
 //! For the demo, for development and for tests. Nothing here knows what Forecourt stores in
 //! them; production replaces all three by naming real ones in the environment.
@@ -8,12 +8,14 @@ mod drop;
 mod files;
 mod postgres;
 mod s3;
+mod sandbox;
 pub mod testing;
 
 pub use drop::{DropSettings, SftpDrop};
 pub use files::{free_port, private_dir, running_as_root, secret_file};
 pub use postgres::{PostgresSettings, PrivatePostgres};
 pub use s3::{ObjectServer, ObjectServerSettings};
+pub use sandbox::PhotoHost;
 
 use std::path::PathBuf;
 

@@ -1,12 +1,14 @@
-//! Everything outside that we call: dealers' SFTP drops and object storage.
+//! Everything outside that we call: dealers' SFTP drops, photo hosts and object storage.
 //!
 //! Third-party connections are opened here and nowhere else. Every error has a kind that the
 //! caller decides on; none carries a credential.
 
 mod error;
+pub mod fetch;
 pub mod objects;
 pub mod sftp;
 
 pub use error::{ErrorKind, PartnerError};
+pub use fetch::{FetchSettings, Fetched, Fetcher};
 pub use objects::{ObjectSettings, Objects};
 pub use sftp::{RemoteFile, SftpSettings};

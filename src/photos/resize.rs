@@ -66,13 +66,9 @@ fn taps(from: usize, to: usize) -> Vec<Tap> {
         .collect()
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to a byte"
-)]
 fn byte(sum: i64) -> u8 {
-    ((sum + (1 << (BITS - 1))) >> BITS).clamp(0, 255) as u8
+    let rounded = (sum + (1 << (BITS - 1))) >> BITS;
+    u8::try_from(rounded.max(0)).unwrap_or(u8::MAX)
 }
 
 /// Across first, then down; a side that has its size already is left alone, as Pillow does.

@@ -105,9 +105,7 @@ fn vehicles(seed: u64, count: usize) -> String {
         } else {
             4_000 + dice.roll(140_000)
         };
-        let photos: Vec<String> = (0..dice.roll(5))
-            .map(|p| format!("https://photos.example.com/bay/{n}/{p}.jpg"))
-            .collect();
+        let photos: Vec<String> = (0..dice.roll(4)).map(|p| photo("bay", n, p)).collect();
         let mut row = Row {
             stock: format!("B{n:05}"),
             vin: vin.to_string(),
@@ -147,6 +145,23 @@ fn vehicles(seed: u64, count: usize) -> String {
         }
     }
     text
+}
+
+/// The p-th photo of the n-th unit, now and then as dealers have them: a stock photo, the placeholder,
+/// a copy of the neighbour's, one that is gone, or no photo at all.
+fn photo(folder: &str, n: usize, p: u64) -> String {
+    let host = "http://photos.example.com";
+    match (n * 7 + usize::try_from(p).unwrap_or(0) * 3) % 40 {
+        1 => format!("{host}/coming-soon.jpg"),
+        2 => format!("{host}/stock/{}.jpg", n % 5),
+        3 if n > 0 => format!("{host}/small/{folder}/{}/0.jpg", n - 1),
+        4 => format!("{host}/missing/{n}.jpg"),
+        5 => format!("{host}/page/{n}.jpg"),
+        6 => format!("{host}/cut/{n}.jpg"),
+        7 => format!("{host}/moved/{folder}/{n}/{p}.jpg"),
+        8 => format!("{host}/inside/{n}.jpg"),
+        _ => format!("{host}/{folder}/{n}/{p}.jpg"),
+    }
 }
 
 struct Row {
@@ -233,9 +248,10 @@ fn machines(seed: u64, count: usize) -> String {
         };
         let _ = writeln!(
             text,
-            "{stock}|{make:.3}{:07}|{year}|{make}|{model}|{category}|Used|{hours}|${}|{parent}|One owner, field ready|https://photos.example.com/iron/{n}.jpg",
+            "{stock}|{make:.3}{:07}|{year}|{make}|{model}|{category}|Used|{hours}|${}|{parent}|One owner, field ready|{}",
             1_000_000 + n * 37,
             9_000 + dice.roll(200_000),
+            photo("iron", n, 0),
         );
     }
     text

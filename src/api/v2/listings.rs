@@ -156,11 +156,9 @@ impl Listings {
         for slice in drafts.chunks(SLICE) {
             let mut tx = self.api.app.pool.begin().await?;
             let done = stores::Listings::upsert(&mut tx, dealer.id, None, slice).await?;
-            let decode = queue::Enqueue::of(&jobs::DecodeVins {
-                listings: done.touched,
-            })
-            .map_err(|error| Problem::invalid(error.to_string()))?;
-            queue::Engine::enqueue(&self.api.app.engine, &mut tx, &[decode]).await?;
+            let orders = jobs::of_new_listings(&done.touched, None)
+                .map_err(|error| Problem::invalid(error.to_string()))?;
+            queue::Engine::enqueue(&self.api.app.engine, &mut tx, &orders).await?;
             tx.commit().await?;
             report.created += done.created;
             report.updated += done.updated;

@@ -5,6 +5,7 @@ mod feeds;
 pub(crate) mod health;
 mod jobs;
 mod listings;
+mod photos;
 mod search;
 mod sources;
 
@@ -13,6 +14,7 @@ use poem_openapi::OpenApiService;
 
 type Apis = (
     listings::Listings,
+    photos::Photos,
     search::Search,
     jobs::Jobs,
     feeds::Feeds,
@@ -22,6 +24,7 @@ type Apis = (
 pub(crate) fn service(api: &Api) -> OpenApiService<Apis, ()> {
     let apis = (
         listings::Listings { api: api.clone() },
+        photos::Photos { api: api.clone() },
         search::Search { api: api.clone() },
         jobs::Jobs { api: api.clone() },
         feeds::Feeds { api: api.clone() },

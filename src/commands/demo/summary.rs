@@ -8,14 +8,14 @@ use queue::Runs;
 use search::{Facet, Query};
 use serde::Serialize;
 use std::time::Instant;
-use stores::{Feeds, Files, Listings, Vins};
+use stores::{Feeds, Files, Listings, PhotoCounts, Photos, Vins};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
     night: Night,
     listings: Stock,
     vins: VinCounts,
-    photos: Photos,
+    photos: PhotoCounts,
     feeds: Vec<FeedSummary>,
     search: SearchSummary,
     pub(super) jobs: JobCounts,
@@ -41,14 +41,6 @@ struct Stock {
 struct VinCounts {
     decoded: i64,
     contradictions: i64,
-}
-
-/// Photos come later.
-#[derive(Debug, Default, Serialize)]
-struct Photos {
-    hashed: i64,
-    duplicates: i64,
-    placeholders: i64,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,6 +77,7 @@ pub(super) async fn summarise(
     let (files, held, counts) = Files::totals(&mut conn, since).await?;
     let (vehicles, equipment, parents) = Listings::counts(&mut conn).await?;
     let (decoded, contradictions) = Vins::counts(&mut conn).await?;
+    let photos = Photos::counts(&mut conn).await?;
     let mut feeds = Vec::new();
     for feed in Feeds::list(&mut conn).await? {
         let run = Feeds::runs(&mut conn, &feed.key, 1)
@@ -116,7 +109,7 @@ pub(super) async fn summarise(
             decoded,
             contradictions,
         },
-        photos: Photos::default(),
+        photos,
         feeds,
         search: searched(search),
         jobs: JobCounts {
@@ -178,6 +171,13 @@ impl Summary {
                 self.vins.decoded, self.vins.contradictions
             ),
         ];
+        lines.push(format!(
+            "photos     {} hashed, {} duplicates, {} placeholders, {} problems",
+            self.photos.hashed,
+            self.photos.duplicates,
+            self.photos.placeholders,
+            self.photos.problems
+        ));
         for feed in &self.feeds {
             lines.push(format!(
                 "feed       {}: {} rows, {} left out, {} bytes, digest {:.12}",

@@ -64,12 +64,12 @@ fn photos_of_every_format_hash_as_imagehash_does() {
 fn real_photos_hash_as_imagehash_does() {
     let folder = here("../../../shared/data/photos");
     if !folder.is_dir() {
-        println!("skipped: the photos for local testing are not here");
+        eprintln!("skipped: the photos for local testing are not here");
         return;
     }
     let found = distances(&folder, &table(include_str!("shared.tsv")));
     for (file, phash, dhash) in &found {
-        println!("{file}: {phash} {dhash}");
+        eprintln!("{file}: {phash} {dhash}");
         assert!(*phash <= 2, "{file}: phash is {phash} bits off");
         assert!(*dhash <= 2, "{file}: dhash is {dhash} bits off");
     }

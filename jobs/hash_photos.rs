@@ -1,0 +1,273 @@
+//! Fetch the photos of some listings, fingerprint each picture once, and find those that look alike.
+//!
+//! Starts: `load_file`, for units that are new or whose row changed; itself, for hosts that failed.
+//! Reads: `listings`, photo hosts. Writes: `photos`, `photo_urls`, `listing_photos`, `photo_pairs`.
+//! Then: `hash_photos` again, later, for what a host failed to give.
+//! Twice: a URL that led to a photo is not fetched again; the same bytes are the same photo.
+
+use crate::App;
+use domain::Listing;
+use futures::StreamExt;
+use partners::ErrorKind;
+use photos::{Limits, Near, fingerprint};
+use queue::{Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, Priority, QueueName};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use stores::{Listings, NewPhoto, PhotoPair, Photos, UrlOutcome};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HashPhotos {
+    pub listings: Vec<i64>,
+    /// Earlier jobs that met a failing host for these listings.
+    #[serde(default)]
+    pub tries: u32,
+}
+
+/// Photos fetched at once by one job.
+const AT_ONCE: usize = 8;
+/// Outcomes kept in one transaction; a crash loses no more.
+const SLICE: usize = 50;
+/// A host that failed this often in one job is left alone for the rest of it.
+const HOST_FAILURES: u32 = 3;
+const TRIES: u32 = 5;
+/// Waits 10, 40, 160 … minutes for a failing host.
+const FIRST_WAIT: Duration = Duration::from_secs(10 * 60);
+/// A picture alike more than this many others is a stock photo; the nearest are enough.
+const MOST_PAIRS: usize = 50;
+
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    listings: usize,
+    urls: usize,
+    /// Led to a photo before; not fetched again.
+    known: usize,
+    fetched: usize,
+    gone: usize,
+    refused: usize,
+    failed: usize,
+    alike: usize,
+}
+
+impl Job for HashPhotos {
+    type App = App;
+    const NAME: &'static str = "hash_photos";
+    const POLICY: Policy = Policy {
+        queue: QueueName::Photos,
+        priority: Priority::Low,
+        timeout: Duration::from_secs(30 * 60),
+        ..Policy::DEFAULT
+    };
+
+    async fn run(self, app: &App, _: &JobContext) -> Result<Outcome, JobError> {
+        let listings = shown(app, &self.listings).await?;
+        let mut urls: Vec<String> = listings
+            .iter()
+            .flat_map(|listing| listing.details.image_urls.iter().cloned())
+            .collect();
+        urls.sort_unstable();
+        urls.dedup();
+        let mut report = Report {
+            listings: listings.len(),
+            urls: urls.len(),
+            ..Report::default()
+        };
+        let settled: BTreeSet<String> = Photos::settled(&mut *app.pool.acquire().await?, &urls)
+            .await?
+            .into_iter()
+            .collect();
+        urls.retain(|url| !settled.contains(url));
+        report.known = report.urls - urls.len();
+
+        let failed = fetch_all(app, &urls, &mut report).await?;
+        report.alike = compare(app).await?;
+        if !failed.is_empty() && self.tries < TRIES {
+            try_later(app, &listings, &failed, self.tries).await?;
+        }
+        Ok(Outcome::Done(serde_json::to_value(report)?))
+    }
+}
+
+/// The listings that show photos, with where each photo stands written down.
+async fn shown(app: &App, ids: &[i64]) -> Result<Vec<Listing>, JobError> {
+    let mut tx = app.pool.begin().await?;
+    Listings::lock(&mut tx, ids).await?;
+    let mut listings = Listings::by_ids(&mut tx, ids).await?;
+    listings.retain(Listings::on_the_lot);
+    let places: Vec<(i64, &[String])> = listings
+        .iter()
+        .map(|listing| (listing.id, listing.details.image_urls.as_slice()))
+        .collect();
+    Photos::place(&mut tx, &places).await?;
+    tx.commit().await?;
+    Ok(listings)
+}
+
+/// Fetches and hashes, keeping what is done as it goes; the URLs whose host failed.
+async fn fetch_all(
+    app: &App,
+    urls: &[String],
+    report: &mut Report,
+) -> Result<BTreeSet<String>, JobError> {
+    let hosts = Mutex::new(HashMap::<String, u32>::new());
+    let hosts = &hosts;
+    let each = urls.iter().cloned().map(|url| async move {
+        let host = host_of(&url);
+        let failures = |hosts: &Mutex<HashMap<String, u32>>| {
+            let hosts = hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            hosts.get(&host).copied().unwrap_or_default()
+        };
+        if failures(hosts) >= HOST_FAILURES {
+            let problem = format!("{host} failed {HOST_FAILURES} times before, left alone for now");
+            return (url, UrlOutcome::Failed(problem));
+        }
+        let outcome = one(app, &url).await;
+        let mut hosts = hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            UrlOutcome::Failed(_) => *hosts.entry(host).or_default() += 1,
+            _ => drop(hosts.remove(&host)),
+        }
+        (url, outcome)
+    });
+    let slices = futures::stream::iter(each)
+        .buffer_unordered(AT_ONCE)
+        .ready_chunks(SLICE);
+    let mut slices = std::pin::pin!(slices);
+    let mut failed = BTreeSet::new();
+    while let Some(slice) = slices.next().await {
+        for (url, outcome) in &slice {
+            match outcome {
+                UrlOutcome::Fetched(_) => report.fetched += 1,
+                UrlOutcome::Gone(_) => report.gone += 1,
+                UrlOutcome::Refused { .. } => report.refused += 1,
+                UrlOutcome::Failed(_) => {
+                    report.failed += 1;
+                    failed.insert(url.clone());
+                }
+            }
+        }
+        let mut tx = app.pool.begin().await?;
+        Photos::keep(&mut tx, &slice).await?;
+        tx.commit().await?;
+    }
+    Ok(failed)
+}
+
+fn host_of(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    host.to_ascii_lowercase()
+}
+
+/// One photo: fetched, then hashed on a blocking thread, no more at once than there are cores.
+async fn one(app: &App, url: &str) -> UrlOutcome {
+    let bytes = match app.fetcher.get(url).await {
+        Ok(fetched) => fetched.bytes,
+        Err(error) if error.kind == ErrorKind::NotFound => {
+            return UrlOutcome::Gone(error.message);
+        }
+        Err(error) if error.passing() => return UrlOutcome::Failed(error.message),
+        Err(error) => {
+            return UrlOutcome::Refused {
+                rule: "photo_url_refused".to_owned(),
+                problem: error.message,
+            };
+        }
+    };
+    let Ok(_turn) = app.hashing.acquire().await else {
+        return UrlOutcome::Failed("the process is stopping".to_owned());
+    };
+    match tokio::task::spawn_blocking(move || hashed(&bytes)).await {
+        Ok(outcome) => outcome,
+        Err(ended) => UrlOutcome::Refused {
+            rule: "photo_damaged".to_owned(),
+            problem: format!("the decoder gave up: {ended}"),
+        },
+    }
+}
+
+fn hashed(bytes: &[u8]) -> UrlOutcome {
+    match fingerprint(bytes, Limits::DEFAULT) {
+        Ok(print) => UrlOutcome::Fetched(NewPhoto {
+            digest: blake3::hash(bytes).to_hex().to_string(),
+            bytes: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
+            format: print.format.name(),
+            width: i32::try_from(print.width).unwrap_or(i32::MAX),
+            height: i32::try_from(print.height).unwrap_or(i32::MAX),
+            phash: print.phash.0,
+            dhash: print.dhash.0,
+            upright: print.upright.0,
+            mirrored: print.mirrored.0,
+        }),
+        Err(error) => UrlOutcome::Refused {
+            rule: error.rule().to_owned(),
+            problem: error.to_string(),
+        },
+    }
+}
+
+/// Every photo that nobody compared yet, with all others. Two jobs may do the same ones: the pairs
+/// are the same.
+async fn compare(app: &App) -> Result<usize, JobError> {
+    let mut alike = 0;
+    loop {
+        let fresh = Photos::uncompared(&mut *app.pool.acquire().await?, 500).await?;
+        if fresh.is_empty() {
+            return Ok(alike);
+        }
+        app.shelf.refresh(&app.pool).await?;
+        let mut pairs = Vec::new();
+        for photo in &fresh {
+            let mut near = app.shelf.near(photo.phash, photo.dhash);
+            near.retain(|near| near.id != photo.id && near.confirmed());
+            near.sort_by_key(|near| (near.phash + near.dhash, near.id));
+            near.truncate(MOST_PAIRS);
+            pairs.extend(near.into_iter().map(|near| pair(photo.id, near)));
+        }
+        pairs.sort_by_key(|pair| (pair.photo_id, pair.other_id));
+        pairs.dedup_by_key(|pair| (pair.photo_id, pair.other_id));
+        alike += pairs.len();
+        let ids: Vec<i64> = fresh.iter().map(|photo| photo.id).collect();
+        let mut tx = app.pool.begin().await?;
+        Photos::compared(&mut tx, &ids, &pairs).await?;
+        tx.commit().await?;
+    }
+}
+
+fn pair(id: i64, near: Near) -> PhotoPair {
+    PhotoPair {
+        photo_id: id.max(near.id),
+        other_id: id.min(near.id),
+        phash: i32::try_from(near.phash).unwrap_or(64),
+        dhash: i32::try_from(near.dhash).unwrap_or(64),
+        confirmed: near.confirmed(),
+    }
+}
+
+/// In a job of its own and of no run: a night must not wait hours for a host.
+async fn try_later(
+    app: &App,
+    listings: &[Listing],
+    failed: &BTreeSet<String>,
+    tries: u32,
+) -> Result<(), JobError> {
+    let again = HashPhotos {
+        listings: listings
+            .iter()
+            .filter(|listing| {
+                listing
+                    .details
+                    .image_urls
+                    .iter()
+                    .any(|url| failed.contains(url))
+            })
+            .map(|listing| listing.id)
+            .collect(),
+        tries: tries + 1,
+    };
+    let order = Enqueue::of(&again)?.after(FIRST_WAIT * 4u32.pow(tries));
+    let mut conn = app.pool.acquire().await?;
+    app.engine.enqueue(&mut conn, &[order]).await?;
+    Ok(())
+}

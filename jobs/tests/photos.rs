@@ -1,0 +1,159 @@
+//! Photos of a dealer's file, from hosts that misbehave.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use jobs::testing::TestApp;
+use jobs::{HashPhotos, LoadFile};
+use queue::Outcome;
+use stores::{Dealers, ListingFilter, ListingPhoto, Listings, PhotoCounts, Photos};
+
+/// One unit a line of photo URLs.
+async fn stocked(test: &mut TestApp, units: &[&str]) -> Vec<i64> {
+    let mut text = String::from("stock,vin,images\n");
+    for (n, urls) in units.iter().enumerate() {
+        text.push_str(&format!("A{n},1HGCM82633A004352,{urls}\n"));
+    }
+    let dealer = domain::Dealer {
+        key: "bayview".to_owned(),
+        ..domain::Dealer::default()
+    };
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let dealer = Dealers::put(&mut conn, &dealer).await.unwrap();
+    let file = test
+        .handed_in("vehicles", Some(dealer), false, text.as_bytes())
+        .await;
+    let step = test.stepper.perform(&LoadFile { file }).await.unwrap();
+    assert_eq!(step.outcome.word(), "done", "{:?}", step.outcome);
+    let all = ListingFilter::default();
+    let listings = Listings::list(&mut conn, &all, 0, 100).await.unwrap();
+    listings.iter().map(|l| l.id).collect()
+}
+
+async fn photos(test: &TestApp, listing: i64) -> Vec<ListingPhoto> {
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    Photos::of_listing(&mut conn, listing).await.unwrap()
+}
+
+async fn counts(test: &TestApp) -> PhotoCounts {
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    Photos::counts(&mut conn).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_picture_is_hashed_once_however_many_show_it() {
+    let mut test = TestApp::start().await;
+    let digest = blake3::hash(&embedded::PhotoHost::placeholder())
+        .to_hex()
+        .to_string();
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    Photos::add_placeholder(&mut conn, &digest, "test")
+        .await
+        .unwrap();
+    drop(conn);
+    let units = stocked(
+        &mut test,
+        &[
+            "http://photos.test/bay/0/0.jpg|http://photos.test/coming-soon.jpg",
+            "http://photos.test/bay/0/0.jpg",
+            "http://photos.test/moved/bay/0/0.jpg",
+            "http://photos.test/small/bay/0/0.jpg",
+            "http://photos.test/bay/4/0.jpg",
+        ],
+    )
+    .await;
+    test.run_all().await;
+    let first = photos(&test, units[0]).await;
+    assert_eq!(
+        (first[0].state.as_str(), first[0].shown_by, first[0].alike),
+        ("fetched", 2, 1)
+    );
+    assert!(first[1].placeholder && !first[0].placeholder);
+    // By bytes through another URL, and by look in another coding; the fifth stands alone.
+    assert_eq!(photos(&test, units[2]).await[0].digest, first[0].digest);
+    let copy = &photos(&test, units[3]).await[0];
+    assert_ne!(copy.digest, first[0].digest);
+    assert_eq!((copy.shown_by, copy.alike), (0, 1));
+    assert_eq!(photos(&test, units[4]).await[0].alike, 0);
+    let expected = PhotoCounts {
+        hashed: 4,
+        duplicates: 2,
+        placeholders: 1,
+        problems: 0,
+    };
+    assert_eq!(counts(&test).await, expected);
+
+    // The same listings again: nothing is asked of the host.
+    let asked = test.photo_host.requests();
+    let again = HashPhotos {
+        listings: units,
+        tries: 0,
+    };
+    let step = test.stepper.perform(&again).await.unwrap();
+    let Outcome::Done(report) = step.outcome else {
+        panic!("{:?}", step.outcome)
+    };
+    assert_eq!(
+        (report["known"].as_u64(), report["fetched"].as_u64()),
+        (Some(5), Some(0))
+    );
+    assert_eq!(test.photo_host.requests(), asked);
+    assert_eq!(counts(&test).await, expected);
+}
+
+#[tokio::test]
+async fn what_is_no_photo_is_named_and_the_others_go_on() {
+    let mut test = TestApp::start().await;
+    let names = [
+        "missing/1",
+        "page/1",
+        "cut/1",
+        "bomb/1",
+        "inside/1",
+        "bay/1/0",
+    ];
+    let urls: Vec<String> = names
+        .iter()
+        .map(|n| format!("http://photos.test/{n}.jpg"))
+        .collect();
+    let units = stocked(&mut test, &[&urls.join("|"), "file:///etc/passwd"]).await;
+    test.run_all().await;
+    let found: Vec<(String, String)> = photos(&test, units[0])
+        .await
+        .into_iter()
+        .map(|photo| (photo.state, photo.problem.unwrap_or_default()))
+        .collect();
+    let expected = [
+        ("gone", "404"),
+        ("refused", "a web page"),
+        ("refused", "cut off"),
+        ("refused", "60000 x 60000"),
+        ("refused", "169.254.169.254"),
+        ("fetched", ""),
+    ];
+    assert_eq!(found.len(), expected.len());
+    for ((state, problem), (wanted, words)) in found.iter().zip(expected) {
+        assert_eq!(state, wanted, "{problem}");
+        assert!(problem.contains(words), "{problem}");
+    }
+    assert_eq!(photos(&test, units[1]).await[0].state, "refused");
+}
+
+#[tokio::test]
+async fn a_failing_host_is_left_alone_and_tried_again_later() {
+    let mut test = TestApp::start().await;
+    test.forgive_left_behind();
+    let urls: Vec<String> = (0..40)
+        .map(|n| format!("http://photos.test/busy/{n}.jpg"))
+        .collect();
+    let units = stocked(&mut test, &[&urls.join("|")]).await;
+    test.run_all().await;
+    let found = photos(&test, units[0]).await;
+    assert!(found.iter().all(|photo| photo.state == "failed"));
+    assert!(
+        test.photo_host.requests() < 20,
+        "{}",
+        test.photo_host.requests()
+    );
+    let left = test.stepper.left_behind().await.unwrap();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(left[0].contains("hash_photos"), "{left:?}");
+}

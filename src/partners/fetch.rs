@@ -1,0 +1,295 @@
+//! Fetching what a dealer's file names: any URL, so none is trusted.
+//!
+//! Only `http` and `https`; only public addresses, judged after the name is resolved, on every
+//! redirect; bounded in size, time and redirects. Addresses of ours are reached only by a host that
+//! the settings name. No proxy, no cookies, no credentials in URLs.
+
+use crate::{ErrorKind, PartnerError};
+use futures::StreamExt;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use reqwest::{Client, StatusCode, Url, redirect};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+pub struct FetchSettings {
+    /// Hosts that stand on addresses of ours, and where: the demo's and the tests' sandbox.
+    pub ours: HashMap<String, SocketAddr>,
+    /// Of one body, in bytes.
+    pub largest: usize,
+    /// For the whole answer.
+    pub timeout: Duration,
+    pub redirects: usize,
+}
+
+impl Default for FetchSettings {
+    fn default() -> Self {
+        Self {
+            ours: HashMap::new(),
+            largest: 64 * 1024 * 1024,
+            timeout: Duration::from_secs(30),
+            redirects: 5,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    pub bytes: Vec<u8>,
+    /// What the host claims it is.
+    pub content_type: Option<String>,
+}
+
+#[derive(Clone)]
+pub struct Fetcher {
+    client: Client,
+    settings: Arc<FetchSettings>,
+}
+
+const LONGEST_URL: usize = 2_048;
+const CONNECT: Duration = Duration::from_secs(10);
+
+impl Fetcher {
+    pub fn new(settings: FetchSettings) -> Result<Self, PartnerError> {
+        let settings = Arc::new(settings);
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(CONNECT)
+            .timeout(settings.timeout)
+            .user_agent(concat!("forecourt/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(Arc::new(PublicOnly(settings.clone())))
+            .build()
+            .map_err(|error| {
+                PartnerError::new(ErrorKind::Refused, "set up", "fetching", told(&error))
+            })?;
+        Ok(Self { client, settings })
+    }
+
+    /// The body of a URL, wherever its redirects lead.
+    pub async fn get(&self, url: &str) -> Result<Fetched, PartnerError> {
+        let mut at = self.judged(url, url)?;
+        for _ in 0..=self.settings.redirects {
+            let response = self.client.get(at.clone()).send().await;
+            let response = response.map_err(|error| failed(url, &error))?;
+            let status = response.status();
+            if !status.is_redirection() {
+                return self.body(url, response).await;
+            }
+            let to = response.headers().get(LOCATION);
+            let to = to.and_then(|to| to.to_str().ok()).unwrap_or_default();
+            let next = at.join(to).map_err(|error| {
+                let message = format!("redirects to {to:?}: {error}");
+                PartnerError::new(ErrorKind::Refused, "fetch", url, message)
+            })?;
+            at = self.judged(url, next.as_str())?;
+        }
+        let message = format!("redirects more than {} times", self.settings.redirects);
+        Err(PartnerError::new(ErrorKind::Refused, "fetch", url, message))
+    }
+
+    /// Everything that can be judged before a name is resolved.
+    fn judged(&self, asked: &str, url: &str) -> Result<Url, PartnerError> {
+        let refused = |message: String| {
+            let target: String = asked.chars().take(200).collect();
+            PartnerError::new(ErrorKind::Refused, "fetch", target, message)
+        };
+        if url.len() > LONGEST_URL {
+            return Err(refused(format!(
+                "a url of {} bytes, it may have {LONGEST_URL}",
+                url.len()
+            )));
+        }
+        let parsed = Url::parse(url).map_err(|error| refused(format!("no url: {error}")))?;
+        if !matches!(parsed.scheme(), "http" | "https") {
+            let scheme = parsed.scheme();
+            return Err(refused(format!("{scheme} is not http or https")));
+        }
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(refused("a url with credentials".to_owned()));
+        }
+        let host = parsed
+            .host_str()
+            .ok_or_else(|| refused("a url without a host".to_owned()))?;
+        // A literal address is never resolved, so it is judged here.
+        let literal = host.trim_start_matches('[').trim_end_matches(']');
+        if let Ok(address) = literal.parse::<IpAddr>()
+            && !public(address)
+        {
+            return Err(refused(format!("leads to {address}, which is not public")));
+        }
+        Ok(parsed)
+    }
+
+    async fn body(&self, url: &str, response: reqwest::Response) -> Result<Fetched, PartnerError> {
+        let status = response.status();
+        if !status.is_success() {
+            return Err(answered(url, status, &response));
+        }
+        let too_large = |bytes: u64| {
+            let message = format!(
+                "{bytes} bytes or more, {} are allowed",
+                self.settings.largest
+            );
+            PartnerError::new(ErrorKind::Refused, "fetch", url, message)
+        };
+        let largest = u64::try_from(self.settings.largest).unwrap_or(u64::MAX);
+        if let Some(length) = response.content_length().filter(|length| *length > largest) {
+            return Err(too_large(length));
+        }
+        let content_type = response.headers().get(CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok().map(str::to_owned));
+        let mut bytes = Vec::new();
+        let mut stream = response.bytes_stream();
+        while let Some(chunk) = stream.next().await {
+            bytes.extend_from_slice(&chunk.map_err(|error| failed(url, &error))?);
+            if bytes.len() > self.settings.largest {
+                return Err(too_large(largest));
+            }
+        }
+        Ok(Fetched {
+            bytes,
+            content_type,
+        })
+    }
+}
+
+fn answered(url: &str, status: StatusCode, response: &reqwest::Response) -> PartnerError {
+    let kind = match status {
+        StatusCode::NOT_FOUND | StatusCode::GONE => ErrorKind::NotFound,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorKind::Denied,
+        StatusCode::TOO_MANY_REQUESTS => ErrorKind::Throttled,
+        status if status.is_server_error() => ErrorKind::Unavailable,
+        _ => ErrorKind::Refused,
+    };
+    let wait = response.headers().get(RETRY_AFTER);
+    let wait = wait.and_then(|wait| wait.to_str().ok());
+    let wait = wait.map_or(String::new(), |wait| format!(", retry after {wait}"));
+    PartnerError::new(kind, "fetch", url, format!("status {status}{wait}"))
+}
+
+fn failed(url: &str, error: &reqwest::Error) -> PartnerError {
+    let message = told(error);
+    let kind = if message.contains(NOT_PUBLIC) {
+        ErrorKind::Refused
+    } else if error.is_timeout() {
+        ErrorKind::TimedOut
+    } else {
+        ErrorKind::Unavailable
+    };
+    PartnerError::new(kind, "fetch", url, message)
+}
+
+/// The innermost words: the outer ones only repeat the URL.
+fn told(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+const NOT_PUBLIC: &str = "which is not public";
+
+/// Resolves names, and leaves out every address that is not public.
+struct PublicOnly(Arc<FetchSettings>);
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        let host = name.as_str().to_ascii_lowercase();
+        let ours = self.0.ours.get(&host).copied();
+        Box::pin(async move {
+            if let Some(address) = ours {
+                return Ok(Box::new(std::iter::once(address)) as Addrs);
+            }
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
+            let open: Vec<SocketAddr> = found
+                .iter()
+                .copied()
+                .filter(|address| public(address.ip()))
+                .collect();
+            match (open.is_empty(), found.first()) {
+                (true, Some(first)) => {
+                    Err(format!("{host} leads to {}, {NOT_PUBLIC}", first.ip()).into())
+                }
+                _ => Ok(Box::new(open.into_iter()) as Addrs),
+            }
+        })
+    }
+}
+
+/// Whether an address is one anybody may reach (IANA special-purpose registries, RFC 6890).
+pub fn public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => public_v4(v4),
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(v4) => public_v4(v4),
+            None => public_v6(v6),
+        },
+    }
+}
+
+fn public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    !(address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_multicast()
+        || address.is_documentation()
+        || a == 0
+        // Shared by carriers (RFC 6598), protocol assignments, benchmarks (RFC 2544), 6to4 relays, reserved.
+        || (a == 100 && (64..128).contains(&b))
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 192 && b == 88 && c == 99)
+        || (a == 198 && (b == 18 || b == 19))
+        || a >= 240)
+}
+
+fn public_v6(address: Ipv6Addr) -> bool {
+    let [first, second, ..] = address.segments();
+    // Only global unicast (2000::/3), less documentation, Teredo, 6to4 and benchmarks; the rest (unique local,
+    // link local, multicast, NAT64, loopback) is not for us.
+    (0x2000..0x4000).contains(&first)
+        && !(first == 0x2001 && (second == 0 || second == 2 || second == 0xdb8))
+        && first != 0x2002
+        && first != 0x3fff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_public_addresses_are_public() {
+        for inside in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fd00::1",
+            "::ffff:127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "ff02::1",
+        ] {
+            assert!(!public(inside.parse().expect("an address")), "{inside}");
+        }
+        for outside in ["1.1.1.1", "93.184.216.34", "2606:4700::1111"] {
+            assert!(public(outside.parse().expect("an address")), "{outside}");
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Photos by content, the URLs that lead to them, and which of them look alike.
+
+use crate::error::Res;
+use serde::Serialize;
+use sqlx::PgConnection;
+use std::collections::HashMap;
+
+/// A hashed photo. Hashes are 64 bits, kept as PostgreSQL's signed integer of the same bits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPhoto {
+    pub digest: String,
+    pub bytes: i64,
+    pub format: &'static str,
+    pub width: i32,
+    pub height: i32,
+    pub phash: u64,
+    pub dhash: u64,
+    pub upright: u64,
+    pub mirrored: u64,
+}
+
+/// What a URL led to.
+#[derive(Clone, Debug)]
+pub enum UrlOutcome {
+    Fetched(NewPhoto),
+    /// The host says there is none: 404, 410.
+    Gone(String),
+    /// It is no photo we take; `rule` says which rule it breaks.
+    Refused {
+        rule: String,
+        problem: String,
+    },
+    /// The host could not be reached or failed; it is tried again later.
+    Failed(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhotoHashes {
+    pub id: i64,
+    pub phash: u64,
+    pub dhash: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhotoPair {
+    pub photo_id: i64,
+    pub other_id: i64,
+    pub phash: i32,
+    pub dhash: i32,
+    pub confirmed: bool,
+}
+
+/// One photo of a listing, as people ask about it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ListingPhoto {
+    pub place: i32,
+    pub url: String,
+    /// `fetched`, `gone`, `refused` or `failed`; `waiting` before the first try.
+    pub state: String,
+    pub problem: Option<String>,
+    pub digest: Option<String>,
+    pub phash: Option<String>,
+    pub dhash: Option<String>,
+    pub width: Option<i32>,
+    pub height: Option<i32>,
+    pub placeholder: bool,
+    /// Other listings that show the same bytes.
+    pub shown_by: i64,
+    /// Other photos that look alike.
+    pub alike: i64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PhotoCounts {
+    pub hashed: i64,
+    /// Photos of listings on the lot that another of them shows too, by bytes or by look.
+    pub duplicates: i64,
+    /// Places in listings where a placeholder stands.
+    pub placeholders: i64,
+    pub problems: i64,
+}
+
+pub struct Photos;
+
+impl Photos {
+    /// Which of these URLs need no fetch: they led to a photo, or to something that was
+    /// refused within a week.
+    pub async fn settled(conn: &mut PgConnection, urls: &[String]) -> Res<Vec<String>> {
+        Ok(sqlx::query_scalar!(
+            "SELECT u.url FROM photo_urls u WHERE u.key = ANY($1) AND (u.state = 'fetched'
+                OR u.state = 'refused' AND u.fetched_at > now() - interval '7 days')",
+            &keys(urls)
+        )
+        .fetch_all(conn)
+        .await?)
+    }
+
+    /// Says which photos a listing shows, in order.
+    pub async fn place(conn: &mut PgConnection, listings: &[(i64, &[String])]) -> Res<()> {
+        let ids: Vec<i64> = listings.iter().map(|(id, _)| *id).collect();
+        sqlx::query!(
+            "DELETE FROM listing_photos WHERE listing_id = ANY($1)",
+            &ids
+        )
+        .execute(&mut *conn)
+        .await?;
+        let (mut of, mut places, mut urls) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, list) in listings {
+            for (place, url) in (0i32..).zip(list.iter()) {
+                of.push(*id);
+                places.push(place);
+                urls.push(url.clone());
+            }
+        }
+        sqlx::query!(
+            "INSERT INTO listing_photos (listing_id, place, url_key)
+             SELECT * FROM unnest($1::bigint[], $2::int[], $3::bytea[])",
+            &of,
+            &places,
+            &keys(&urls)
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Keeps what URLs led to. The same bytes by another URL are the photo that is there already.
+    pub async fn keep(conn: &mut PgConnection, outcomes: &[(String, UrlOutcome)]) -> Res<()> {
+        let mut fresh: Vec<&NewPhoto> = outcomes
+            .iter()
+            .filter_map(|(_, outcome)| match outcome {
+                UrlOutcome::Fetched(photo) => Some(photo),
+                _ => None,
+            })
+            .collect();
+        // In one order everywhere, so that two jobs never wait for each other's rows in a circle.
+        fresh.sort_by(|a, b| a.digest.cmp(&b.digest));
+        fresh.dedup_by(|a, b| a.digest == b.digest);
+        let ids = Self::insert(conn, &fresh).await?;
+        let mut sorted: Vec<&(String, UrlOutcome)> = outcomes.iter().collect();
+        sorted.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut rows = UrlRows::default();
+        for (url, outcome) in sorted {
+            rows.push(url, outcome, &ids);
+        }
+        sqlx::query!(
+            "INSERT INTO photo_urls (key, url, state, photo_id, rule, problem)
+             SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[])
+             ON CONFLICT (key) DO UPDATE SET state = excluded.state, photo_id = excluded.photo_id,
+                rule = excluded.rule, problem = excluded.problem, fetched_at = now(),
+                tries = CASE WHEN excluded.state = 'failed' THEN photo_urls.tries + 1 ELSE 1 END",
+            &keys(&rows.urls),
+            &rows.urls,
+            &rows.states,
+            &rows.photos as &[Option<i64>],
+            &rows.rules as &[Option<String>],
+            &rows.problems as &[Option<String>]
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    async fn insert(conn: &mut PgConnection, photos: &[&NewPhoto]) -> Res<HashMap<String, i64>> {
+        let of = |f: fn(&NewPhoto) -> i64| photos.iter().map(|p| f(p)).collect::<Vec<i64>>();
+        let digests: Vec<String> = photos.iter().map(|photo| photo.digest.clone()).collect();
+        let formats: Vec<String> = photos.iter().map(|photo| photo.format.to_owned()).collect();
+        sqlx::query!(
+            "INSERT INTO photos (digest, bytes, format, width, height, phash, dhash, upright, mirrored)
+             SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::int[], $5::int[], $6::bigint[],
+                $7::bigint[], $8::bigint[], $9::bigint[])
+             ON CONFLICT (digest) DO NOTHING",
+            &digests,
+            &of(|p| p.bytes),
+            &formats,
+            &photos.iter().map(|p| p.width).collect::<Vec<i32>>(),
+            &photos.iter().map(|p| p.height).collect::<Vec<i32>>(),
+            &of(|p| p.phash.cast_signed()),
+            &of(|p| p.dhash.cast_signed()),
+            &of(|p| p.upright.cast_signed()),
+            &of(|p| p.mirrored.cast_signed())
+        )
+        .execute(&mut *conn)
+        .await?;
+        let rows = sqlx::query!(
+            "SELECT digest, id FROM photos WHERE digest = ANY($1)",
+            &digests
+        )
+        .fetch_all(conn)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.digest, row.id)).collect())
+    }
+
+    /// Hashes of the photos above an id, in order: what a flat scan has not seen yet.
+    pub async fn hashes_after(conn: &mut PgConnection, id: i64) -> Res<Vec<PhotoHashes>> {
+        Ok(sqlx::query!(
+            "SELECT id, phash, dhash FROM photos WHERE id > $1 ORDER BY id",
+            id
+        )
+        .fetch_all(conn)
+        .await?
+        .into_iter()
+        .map(|row| PhotoHashes {
+            id: row.id,
+            phash: row.phash.cast_unsigned(),
+            dhash: row.dhash.cast_unsigned(),
+        })
+        .collect())
+    }
+
+    /// Photos nobody compared with the others yet, oldest first.
+    pub async fn uncompared(conn: &mut PgConnection, limit: i64) -> Res<Vec<PhotoHashes>> {
+        Ok(sqlx::query!(
+            "SELECT id, phash, dhash FROM photos WHERE compared_at IS NULL ORDER BY id LIMIT $1",
+            limit
+        )
+        .fetch_all(conn)
+        .await?
+        .into_iter()
+        .map(|row| PhotoHashes {
+            id: row.id,
+            phash: row.phash.cast_unsigned(),
+            dhash: row.dhash.cast_unsigned(),
+        })
+        .collect())
+    }
+
+    /// Keeps pairs and that these photos are compared, in one transaction.
+    pub async fn compared(conn: &mut PgConnection, ids: &[i64], pairs: &[PhotoPair]) -> Res<()> {
+        sqlx::query!(
+            "INSERT INTO photo_pairs (photo_id, other_id, phash, dhash, confirmed)
+             SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::int[], $5::bool[])
+             ON CONFLICT DO NOTHING",
+            &pairs.iter().map(|p| p.photo_id).collect::<Vec<_>>(),
+            &pairs.iter().map(|p| p.other_id).collect::<Vec<_>>(),
+            &pairs.iter().map(|p| p.phash).collect::<Vec<_>>(),
+            &pairs.iter().map(|p| p.dhash).collect::<Vec<_>>(),
+            &pairs.iter().map(|p| p.confirmed).collect::<Vec<_>>()
+        )
+        .execute(&mut *conn)
+        .await?;
+        sqlx::query!(
+            "UPDATE photos SET compared_at = now() WHERE id = ANY($1)",
+            ids
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    pub async fn of_listing(conn: &mut PgConnection, listing_id: i64) -> Res<Vec<ListingPhoto>> {
+        Ok(sqlx::query_file!("queries/listing_photos.sql", listing_id)
+            .fetch_all(conn)
+            .await?
+            .into_iter()
+            .map(|row| ListingPhoto {
+                place: row.place,
+                url: row.url,
+                state: row.state,
+                problem: row.problem,
+                digest: row.digest,
+                phash: row.phash.map(hex),
+                dhash: row.dhash.map(hex),
+                width: row.width,
+                height: row.height,
+                placeholder: row.placeholder,
+                shown_by: row.shown_by,
+                alike: row.alike,
+            })
+            .collect())
+    }
+
+    /// Listings that show a photo, each with the URL it uses.
+    pub async fn shown_by(conn: &mut PgConnection, photo_id: i64) -> Res<Vec<(i64, String)>> {
+        Ok(sqlx::query!(
+            "SELECT lp.listing_id, u.url FROM photo_urls u JOIN listing_photos lp ON lp.url_key = u.key
+             WHERE u.photo_id = $1 ORDER BY lp.listing_id LIMIT 100",
+            photo_id
+        )
+        .fetch_all(conn)
+        .await?
+        .into_iter()
+        .map(|row| (row.listing_id, row.url))
+        .collect())
+    }
+
+    pub async fn counts(conn: &mut PgConnection) -> Res<PhotoCounts> {
+        Ok(
+            sqlx::query_file_as!(PhotoCounts, "queries/photo_counts.sql")
+                .fetch_one(conn)
+                .await?,
+        )
+    }
+
+    /// A picture that stands for a missing photo, by its content digest.
+    pub async fn add_placeholder(conn: &mut PgConnection, digest: &str, by: &str) -> Res<()> {
+        sqlx::query!(
+            "INSERT INTO placeholders (digest, added_by) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            digest,
+            by
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct UrlRows {
+    urls: Vec<String>,
+    states: Vec<String>,
+    photos: Vec<Option<i64>>,
+    rules: Vec<Option<String>>,
+    problems: Vec<Option<String>>,
+}
+
+impl UrlRows {
+    fn push(&mut self, url: &str, outcome: &UrlOutcome, ids: &HashMap<String, i64>) {
+        let (state, photo, rule, problem) = match outcome {
+            UrlOutcome::Fetched(photo) => ("fetched", ids.get(&photo.digest).copied(), None, None),
+            UrlOutcome::Gone(problem) => ("gone", None, None, Some(problem)),
+            UrlOutcome::Refused { rule, problem } => {
+                ("refused", None, Some(rule.clone()), Some(problem))
+            }
+            UrlOutcome::Failed(problem) => ("failed", None, None, Some(problem)),
+        };
+        self.urls.push(url.to_owned());
+        self.states.push(state.to_owned());
+        self.photos.push(photo);
+        self.rules.push(rule);
+        self.problems
+            .push(problem.map(|problem| problem.replace('\0', "")));
+    }
+}
+
+fn keys(urls: &[String]) -> Vec<Vec<u8>> {
+    urls.iter()
+        .map(|url| blake3::hash(url.as_bytes()).as_bytes()[..16].to_vec())
+        .collect()
+}
+
+fn hex(hash: i64) -> String {
+    format!("{:016x}", hash.cast_unsigned())
+}
