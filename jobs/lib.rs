@@ -12,6 +12,7 @@ pub mod load_file;
 pub mod loops;
 pub mod prune_history;
 pub mod pull_source;
+pub mod rebuild_parents;
 mod shelf;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -23,6 +24,7 @@ pub use hash_photos::HashPhotos;
 pub use load_file::LoadFile;
 pub use prune_history::PruneHistory;
 pub use pull_source::PullSource;
+pub use rebuild_parents::RebuildParents;
 
 use queue::{Catalogue, Enqueue};
 
@@ -33,6 +35,7 @@ pub fn catalogue() -> Catalogue<App> {
         .with::<LoadFile>()
         .with::<DecodeVins>()
         .with::<HashPhotos>()
+        .with::<RebuildParents>()
         .with::<BuildFeed>()
         .with::<PruneHistory>()
 }

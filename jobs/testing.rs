@@ -11,12 +11,14 @@ use domain::Dealer;
 use embedded::{DropSettings, ObjectServer, ObjectServerSettings, PhotoHost, SftpDrop};
 use partners::{FetchSettings, Fetcher, ObjectSettings, Objects};
 use queue::testing::{Step, Stepper};
-use queue::{Catalogue, PostgresEngine};
+use queue::{Catalogue, PostgresEngine, QueueName};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use stores::{Dealers, Files, NewFile, NewSource, PgPool, PoolOptions, Sealer, SourceRow, Sources};
+use stores::{
+    Changes, Dealers, Files, NewFile, NewSource, PgPool, PoolOptions, Sealer, SourceRow, Sources,
+};
 
 /// Everything a job works with. Dropping it fails the test when a job is left behind.
 pub struct TestApp {
@@ -177,6 +179,26 @@ impl TestApp {
     /// Runs everything that is due and what follows from it.
     pub async fn run_all(&mut self) -> Vec<Step> {
         self.stepper.run_all().await.expect("stepping")
+    }
+
+    /// Dispatches every change and puts parents together, until nothing follows any more.
+    pub async fn follow_changes(&mut self) {
+        loop {
+            // The horizon is the whole server's: another test's transaction may hold it back.
+            let mut conn = self.app.pool.acquire().await.expect("a connection");
+            while Changes::unstamped(&mut conn).await.expect("a count") > 0 {
+                crate::loops::dispatch_all(&self.app)
+                    .await
+                    .expect("dispatching");
+            }
+            drop(conn);
+            self.stepper.hurry("rebuild_parents").await.expect("hurry");
+            let step = self.stepper.step(QueueName::Index).await;
+            match step.expect("stepping") {
+                Some(step) => assert_eq!(step.outcome.word(), "done", "{:?}", step.outcome),
+                None => return,
+            }
+        }
     }
 
     /// The test means to leave jobs behind.

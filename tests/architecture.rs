@@ -124,6 +124,7 @@ fn jobs_enqueue_jobs_and_never_call_them() {
         "load_file",
         "decode_vins",
         "hash_photos",
+        "rebuild_parents",
         "build_feed",
         "prune_history",
     ];
@@ -147,7 +148,7 @@ fn jobs_enqueue_jobs_and_never_call_them() {
 #[test]
 fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
     let lib = fs::read_to_string("jobs/lib.rs").unwrap();
-    let tests: String = ["one_night", "real_files", "photos"]
+    let tests: String = ["one_night", "real_files", "photos", "parents"]
         .map(|name| fs::read_to_string(format!("jobs/tests/{name}.rs")).unwrap())
         .concat();
     let support = ["lib", "app", "shelf", "testing"];
@@ -177,7 +178,7 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
             "{name} has another wire name"
         );
     }
-    assert_eq!(jobs, 6);
+    assert_eq!(jobs, 7);
 }
 
 #[test]

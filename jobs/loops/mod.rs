@@ -5,7 +5,7 @@ mod dispatch;
 mod reap;
 mod ticks;
 
-pub use dispatch::stamp_all;
+pub use dispatch::{DispatchError, dispatch_all};
 pub use ticks::{ScheduleError, check_schedule, fire, next_tick, tick_all};
 
 use crate::App;

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use jobs::testing::TestApp;
-use jobs::{BuildFeed, DecodeVins, HashPhotos, LoadFile, PruneHistory, PullSource};
+use jobs::{BuildFeed, DecodeVins, HashPhotos, LoadFile, PruneHistory, PullSource, RebuildParents};
 use queue::testing::Step;
 use queue::{Job, Outcome};
 use std::collections::BTreeMap;
@@ -635,6 +635,10 @@ fn arguments_keep_their_form() {
             })
             .unwrap(),
         ),
+        (
+            RebuildParents::NAME,
+            serde_json::to_string(&RebuildParents {}).unwrap(),
+        ),
         (BuildFeed::NAME, serde_json::to_string(&feed()).unwrap()),
         (
             PruneHistory::NAME,
@@ -646,6 +650,7 @@ fn arguments_keep_their_form() {
         ("load_file", r#"{"file":7}"#),
         ("decode_vins", r#"{"listings":[1,2]}"#),
         ("hash_photos", r#"{"listings":[1],"tries":0}"#),
+        ("rebuild_parents", "{}"),
         ("build_feed", r#"{"feed":"google-vehicle-ads"}"#),
         ("prune_history", "{}"),
     ];

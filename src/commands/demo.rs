@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use stores::{
-    Changes, Dealers, Feeds, Keys, NewSource, Photos, Schedules, Scope, SourceRow, Sources,
+    Changes, Dealers, Feeds, Keys, NewSource, Parents, Photos, Schedules, Scope, SourceRow, Sources,
 };
 use summary::Summary;
 use tokio_util::sync::CancellationToken;
@@ -286,7 +286,7 @@ async fn everything(platform: &Platform, runs: &[i64]) -> Result<Progress> {
     Ok(progress)
 }
 
-/// Until search shows what was loaded.
+/// Until parents are together and search shows what was loaded.
 async fn settle(platform: &Platform, search: &IndexTailer) -> Result<()> {
     let begun = Instant::now();
     loop {
@@ -295,8 +295,13 @@ async fn settle(platform: &Platform, search: &IndexTailer) -> Result<()> {
             Changes::unstamped(&mut conn).await?,
             Changes::position(&mut conn).await?,
         );
+        let parents_wait = !Parents::dirty(&mut conn, 1).await?.is_empty();
         drop(conn);
-        if waiting == 0 && search.ready() && search.index.snapshot().position >= position {
+        if waiting == 0
+            && !parents_wait
+            && search.ready()
+            && search.index.snapshot().position >= position
+        {
             return Ok(());
         }
         ensure!(

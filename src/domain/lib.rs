@@ -13,6 +13,7 @@ pub mod listing;
 pub mod merge;
 pub mod money;
 pub mod odometer;
+pub mod parents;
 pub mod provenance;
 pub mod vin;
 

@@ -13,6 +13,8 @@ pub enum Source {
     Vin,
     /// A client of the API.
     Api,
+    /// A parent's units.
+    Units,
     /// A person at the console or the command line.
     Operator,
 }

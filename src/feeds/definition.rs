@@ -18,6 +18,10 @@ pub struct Definition {
     pub columns: Vec<Column>,
     #[serde(default)]
     pub guard: Guard,
+    /// Built by itself this long after the stock began to change, besides its schedule; never, when
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_changes_seconds: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -104,6 +104,17 @@ impl<E: Engine, A: Send + Sync + 'static> Stepper<E, A> {
         }
     }
 
+    /// Jobs of a kind that wait for their time are due now.
+    pub async fn hurry(&self, kind: &str) -> Result<(), StepError> {
+        sqlx::query!(
+            "UPDATE jobs_hot SET run_at = now() WHERE kind = $1 AND token IS NULL",
+            kind
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// Unfinished jobs, as `kind #id (state)`.
     pub async fn left_behind(&self) -> Result<Vec<String>, StepError> {
         // A connection of its own: this may be asked from another runtime than the pool's.

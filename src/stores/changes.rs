@@ -43,6 +43,21 @@ impl Changes {
         Ok(stamped)
     }
 
+    /// Notes the rooftops whose units changed in these positions, for their parents; returns how many.
+    pub async fn mark_rooftops(conn: &mut PgConnection, after: i64, up_to: i64) -> Res<i64> {
+        let marked = sqlx::query!(
+            "INSERT INTO parent_dirty (dealer_id, position)
+             SELECT dealer_id, max(position) FROM changes
+             WHERE position > $1 AND position <= $2 AND kind <> 'parent' GROUP BY dealer_id",
+            after,
+            up_to
+        )
+        .execute(conn)
+        .await?
+        .rows_affected();
+        Ok(i64::try_from(marked).unwrap_or_default())
+    }
+
     /// Everything up to here is stamped.
     pub async fn position(conn: &mut PgConnection) -> Res<i64> {
         Ok(

@@ -84,6 +84,40 @@ impl Feeds {
         .await?)
     }
 
+    /// Stock changed: feeds that follow the change log are due after their own quiet time, counted
+    /// from the first change.
+    pub async fn stock_changed(conn: &mut PgConnection) -> Res<()> {
+        sqlx::query!(
+            "UPDATE feeds SET due_at = now() + (definition->>'after_changes_seconds')::float8 * interval '1 second'
+             WHERE due_at IS NULL AND definition ? 'after_changes_seconds'"
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Keys of the feeds that are due now; the caller enqueues their builds in the same transaction.
+    pub async fn take_due(conn: &mut PgConnection) -> Res<Vec<String>> {
+        Ok(sqlx::query_scalar!(
+            "UPDATE feeds SET due_at = NULL WHERE id IN (
+                SELECT id FROM feeds WHERE due_at <= now() ORDER BY id FOR UPDATE SKIP LOCKED)
+             RETURNING key"
+        )
+        .fetch_all(conn)
+        .await?)
+    }
+
+    /// A build was running already and may have missed the change: look again soon.
+    pub async fn due_again(conn: &mut PgConnection, key: &str) -> Res<()> {
+        sqlx::query!(
+            "UPDATE feeds SET due_at = now() + interval '10 seconds' WHERE key = $1 AND due_at IS NULL",
+            key
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
     /// The run of this job: a second delivery gets the same one, whatever became of it.
     pub async fn begin_run(
         conn: &mut PgConnection,

@@ -48,6 +48,26 @@ impl Listings {
         file_id: Option<i64>,
         drafts: &[(i64, &ListingDraft)],
     ) -> Res<UpsertCounts> {
+        let origin = |draft: &ListingDraft| Origin {
+            source: match file_id {
+                Some(_) => Source::File,
+                None => Source::Api,
+            },
+            file: file_id,
+            row: file_id.map(|_| draft.row),
+            original: None,
+            over: None,
+        };
+        Self::bring_up_to(conn, file_id, drafts, origin).await
+    }
+
+    /// The same, with who says so.
+    pub(crate) async fn bring_up_to(
+        conn: &mut PgConnection,
+        file_id: Option<i64>,
+        drafts: &[(i64, &ListingDraft)],
+        origin: impl Fn(&ListingDraft) -> Origin,
+    ) -> Res<UpsertCounts> {
         let rooftops: Vec<i64> = drafts.iter().map(|(dealer, _)| *dealer).collect();
         let stock_numbers: Vec<String> = drafts
             .iter()
@@ -67,22 +87,7 @@ impl Listings {
         let (mut fresh, mut changed, mut seen) = (Vec::new(), Vec::new(), Vec::new());
         let mut counts = UpsertCounts::default();
         for &(dealer_id, draft) in drafts {
-            let origin = match file_id {
-                Some(file) => Origin {
-                    source: Source::File,
-                    file: Some(file),
-                    row: Some(draft.row),
-                    original: None,
-                    over: None,
-                },
-                None => Origin {
-                    source: Source::Api,
-                    file: None,
-                    row: None,
-                    original: None,
-                    over: None,
-                },
-            };
+            let origin = origin(draft);
             match known.remove(&(dealer_id, draft.stock_number.clone())) {
                 None => fresh.push(merge::begin(dealer_id, draft, &origin)),
                 Some(mut listing) => {

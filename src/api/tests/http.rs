@@ -74,13 +74,8 @@ impl Served {
     }
 
     /// Brings search up to what the database has.
-    async fn index(&self) {
-        // The horizon is the whole server's: another test's transaction may hold it back.
-        let mut conn = self.test.app.pool.acquire().await.unwrap();
-        while stores::Changes::unstamped(&mut conn).await.unwrap() > 0 {
-            jobs::loops::stamp_all(&self.test.app.pool).await.unwrap();
-        }
-        drop(conn);
+    async fn index(&mut self) {
+        self.test.follow_changes().await;
         if !self.api.search.ready() {
             self.api.search.load(&self.test.app.pool).await.unwrap();
         }
@@ -238,32 +233,40 @@ async fn what_is_put_is_got_listed_and_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn search_is_open_counts_right_and_follows_changes() {
-    let (served, key) = stocked().await;
-    let search = async |query: &str| -> Value {
+    let (mut served, key) = stocked().await;
+    let search = async |served: &Served, query: &str| -> Value {
         let response = served
             .send(Method::GET, &format!("/v2/search/{query}"), None, None)
             .await;
         assert_eq!(response.status(), StatusCode::OK, "{query}");
         response.json().await.unwrap()
     };
-    let found = search("vehicles?q=f150+lariat&drivetrain=4wd&facets=make,drivetrain").await;
+    let found = search(
+        &served,
+        "vehicles?q=f150+lariat&drivetrain=4wd&facets=make,drivetrain",
+    )
+    .await;
     assert_eq!(
         (&found["total"], &found["listings"][0]["stock_number"]),
         (&json!(1), &json!("A1"))
     );
-    let makes = search("vehicles?make=Ford&facets=make&sort=price_cents").await;
+    let makes = search(&served, "vehicles?make=Ford&facets=make&sort=price_cents").await;
     assert_eq!(makes["total"], 1);
     assert_eq!(
         makes["facets"]["make"],
         json!([{ "value": "Ford", "count": 1 }, { "value": "Toyota", "count": 1 }])
     );
-    assert_eq!(search("equipment?hours_range=4000-").await["total"], 1);
-    let page = search("vehicles?sort=price_cents:desc&limit=1").await;
+    assert_eq!(
+        search(&served, "equipment?hours_range=4000-").await["total"],
+        1
+    );
+    let page = search(&served, "vehicles?sort=price_cents:desc&limit=1").await;
     let next = page["next"].as_str().unwrap();
     assert_eq!(
-        search(&format!(
-            "vehicles?sort=price_cents:desc&limit=1&after={next}"
-        ))
+        search(
+            &served,
+            &format!("vehicles?sort=price_cents:desc&limit=1&after={next}")
+        )
         .await["listings"][0]["stock_number"],
         "A2"
     );
@@ -278,15 +281,15 @@ async fn search_is_open_counts_right_and_follows_changes() {
         )
         .await;
     served.index().await;
-    assert_eq!(search("vehicles?q=lariat").await["total"], 0);
-    assert_eq!(search("vehicles?q=raptor").await["total"], 1);
+    assert_eq!(search(&served, "vehicles?q=lariat").await["total"], 0);
+    assert_eq!(search(&served, "vehicles?q=raptor").await["total"], 1);
     let mut served = served;
     served.test.run_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_requests_are_problems_that_name_the_thing() {
-    let served = serve().await;
+    let mut served = serve().await;
     let key = served.key(Scope::Admin).await;
     let (status, body) = problem(
         served

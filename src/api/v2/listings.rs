@@ -68,6 +68,28 @@ impl Listings {
         )))
     }
 
+    /// The units a parent stands for, the prime one first.
+    #[oai(
+        path = "/listings/:id/units",
+        method = "get",
+        operation_id = "list_units"
+    )]
+    async fn list_units(&self, key: Key, id: Path<i64>) -> Result<Json<Vec<Envelope>>, Problem> {
+        key.require(&self.api, Scope::Read).await?;
+        let mut conn = self.api.app.pool.acquire().await?;
+        let parent = stores::Listings::get(&mut conn, id.0).await?;
+        let members = stores::Parents::members(&mut conn, parent.id).await?;
+        let mut units = stores::Listings::by_ids(&mut conn, &members).await?;
+        units.sort_by_key(|unit| members.iter().position(|id| *id == unit.id));
+        let dealer = stores::Parents::dealer_key(&mut conn, parent.dealer_id).await?;
+        Ok(Json(
+            units
+                .into_iter()
+                .map(|unit| Envelope::new(unit, dealer.clone()))
+                .collect(),
+        ))
+    }
+
     /// Listings on the lot, in order of id.
     #[oai(path = "/listings", method = "get", operation_id = "list_listings")]
     async fn list_listings(
