@@ -133,3 +133,49 @@ async fn a_rooftop_nobody_knows_costs_its_rows_unless_it_may_be_made() {
         unknown[0].message
     );
 }
+
+#[tokio::test]
+async fn every_built_in_feed_of_it_passes_its_marketplaces_rules_and_adds_up() {
+    let mut test = TestApp::start().await;
+    // Nobody answers for the photos of its template.
+    test.forgive_left_behind();
+    load(&mut test, true).await;
+    let units = stock(&test).await.len();
+    for (key, text) in feeds::BUILT_IN {
+        let definition = feeds::Definition::parse(text).unwrap();
+        let value = serde_json::to_value(&definition).unwrap();
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        stores::Feeds::put(&mut conn, key, key, &value)
+            .await
+            .unwrap();
+        drop(conn);
+        let feed = jobs::BuildFeed {
+            feed: (*key).to_owned(),
+        };
+        let step = test.stepper.perform(&feed).await.unwrap();
+        assert_eq!(step.outcome.word(), "done", "{:?}", step.outcome);
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        let run = stores::Feeds::runs(&mut conn, key, 1)
+            .await
+            .unwrap()
+            .remove(0);
+        assert!(run.rows > 0, "{key}: {}", run.diagnostics);
+        let left_out = stores::Feeds::exclusions(&mut conn, run.id, 0, 100)
+            .await
+            .unwrap();
+        assert_eq!(i64::try_from(left_out.len()).unwrap(), run.excluded);
+        assert_eq!(usize::try_from(run.rows + run.excluded).unwrap(), units);
+        let bytes = test
+            .app
+            .objects
+            .get(&run.object_key.unwrap())
+            .await
+            .unwrap();
+        let found = feeds::Spec::built_in(key)
+            .unwrap()
+            .unwrap()
+            .validate(&bytes);
+        assert_eq!(i64::try_from(found.rows).unwrap(), run.rows);
+        assert!(found.problems.is_empty(), "{key}: {:?}", found.problems);
+    }
+}

@@ -1,9 +1,16 @@
-//! `feeds`: list them, build one, see its runs and why units are left out.
+//! `feeds`: list them, build one, hold one against its marketplace's rules, and say why a unit is
+//! or is not in it.
 
+mod explain;
+
+use crate::platform::Platform;
+use crate::station::Station;
 use anyhow::{Context, Result};
-use queue::{Engine, Enqueue};
-use std::path::Path;
+use feeds::{Spec, Validation};
+use queue::Enqueue;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use stores::FeedRun;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Feeds {
@@ -14,10 +21,24 @@ pub(super) struct Feeds {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     List,
-    /// Build a feed now
+    /// Build a feed now and wait for it
     Build {
         feed: String,
+        /// One JSON line
+        #[arg(long)]
+        json: bool,
     },
+    /// Hold the published feed, or a file, against its marketplace's rules
+    Validate {
+        feed: String,
+        #[arg(long)]
+        file: Option<PathBuf>,
+        /// One JSON line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Why is a unit in a feed, or not?
+    Explain(explain::Explain),
     /// Newest first
     Runs {
         feed: String,
@@ -30,6 +51,14 @@ enum Action {
 
 impl Feeds {
     pub(super) async fn run(self, data_dir: &Path) -> Result<ExitCode> {
+        match self.action {
+            Action::Build { feed, json } => return build(data_dir, feed, json).await,
+            Action::Validate { feed, file, json } => {
+                return validate(data_dir, &feed, file.as_deref(), json).await;
+            }
+            Action::Explain(explain) => return explain.run(data_dir).await,
+            _ => {}
+        }
         let platform = super::connect(data_dir).await?;
         let mut conn = platform.app.pool.acquire().await?;
         match self.action {
@@ -38,27 +67,9 @@ impl Feeds {
                     println!("{:<24}  {}", feed.key, feed.name);
                 }
             }
-            Action::Build { feed } => {
-                let known = stores::Feeds::find(&mut conn, &feed).await?;
-                known.with_context(|| format!("there is no feed {feed:?}"))?;
-                let order = Enqueue::of(&jobs::BuildFeed { feed })?;
-                println!(
-                    "job {}",
-                    platform.engine.enqueue(&mut conn, &[order]).await?[0].id
-                );
-            }
             Action::Runs { feed } => {
                 for run in stores::Feeds::runs(&mut conn, &feed, 50).await? {
-                    println!(
-                        "{:>6}  {:<10}  {} rows, {} left out, {} bytes  {}  {}",
-                        run.id,
-                        run.state,
-                        run.rows,
-                        run.excluded,
-                        run.bytes,
-                        run.digest.unwrap_or_default(),
-                        run.held_reason.unwrap_or_default()
-                    );
+                    println!("{:>6}  {}", run.id, words(&run));
                 }
             }
             Action::Exclusions { run } => {
@@ -70,7 +81,112 @@ impl Feeds {
                     );
                 }
             }
+            Action::Build { .. } | Action::Validate { .. } | Action::Explain(_) => {}
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn words(run: &FeedRun) -> String {
+    format!(
+        "{:<10}  {} considered = {} rows + {} left out, {} bytes  {:.12}  {}",
+        run.state,
+        run.rows + run.excluded,
+        run.rows,
+        run.excluded,
+        run.bytes,
+        run.digest.as_deref().unwrap_or_default(),
+        run.held_reason.as_deref().unwrap_or_default()
+    )
+}
+
+async fn build(data_dir: &Path, feed: String, json: bool) -> Result<ExitCode> {
+    let station = Station::open(data_dir).await?;
+    let built = built(&station, feed).await;
+    station.close().await;
+    let (run, dead) = built?;
+    if json {
+        println!("{}", serde_json::to_string(&run)?);
+    } else {
+        println!("{}  {}", run.feed, words(&run));
+        if let Some(reasons) = run.diagnostics.as_object() {
+            for (reason, count) in reasons {
+                println!("{:>8}  {reason}", count.to_string());
+            }
+        }
+    }
+    Ok(if dead == 0 && run.state != "held" {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn built(station: &Station, feed: String) -> Result<(FeedRun, i64)> {
+    let pool = &station.platform.app.pool;
+    let known = stores::Feeds::find(&mut *pool.acquire().await?, &feed).await?;
+    known.with_context(|| format!("there is no feed {feed:?}"))?;
+    let order = Enqueue::of(&jobs::BuildFeed { feed: feed.clone() })?;
+    let progress = station
+        .perform("forecourt feeds build", &feed, "building", vec![order])
+        .await?;
+    let runs = stores::Feeds::runs(&mut *pool.acquire().await?, &feed, 1).await?;
+    let run = runs.into_iter().next().context("the build left no run")?;
+    Ok((run, progress.dead))
+}
+
+async fn validate(
+    data_dir: &Path,
+    feed: &str,
+    file: Option<&Path>,
+    json: bool,
+) -> Result<ExitCode> {
+    let spec = Spec::built_in(feed)
+        .with_context(|| format!("nobody wrote down the rules of {feed:?}'s marketplace"))??;
+    let bytes = match file {
+        Some(file) => std::fs::read(file).with_context(|| format!("read {}", file.display()))?,
+        None => {
+            let station = Station::open(data_dir).await?;
+            let published = published(&station.platform, feed).await;
+            station.close().await;
+            published?
+        }
+    };
+    let found = spec.validate(&bytes);
+    if json {
+        println!("{}", serde_json::to_string(&found)?);
+    } else {
+        tell(feed, &found);
+    }
+    Ok(if found.problems.is_empty() && found.rows > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn published(platform: &Platform, feed: &str) -> Result<Vec<u8>> {
+    let mut conn = platform.app.pool.acquire().await?;
+    let row = stores::Feeds::find(&mut conn, feed).await?;
+    let row = row.with_context(|| format!("there is no feed {feed:?}"))?;
+    let run = row
+        .latest_run_id
+        .with_context(|| format!("{feed} was never published: build it first"))?;
+    let run = stores::Feeds::run(&mut conn, run).await?;
+    let key = run.object_key.context("the published run has no object")?;
+    Ok(platform.app.objects.get(&key).await?)
+}
+
+fn tell(feed: &str, found: &Validation) {
+    println!(
+        "{feed}: {} rows, {} problems",
+        found.rows,
+        found.problems.len()
+    );
+    for problem in &found.problems {
+        println!(
+            "{:>8}  {} in {:?}, first in row {}: {:?}",
+            problem.count, problem.rule, problem.column, problem.row, problem.value
+        );
     }
 }

@@ -32,11 +32,19 @@ pub(crate) fn compile<'a>(
                 .compile_expression(text)
                 .map_err(|error| problem(error.to_string()))?,
         ),
+        Source::Field(FieldSource::Item { name, .. }) => {
+            if !matches!(name, Field::ImageUrls | Field::Options) {
+                return Err(problem(format!("{} has no items", name.name())));
+            }
+            None
+        }
         Source::Field(FieldSource::Styled { name, style }) => {
             let fits = match style {
                 Style::Usd => matches!(name, Field::PriceCents | Field::MsrpCents),
-                Style::Miles => *name == Field::OdometerKm,
-                Style::First | Style::Rest => matches!(name, Field::ImageUrls | Field::Options),
+                Style::Miles | Style::MilesNumber => *name == Field::OdometerKm,
+                Style::First | Style::Rest | Style::Piped => {
+                    matches!(name, Field::ImageUrls | Field::Options)
+                }
             };
             if !fits {
                 return Err(problem(format!(
@@ -64,6 +72,11 @@ impl Compiled<'_> {
             Source::Const(text) => cell.push_str(text),
             Source::Field(FieldSource::Plain(field)) => push(unit, *field, cell),
             Source::Field(FieldSource::Styled { name, style }) => styled(unit, *name, *style, cell),
+            Source::Field(FieldSource::Item { name, item }) => {
+                if let Some(Value::List(items)) = unit.listing.details.get(*name) {
+                    cell.push_str(items.get(*item).map_or("", String::as_str));
+                }
+            }
             Source::Map(map) => {
                 let value =
                     field_of(unit.listing, &unit.dealer.key, map.field).map(|v| v.to_string());
@@ -114,6 +127,10 @@ fn styled(unit: &Unit<'_>, field: Field, style: Style, cell: &mut String) {
         (Style::Miles, Some(Value::Number(km))) => {
             let _ = write!(cell, "{} Miles", Odometer { km }.miles());
         }
+        (Style::MilesNumber, Some(Value::Number(km))) => {
+            let _ = write!(cell, "{}", Odometer { km }.miles());
+        }
+        (Style::Piped, Some(Value::List(items))) => cell.push_str(&items.join("|")),
         (Style::First, Some(Value::List(items))) => {
             cell.push_str(items.first().map_or("", String::as_str))
         }
@@ -140,13 +157,19 @@ fn context(unit: &Unit<'_>) -> minijinja::Value {
             ))
         })
         .collect();
-    let link = unit
-        .listing
-        .details
-        .link
-        .clone()
-        .unwrap_or_else(|| unit.default_link());
-    context! { store_code => unit.dealer.store_code.clone(), ..context! { link => link, ..minijinja::Value::from(fields) } }
+    let dealer = unit.dealer;
+    context! {
+        link => unit.link(),
+        url => unit.url(),
+        dealer_name => &dealer.name,
+        store_code => &dealer.store_code,
+        street => &dealer.street,
+        city => &dealer.city,
+        state => &dealer.state,
+        postal_code => &dealer.postal_code,
+        country => &dealer.country,
+        ..minijinja::Value::from(fields)
+    }
 }
 
 /// Cut at the last blank before the limit, as people cut.

@@ -56,7 +56,7 @@ impl Format {
 pub enum Check {
     /// 17 characters and a true check digit (49 CFR 565).
     Vin,
-    /// One offer per VIN: the listing seen first stands.
+    /// One offer per VIN: the first by rooftop and stock number stands.
     UniqueVin,
     Price,
     Photo,
@@ -149,7 +149,8 @@ pub enum Source {
     Field(FieldSource),
     Const(String),
     Map(MapSource),
-    /// A minijinja expression over the listing's fields, `dealer` and `store_code`. About a
+    /// A minijinja expression over the listing's fields, `link`, `url`, and the rooftop's `dealer`,
+    /// `dealer_name`, `store_code`, `street`, `city`, `state`, `postal_code` and `country`. About a
     /// microsecond a cell; the others are straight code.
     Expr(String),
 }
@@ -158,7 +159,15 @@ pub enum Source {
 #[serde(untagged)]
 pub enum FieldSource {
     Plain(Field),
-    Styled { name: Field, style: Style },
+    Styled {
+        name: Field,
+        style: Style,
+    },
+    /// One item of a list, counted from 0.
+    Item {
+        name: Field,
+        item: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,6 +177,10 @@ pub enum Style {
     Usd,
     /// Kilometres as `24000 Miles`.
     Miles,
+    /// Kilometres as the number of miles.
+    MilesNumber,
+    /// All items of a list, separated by `|`.
+    Piped,
     /// The first item of a list.
     First,
     /// The items after the first, at most ten, comma-separated.
@@ -225,10 +238,17 @@ pub enum DefinitionError {
 }
 
 /// Key and text of the feeds that ship with the program.
-pub const BUILT_IN: &[(&str, &str)] = &[(
-    "google-vehicle-ads",
-    include_str!("definitions/google-vehicle-ads.yaml"),
-)];
+pub const BUILT_IN: &[(&str, &str)] = &[
+    (
+        "google-vehicle-ads",
+        include_str!("definitions/google-vehicle-ads.yaml"),
+    ),
+    (
+        "meta-automotive",
+        include_str!("definitions/meta-automotive.yaml"),
+    ),
+    ("generic", include_str!("definitions/generic.yaml")),
+];
 
 impl Definition {
     pub fn parse(yaml: &str) -> Result<Self, DefinitionError> {

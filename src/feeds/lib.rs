@@ -7,8 +7,10 @@ mod column;
 mod definition;
 mod preflight;
 mod render;
+mod spec;
 
 pub use definition::{
     BUILT_IN, Check, Column, Definition, DefinitionError, Format, Guard, Source, Style,
 };
 pub use render::{Feed, Unit};
+pub use spec::{Problem, Spec, Validation};

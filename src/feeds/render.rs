@@ -18,13 +18,44 @@ pub struct Unit<'a> {
 }
 
 impl Unit<'_> {
-    /// `{store_code}` stays as it is: the marketplace fills it in.
-    pub(crate) fn default_link(&self) -> String {
-        format!(
-            "{}/vehicles/{}?store={{store_code}}",
-            self.site, self.listing.id
-        )
+    /// Where the unit is shown, with `{store_code}` for the marketplace to fill in.
+    pub(crate) fn link(&self) -> String {
+        let own = match &self.listing.details.link {
+            Some(link) => link.clone(),
+            None => format!(
+                "{}/stock/{}/{}",
+                self.site,
+                self.dealer.key,
+                encoded(&self.listing.stock_number)
+            ),
+        };
+        if own.contains(STORE_CODE) {
+            return own;
+        }
+        let joint = if own.contains('?') { '&' } else { '?' };
+        format!("{own}{joint}store={STORE_CODE}")
     }
+
+    /// The same, filled in.
+    pub(crate) fn url(&self) -> String {
+        self.link()
+            .replace(STORE_CODE, &encoded(&self.dealer.store_code))
+    }
+}
+
+const STORE_CODE: &str = "{store_code}";
+
+/// Everything but RFC 3986's unreserved characters.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
 }
 
 pub struct Feed<'a> {
@@ -264,11 +295,77 @@ mod tests {
         assert_eq!(cell("mileage"), "12000 Miles");
         assert_eq!(
             cell("link_template"),
-            "https://s.example/vehicles/7?store={store_code}"
+            "https://s.example/stock/bayview/S7?store={store_code}"
         );
         assert_eq!(cell("color"), "Silver Metallic");
         assert_eq!(cell("certified_pre-owned"), "no");
         assert_eq!(lines[0].len(), lines[1].len());
+    }
+
+    #[test]
+    fn each_built_in_feed_is_what_its_marketplace_takes() {
+        let mut own_link = listing(8, "5TDXZ3DC2KS015402");
+        own_link.details.link = Some("https://d.example/car?id=8".into());
+        let full = Dealer {
+            street: "1 Main St".into(),
+            city: "Fresno".into(),
+            state: "CA".into(),
+            country: "US".into(),
+            ..dealer()
+        };
+        for (key, text) in BUILT_IN {
+            let definition = Definition::parse(text).unwrap();
+            let environment = Feed::environment();
+            let mut feed = Feed::new(&definition, &environment).unwrap();
+            let mut bytes = Vec::new();
+            feed.write_header(&mut bytes);
+            for listing in [&listing(7, "1HGCM82633A004352"), &own_link] {
+                let unit = Unit {
+                    listing,
+                    dealer: &full,
+                    site: "https://s.example",
+                };
+                assert_eq!(feed.write(&unit, &mut bytes), Ok(()), "{key}");
+            }
+            let found = crate::Spec::built_in(key)
+                .unwrap()
+                .unwrap()
+                .validate(&bytes);
+            assert_eq!((found.rows, &found.problems), (2, &vec![]), "{key}");
+        }
+    }
+
+    #[test]
+    fn meta_gets_a_finished_url_a_title_and_an_address() {
+        let definition = Definition::parse(BUILT_IN[1].1).unwrap();
+        let (environment, mut dealer) = (Feed::environment(), dealer());
+        (dealer.street, dealer.city) = ("1 Main St".into(), "Fresno".into());
+        (dealer.state, dealer.country) = ("CA".into(), "US".into());
+        let mut feed = Feed::new(&definition, &environment).unwrap();
+        let (mut bytes, listing) = (Vec::new(), listing(7, "1HGCM82633A004352"));
+        feed.write_header(&mut bytes);
+        let unit = Unit {
+            listing: &listing,
+            dealer: &dealer,
+            site: "https://s.example",
+        };
+        assert_eq!(feed.write(&unit, &mut bytes), Ok(()));
+        let mut rows = csv::Reader::from_reader(&bytes[..]);
+        let header = rows.headers().unwrap().clone();
+        let row = rows.records().next().unwrap().unwrap();
+        let cell = |name: &str| {
+            row.get(header.iter().position(|n| n == name).unwrap())
+                .unwrap()
+        };
+        assert_eq!(cell("url"), "https://s.example/stock/bayview/S7?store=BAY1");
+        assert_eq!(cell("title"), "2003 Honda Accord");
+        assert_eq!(cell("mileage.value"), "12000");
+        assert_eq!(cell("image[1].url"), "https://p/2.jpg");
+        assert_eq!(cell("address.city"), "Fresno");
+        assert_eq!(
+            (cell("state_of_vehicle"), cell("body_style")),
+            ("USED", "OTHER")
+        );
     }
 
     #[test]

@@ -84,6 +84,22 @@ impl Feeds {
         .await?)
     }
 
+    /// What a run says against these listings.
+    pub async fn exclusions_of(
+        conn: &mut PgConnection,
+        run_id: i64,
+        listing_ids: &[i64],
+    ) -> Res<Vec<Exclusion>> {
+        Ok(sqlx::query_as!(
+            Exclusion,
+            "SELECT listing_id, reasons FROM feed_exclusions WHERE feed_run_id = $1 AND listing_id = ANY($2)",
+            run_id,
+            listing_ids
+        )
+        .fetch_all(conn)
+        .await?)
+    }
+
     /// Stock changed: feeds that follow the change log are due after their own quiet time, counted
     /// from the first change.
     pub async fn stock_changed(conn: &mut PgConnection) -> Res<()> {

@@ -257,13 +257,14 @@ impl Listings {
         .collect())
     }
 
-    /// Every listing the filter selects, in order of id, one at a time from one snapshot.
+    /// Every listing the filter selects, one at a time from one snapshot, by rooftop and stock number:
+    /// an order that does not depend on which file happened to be loaded first.
     pub fn stream<'c>(conn: &'c mut PgConnection, filter: &Filter) -> BoxStream<'c, Res<Listing>> {
         let mut sql = QueryBuilder::<Postgres>::new("SELECT ");
         sql.push(COLUMNS)
             .push(" FROM listings l JOIN dealers d ON d.id = l.dealer_id WHERE ");
         filter_sql::push(filter, &mut sql);
-        sql.push(" ORDER BY l.id");
+        sql.push(" ORDER BY l.dealer_id, l.stock_number");
         // The builder must not outlive this call, the stream does: take out what it built.
         let arguments = sql.build().take_arguments();
         let query = match arguments {

@@ -80,9 +80,11 @@ pub(super) async fn summarise(
     let photos = Photos::counts(&mut conn).await?;
     let mut feeds = Vec::new();
     for feed in Feeds::list(&mut conn).await? {
-        let run = Feeds::runs(&mut conn, &feed.key, 1)
-            .await?
-            .pop()
+        // A build that follows the change log may be under way.
+        let runs = Feeds::runs(&mut conn, &feed.key, 5).await?;
+        let run = runs
+            .into_iter()
+            .find(|run| run.finished_at.is_some())
             .context("a feed without a run")?;
         feeds.push(FeedSummary {
             feed: feed.key,

@@ -293,7 +293,9 @@ fn a_filter_means_the_same_in_memory_and_in_sql() {
                     .try_collect()
                     .await
                     .unwrap();
-                found.iter().map(|l| l.id).collect()
+                let mut ids: Vec<i64> = found.iter().map(|l| l.id).collect();
+                ids.sort_unstable();
+                ids
             });
             prop_assert_eq!(in_memory, in_sql);
             Ok(())
