@@ -5,6 +5,7 @@
 //! and writes, and why running it twice is harmless.
 
 pub mod app;
+pub mod archive_listings;
 pub mod build_feed;
 pub mod decode_vins;
 pub mod hash_photos;
@@ -13,11 +14,13 @@ pub mod loops;
 pub mod prune_history;
 pub mod pull_source;
 pub mod rebuild_parents;
+pub mod restore_listings;
 mod shelf;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use app::App;
+pub use archive_listings::ArchiveListings;
 pub use build_feed::BuildFeed;
 pub use decode_vins::DecodeVins;
 pub use hash_photos::HashPhotos;
@@ -25,6 +28,7 @@ pub use load_file::LoadFile;
 pub use prune_history::PruneHistory;
 pub use pull_source::PullSource;
 pub use rebuild_parents::RebuildParents;
+pub use restore_listings::RestoreListings;
 
 use queue::{Catalogue, Enqueue};
 
@@ -37,6 +41,8 @@ pub fn catalogue() -> Catalogue<App> {
         .with::<HashPhotos>()
         .with::<RebuildParents>()
         .with::<BuildFeed>()
+        .with::<ArchiveListings>()
+        .with::<RestoreListings>()
         .with::<PruneHistory>()
 }
 

@@ -6,7 +6,7 @@ use crate::instance::Instance;
 use crate::platform::Platform;
 use anyhow::{Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
-use queue::{Engine, Enqueue, Progress, Runs, Workers};
+use queue::{Engine, Enqueue, JobFilter, Jobs, Progress, Runs, Workers};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use stores::Feeds;
@@ -63,7 +63,7 @@ impl Station {
         subject: &str,
         words: &'static str,
         orders: Vec<Enqueue>,
-    ) -> Result<Progress> {
+    ) -> Result<(i64, Progress)> {
         let mut tx = self.platform.app.pool.begin().await?;
         let run = Runs::begin(&mut tx, cause, subject).await?;
         let orders: Vec<Enqueue> = orders
@@ -72,7 +72,27 @@ impl Station {
             .collect();
         self.platform.engine.enqueue(&mut tx, &orders).await?;
         tx.commit().await?;
-        self.watch(run, words).await
+        Ok((run, self.watch(run, words).await?))
+    }
+
+    /// A line for each job of a run: what it reported, or why it died.
+    pub(crate) async fn reports(&self, run: i64) -> Result<Vec<String>> {
+        let filter = JobFilter {
+            run_id: Some(run),
+            ..JobFilter::default()
+        };
+        let mut conn = self.platform.app.pool.acquire().await?;
+        let jobs = Jobs::list(&mut conn, &filter, None, 50).await?;
+        Ok(jobs
+            .into_iter()
+            .map(|job| {
+                let said = match (&job.error, &job.report) {
+                    (Some(error), _) => error["message"].as_str().unwrap_or_default().to_owned(),
+                    (None, report) => report.clone().unwrap_or_default().to_string(),
+                };
+                format!("{} #{} {}: {said}", job.kind, job.id, job.state.as_str())
+            })
+            .collect())
     }
 
     async fn watch(&self, run: i64, words: &'static str) -> Result<Progress> {

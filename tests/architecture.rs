@@ -125,6 +125,8 @@ fn jobs_enqueue_jobs_and_never_call_them() {
         "decode_vins",
         "hash_photos",
         "rebuild_parents",
+        "archive_listings",
+        "restore_listings",
         "build_feed",
         "prune_history",
     ];
@@ -148,7 +150,7 @@ fn jobs_enqueue_jobs_and_never_call_them() {
 #[test]
 fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
     let lib = fs::read_to_string("jobs/lib.rs").unwrap();
-    let tests: String = ["one_night", "real_files", "photos", "parents"]
+    let tests: String = ["one_night", "real_files", "photos", "parents", "archive"]
         .map(|name| fs::read_to_string(format!("jobs/tests/{name}.rs")).unwrap())
         .concat();
     let support = ["lib", "app", "shelf", "testing"];
@@ -178,7 +180,7 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
             "{name} has another wire name"
         );
     }
-    assert_eq!(jobs, 7);
+    assert_eq!(jobs, 9);
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn night(data_dir: &Path, seed: u64, listings: usize) -> Value {
 fn a_night_runs_to_the_end_and_a_second_changes_nothing() {
     let dir = DataDir::new("night");
     let first = night(&dir.0, 1, 240);
-    assert_eq!(first["night"]["files"], 2);
+    assert_eq!(first["night"]["files"], 4);
     assert_eq!(first["night"]["held"], 0);
     assert_eq!(first["jobs"]["dead"], 0);
     let number = |value: &Value| value.as_i64().unwrap();
@@ -71,24 +71,38 @@ fn a_night_runs_to_the_end_and_a_second_changes_nothing() {
         "the sample has dirty rows"
     );
     let stock = number(&first["listings"]["vehicles"]) + number(&first["listings"]["equipment"]);
+    // The third dealer sends 24 units, then 22 of them again: two are sold and archived.
+    assert_eq!(first["listings"]["archived"], 2);
     assert_eq!(
-        stock + number(&first["night"]["rejects"]),
+        stock + 2 + 22 + number(&first["night"]["rejects"]),
         number(&first["night"]["rows"])
     );
-    assert_eq!(number(&first["search"]["total"]), stock);
+    let parents = number(&first["listings"]["parents"]);
+    assert!(parents > 0);
+    assert_eq!(number(&first["search"]["total"]), stock + parents);
     assert!(number(&first["vins"]["decoded"]) > 100);
     assert!(number(&first["vins"]["contradictions"]) > 0);
-    assert_eq!(first["photos"]["hashed"], 0);
-    let feed = &first["feeds"][0];
-    assert!(number(&feed["rows"]) > 0 && number(&feed["bytes"]) > 0);
-    assert_eq!(
-        number(&feed["rows"]) + number(&feed["excluded"]),
-        number(&first["listings"]["vehicles"])
-    );
+    for counted in ["hashed", "duplicates", "placeholders", "problems"] {
+        assert!(number(&first["photos"][counted]) > 0, "{counted}");
+    }
+    let considered = [stock + parents, number(&first["listings"]["vehicles"])];
+    for (feed, considered) in [(0, considered[0]), (1, considered[1]), (2, considered[1])] {
+        let feed = &first["feeds"][feed];
+        assert!(
+            number(&feed["rows"]) > 0 && number(&feed["bytes"]) > 0,
+            "{feed}"
+        );
+        assert_eq!(
+            number(&feed["rows"]) + number(&feed["excluded"]),
+            considered,
+            "{feed}"
+        );
+    }
 
     let second = night(&dir.0, 1, 240);
     assert_eq!(second["feeds"], first["feeds"], "the same digests");
     assert_eq!(second["listings"], first["listings"]);
+    assert_eq!(second["photos"], first["photos"]);
     assert_eq!(second["night"]["files"], 0);
     assert_eq!(second["jobs"]["dead"], 0);
 }

@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use jobs::testing::TestApp;
-use jobs::{BuildFeed, DecodeVins, HashPhotos, LoadFile, PruneHistory, PullSource, RebuildParents};
+use jobs::{
+    ArchiveListings, BuildFeed, DecodeVins, HashPhotos, LoadFile, PruneHistory, PullSource,
+    RebuildParents, RestoreListings,
+};
 use queue::testing::Step;
 use queue::{Job, Outcome};
 use std::collections::BTreeMap;
@@ -641,6 +644,18 @@ fn arguments_keep_their_form() {
         ),
         (BuildFeed::NAME, serde_json::to_string(&feed()).unwrap()),
         (
+            ArchiveListings::NAME,
+            serde_json::to_string(&ArchiveListings::default()).unwrap(),
+        ),
+        (
+            RestoreListings::NAME,
+            serde_json::to_string(&RestoreListings {
+                archive: 1,
+                listing: None,
+            })
+            .unwrap(),
+        ),
+        (
             PruneHistory::NAME,
             serde_json::to_string(&PruneHistory {}).unwrap(),
         ),
@@ -652,6 +667,8 @@ fn arguments_keep_their_form() {
         ("hash_photos", r#"{"listings":[1],"tries":0}"#),
         ("rebuild_parents", "{}"),
         ("build_feed", r#"{"feed":"google-vehicle-ads"}"#),
+        ("archive_listings", r#"{"after_days":90}"#),
+        ("restore_listings", r#"{"archive":1,"listing":null}"#),
         ("prune_history", "{}"),
     ];
     assert_eq!(

@@ -181,6 +181,17 @@ async fn furnish(
         )
         .await?;
     }
+    // The demo's dealers sold their units this very night; others keep them for a quarter.
+    let at_once = serde_json::json!({ "after_days": 0 });
+    Schedules::ensure(
+        &mut tx,
+        "archive-listings",
+        "0 6 * * *",
+        "UTC",
+        "archive_listings",
+        &at_once,
+    )
+    .await?;
     let nothing = serde_json::json!({});
     Schedules::ensure(
         &mut tx,
@@ -214,17 +225,13 @@ async fn drop_files(instance: &Instance, seed: u64, listings: usize) -> Result<(
     };
     tokio::task::spawn_blocking(move || {
         let client = SftpClient::connect(&settings)?;
-        for SampleDealer {
-            dealer,
-            file,
-            bytes,
-            ..
-        } in sample::dealers(seed, listings)
-        {
+        for SampleDealer { dealer, files, .. } in sample::dealers(seed, listings) {
             let folder = format!("/{}", dealer.key);
             client.make_folder(&folder)?;
-            client.put(&folder, file, &bytes)?;
-            eprintln!("dropped {folder}/{file} ({} bytes)", bytes.len());
+            for (file, bytes) in files {
+                client.put(&folder, file, &bytes)?;
+                eprintln!("dropped {folder}/{file} ({} bytes)", bytes.len());
+            }
         }
         Ok(())
     })
@@ -237,6 +244,7 @@ async fn night(platform: &Platform, search: &IndexTailer, begun: Instant) -> Res
     let mut runs = stage(platform, "pull_source", "loading").await?;
     settle(platform, search).await?;
     runs.extend(stage(platform, "build_feed", "building feeds").await?);
+    runs.extend(stage(platform, "archive_listings", "archiving").await?);
     runs.extend(stage(platform, "prune_history", "tidying up").await?);
     summary::summarise(platform, search, &runs, since, begun).await
 }

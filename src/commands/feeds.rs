@@ -127,7 +127,7 @@ async fn built(station: &Station, feed: String) -> Result<(FeedRun, i64)> {
     let known = stores::Feeds::find(&mut *pool.acquire().await?, &feed).await?;
     known.with_context(|| format!("there is no feed {feed:?}"))?;
     let order = Enqueue::of(&jobs::BuildFeed { feed: feed.clone() })?;
-    let progress = station
+    let (_, progress) = station
         .perform("forecourt feeds build", &feed, "building", vec![order])
         .await?;
     let runs = stores::Feeds::runs(&mut *pool.acquire().await?, &feed, 1).await?;

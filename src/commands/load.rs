@@ -91,7 +91,7 @@ impl Load {
         let file = self.hand_in(station).await?;
         let order = Enqueue::of(&jobs::LoadFile { file })?;
         let name = self.file.display().to_string();
-        let progress = station
+        let (_, progress) = station
             .perform("forecourt load", &name, "loading", vec![order])
             .await?;
         let mut conn = station.platform.app.pool.acquire().await?;

@@ -1,5 +1,6 @@
 //! One subcommand a file.
 
+mod archive;
 mod bench;
 mod check;
 mod demo;
@@ -69,6 +70,8 @@ enum Command {
     Vin(vin::DecodeVin),
     /// Fingerprint photos, find those that look alike
     Photo(photo::Photo),
+    /// Units that left the lot long ago: find them, bring them back
+    Archive(archive::Archive),
     /// Look at jobs
     Jobs(jobs::Jobs),
     /// API keys: create, list, revoke
@@ -135,6 +138,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Load(load) => load.run(&global.data_dir()).await,
         Command::Mappings(mappings) => mappings.run(),
         Command::Vin(vin) => vin.run(&global.data_dir()),
+        Command::Archive(archive) => archive.run(&global.data_dir()).await,
         Command::Photo(photo) => photo.run(&global.data_dir()).await,
         Command::Jobs(jobs) => jobs.run(&global.data_dir()).await,
         Command::Keys(keys) => keys.run(&global.data_dir()).await,

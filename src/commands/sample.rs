@@ -23,14 +23,16 @@ impl Sample {
     pub(super) fn run(self) -> Result<ExitCode> {
         fs::create_dir_all(&self.out)?;
         for dealer in sample::dealers(self.seed, self.listings) {
-            let path = self.out.join(dealer.file);
-            fs::write(&path, dealer.bytes).with_context(|| format!("write {}", path.display()))?;
-            println!(
-                "{}  ({}, mapping {})",
-                path.display(),
-                dealer.dealer.name,
-                dealer.mapping
-            );
+            for (name, bytes) in dealer.files {
+                let path = self.out.join(name);
+                fs::write(&path, bytes).with_context(|| format!("write {}", path.display()))?;
+                println!(
+                    "{}  ({}, mapping {})",
+                    path.display(),
+                    dealer.dealer.name,
+                    dealer.mapping
+                );
+            }
         }
         Ok(ExitCode::SUCCESS)
     }

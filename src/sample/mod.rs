@@ -1,4 +1,4 @@
-//! Two invented dealers with dirty files, made from a seed: the demo's night and the tests' data.
+//! Three invented dealers with dirty files, made from a seed: the demo's night and the tests' data.
 //!
 //! The VINs are real (facts nobody owns), so that decoding them shows something; dealers, prices
 //! and everything else are invented. The same seed and size give the same bytes.
@@ -12,20 +12,22 @@ const VINS: &str = include_str!("vins.txt");
 pub(crate) struct SampleDealer {
     pub(crate) dealer: Dealer,
     pub(crate) mapping: &'static str,
-    pub(crate) file: &'static str,
-    pub(crate) bytes: Vec<u8>,
+    /// Names and bytes, in the order they are dropped.
+    pub(crate) files: Vec<(&'static str, Vec<u8>)>,
 }
 
-/// `listings` units over both dealers; the seed moves prices and the places of dirty rows, never
+/// `listings` units over the dealers; the seed moves prices and the places of dirty rows, never
 /// the stock numbers.
 pub(crate) fn dealers(seed: u64, listings: usize) -> Vec<SampleDealer> {
-    let equipment = listings / 4;
+    let (equipment, small) = (listings / 4, listings / 10);
     vec![
         SampleDealer {
             dealer: dealer("bayview-motors", "Bayview Motors", "Fresno", "CA", "BAY01"),
             mapping: "homenet",
-            file: "bayview.csv",
-            bytes: vehicles(seed, listings - equipment).into_bytes(),
+            files: vec![(
+                "bayview.csv",
+                vehicles(seed, listings - equipment - small).into_bytes(),
+            )],
         },
         SampleDealer {
             dealer: dealer(
@@ -36,8 +38,19 @@ pub(crate) fn dealers(seed: u64, listings: usize) -> Vec<SampleDealer> {
                 "IRN01",
             ),
             mapping: "equipment",
-            file: "ironridge.csv",
-            bytes: machines(seed, equipment).into_bytes(),
+            files: vec![("ironridge.csv", machines(seed, equipment).into_bytes())],
+        },
+        // Two files in one night: the second knows which units are sold.
+        SampleDealer {
+            dealer: dealer("hillside-auto", "Hillside Auto", "Boise", "ID", "HIL01"),
+            mapping: "vehicles",
+            files: vec![
+                ("hillside-1.csv", generic(seed, small, 0).into_bytes()),
+                (
+                    "hillside-2.csv",
+                    generic(seed, small, small / 10).into_bytes(),
+                ),
+            ],
         },
     ]
 }
@@ -164,6 +177,32 @@ fn photo(folder: &str, n: usize, p: u64) -> String {
     }
 }
 
+/// A small dealer's spreadsheet: other header names, words of its own; the first `sold` are gone.
+fn generic(seed: u64, count: usize, sold: usize) -> String {
+    let mut dice = Dice(seed ^ 0x417);
+    let mut text = String::from(
+        "Stock Number|VIN Number|Condition|Mileage|Price|Color|Drive Type|Fuel|Photos|On Lot Since\n",
+    );
+    for n in 0..count {
+        let line = format!(
+            "H{n:04}|{}|{}|{}|${}|{}|{}|{}|{}|2026-10-{:02}\n",
+            vin(5_000 + n),
+            dice.pick(&["pre-owned", "Used", "Certified Pre-Owned"]),
+            9_000 + dice.roll(90_000),
+            7_000 + dice.roll(30_000),
+            dice.pick(&["Shadow Black", "Oxford White", "Ruby Red Metallic"]),
+            dice.pick(&["4x4", "Front Wheel Drive", "xDrive", "–"]),
+            dice.pick(&["Gas", "E85 Flex Fuel", ""]),
+            photo("hill", n, 0),
+            1 + dice.roll(28),
+        );
+        if n >= sold {
+            text.push_str(&line);
+        }
+    }
+    text
+}
+
 struct Row {
     stock: String,
     vin: String,
@@ -264,8 +303,8 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_bytes() {
         let (a, b) = (dealers(7, 400), dealers(7, 400));
-        assert!(a.iter().zip(&b).all(|(a, b)| a.bytes == b.bytes));
-        assert_ne!(dealers(8, 400)[0].bytes, a[0].bytes);
+        assert!(a.iter().zip(&b).all(|(a, b)| a.files == b.files));
+        assert_ne!(dealers(8, 400)[0].files, a[0].files);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! caller owns the transaction, and no rule of the business is decided here.
 
 mod alerts;
+mod archives;
 mod changes;
 mod dealers;
 mod error;
@@ -19,6 +20,7 @@ mod sources;
 mod vins;
 
 pub use alerts::{Alert, Alerts};
+pub use archives::{Archivable, ArchiveRow, ArchivedListing, Archives};
 pub use changes::{Change, Changes};
 pub use dealers::Dealers;
 pub use error::StoreError;

@@ -8,7 +8,7 @@ use queue::Runs;
 use search::{Facet, Query};
 use serde::Serialize;
 use std::time::Instant;
-use stores::{Feeds, Files, Listings, PhotoCounts, Photos, Vins};
+use stores::{Archives, Feeds, Files, Listings, PhotoCounts, Photos, Vins};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
@@ -35,6 +35,7 @@ struct Stock {
     vehicles: i64,
     equipment: i64,
     parents: i64,
+    archived: i64,
 }
 
 #[derive(Debug, Serialize)]
@@ -106,6 +107,7 @@ pub(super) async fn summarise(
             vehicles,
             equipment,
             parents,
+            archived: Archives::count(&mut conn).await?,
         },
         vins: VinCounts {
             decoded,
@@ -165,8 +167,11 @@ impl Summary {
                 self.night.files, self.night.rows, self.night.rejects, self.night.held
             ),
             format!(
-                "stock      {} vehicles, {} machines on the lot",
-                self.listings.vehicles, self.listings.equipment
+                "stock      {} vehicles, {} machines on the lot, {} parents, {} archived",
+                self.listings.vehicles,
+                self.listings.equipment,
+                self.listings.parents,
+                self.listings.archived
             ),
             format!(
                 "vins       {} decoded, {} contradictions",

@@ -1,0 +1,138 @@
+//! Units that left the lot leave the hot tables, and come back as they were.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use domain::{Listing, Status};
+use jobs::testing::TestApp;
+use jobs::{ArchiveListings, LoadFile, RestoreListings};
+use queue::Outcome;
+use stores::{Archives, Dealers, ListingFilter, Listings};
+
+const VINS: [&str; 3] = [
+    "1HGCM82633A004352",
+    "5TDXZ3DC2KS015402",
+    "1FTEW1EG2JFD44217",
+];
+
+async fn load(test: &mut TestApp, units: &[usize], price: u32) -> i64 {
+    let dealer = domain::Dealer {
+        key: "bayview".to_owned(),
+        ..domain::Dealer::default()
+    };
+    let dealer = {
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        Dealers::put(&mut conn, &dealer).await.unwrap()
+    };
+    let rows: String = units
+        .iter()
+        .map(|n| format!("A{n},{},{price},Shadow Black\n", VINS[*n]))
+        .collect();
+    let text = format!("stock,vin,price,color\n{rows}");
+    let file = test
+        .handed_in("vehicles", Some(dealer), false, text.as_bytes())
+        .await;
+    let step = test.stepper.perform(&LoadFile { file }).await.unwrap();
+    assert_eq!(step.outcome.word(), "done", "{:?}", step.outcome);
+    test.run_all().await;
+    file
+}
+
+async fn archive(test: &mut TestApp) -> serde_json::Value {
+    let step = test
+        .stepper
+        .perform(&ArchiveListings { after_days: 0 })
+        .await
+        .unwrap();
+    match step.outcome {
+        Outcome::Done(report) => report,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn restore(test: &mut TestApp, archive: i64, listing: Option<i64>) -> Outcome {
+    let job = RestoreListings { archive, listing };
+    test.stepper.perform(&job).await.unwrap().outcome
+}
+
+async fn all(test: &TestApp, ids: &[i64]) -> Vec<Listing> {
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    Listings::by_ids(&mut conn, ids).await.unwrap()
+}
+
+async fn on_the_lot(test: &TestApp) -> Vec<i64> {
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let any = ListingFilter::default();
+    let listings = Listings::list(&mut conn, &any, 0, 100).await.unwrap();
+    listings.iter().map(|listing| listing.id).collect()
+}
+
+#[tokio::test]
+async fn what_left_the_lot_is_archived_found_and_restored_as_it_was() {
+    let mut test = TestApp::start().await;
+    load(&mut test, &[0, 1, 2], 9_000).await;
+    load(&mut test, &[0, 1, 2], 8_000).await;
+    let ids = on_the_lot(&test).await;
+    load(&mut test, &[0], 8_000).await;
+    let before = all(&test, &ids[1..]).await;
+    assert!(before.iter().all(|unit| unit.status == Status::Removed));
+
+    assert_eq!(archive(&mut test).await["listings"], 2);
+    assert!(all(&test, &ids[1..]).await.is_empty());
+    assert_eq!(on_the_lot(&test).await, ids[..1]);
+    assert_eq!(archive(&mut test).await["archives"], 0);
+
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let found = Archives::find(&mut conn, "5tdxz3dc2ks015402")
+        .await
+        .unwrap();
+    assert_eq!((found[0].listing_id, found[0].restored), (ids[1], false));
+    let row = Archives::get(&mut conn, found[0].archive_id).await.unwrap();
+    drop(conn);
+    let manifest = format!("{}.manifest.json", row.object_key);
+    let manifest = test.app.objects.get(&manifest).await.unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    assert_eq!(manifest["blake3"], row.digest);
+
+    let one = restore(&mut test, row.id, Some(ids[1])).await;
+    assert_eq!(
+        one,
+        Outcome::Done(serde_json::json!({ "restored": 1, "in_use": 0 }))
+    );
+    assert_eq!(all(&test, &ids[1..]).await, before[..1]);
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let prices = Listings::prices(&mut conn, ids[1]).await.unwrap();
+    let cents: Vec<_> = prices.iter().map(|(_, cents)| *cents).collect();
+    assert_eq!(cents, [Some(900_000), Some(800_000)]);
+    drop(conn);
+
+    // The other number is in use again: that unit stays where it is.
+    load(&mut test, &[0, 2], 7_000).await;
+    let rest = restore(&mut test, row.id, None).await;
+    assert_eq!(
+        rest,
+        Outcome::Done(serde_json::json!({ "restored": 0, "in_use": 1 }))
+    );
+}
+
+#[tokio::test]
+async fn a_damaged_archive_is_refused_by_name() {
+    let mut test = TestApp::start().await;
+    load(&mut test, &[0, 1], 9_000).await;
+    load(&mut test, &[0], 9_000).await;
+    archive(&mut test).await;
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let row = Archives::list(&mut conn, 1).await.unwrap().remove(0);
+    drop(conn);
+    let mut bytes = test.app.objects.get(&row.object_key).await.unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    test.app
+        .objects
+        .put(&row.object_key, bytes, "application/zstd")
+        .await
+        .unwrap();
+    let Outcome::Dead(error) = restore(&mut test, row.id, None).await else {
+        panic!("a damaged archive was restored");
+    };
+    assert!(error.message.contains(&row.object_key), "{}", error.message);
+    assert!(error.message.contains("damaged"), "{}", error.message);
+}

@@ -1,0 +1,3 @@
+DROP INDEX listings_off_the_lot;
+DROP TABLE archived_listings;
+DROP TABLE archives;

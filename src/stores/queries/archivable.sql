@@ -1,0 +1,9 @@
+-- Units off the lot for so long, oldest first, each as one JSON object with its price history. $1 days, $2 rows.
+-- Plan: listings_off_the_lot from its beginning; price_history_listing per unit.
+SELECT l.id, l.version, l.dealer_id, l.kind, l.stock_number, l.vin,
+    (to_jsonb(l) || jsonb_build_object('dealer', d.key, 'price_history', coalesce(
+        (SELECT jsonb_agg(to_jsonb(p) - 'listing_id' ORDER BY p.at) FROM price_history p WHERE p.listing_id = l.id),
+        '[]')))::text AS "record!"
+FROM listings l JOIN dealers d ON d.id = l.dealer_id
+WHERE l.status IN ('removed', 'sold') AND l.updated_at < now() - $1::float8 * interval '1 day'
+ORDER BY l.updated_at LIMIT $2

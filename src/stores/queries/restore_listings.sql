@@ -1,0 +1,25 @@
+-- Archived units come back as they left, but for those whose number is in use again. $1 an array of objects keyed
+-- by column, each with its price history. Plan: probes of the listing's two unique indexes.
+WITH r AS MATERIALIZED (
+    SELECT x.listing, x.record FROM (
+        SELECT jsonb_populate_record(NULL::listings, item) AS listing, item AS record
+        FROM jsonb_array_elements($1::jsonb) item) x
+    WHERE NOT EXISTS (SELECT 1 FROM listings l WHERE l.id = (x.listing).id)
+      AND NOT EXISTS (SELECT 1 FROM listings l
+                      WHERE l.dealer_id = (x.listing).dealer_id AND l.stock_number = (x.listing).stock_number)
+),
+back AS (
+    INSERT INTO listings OVERRIDING SYSTEM VALUE SELECT (r.listing).* FROM r
+    RETURNING id, dealer_id, kind, version
+),
+priced AS (
+    INSERT INTO price_history (listing_id, at, price_cents, file_id)
+    SELECT (r.listing).id, p.at, p.price_cents, p.file_id
+    FROM r, jsonb_to_recordset(r.record->'price_history') AS p(at timestamptz, price_cents bigint, file_id bigint)
+    WHERE (r.listing).id IN (SELECT id FROM back)
+),
+logged AS (
+    INSERT INTO changes (listing_id, dealer_id, kind, what, version)
+    SELECT id, dealer_id, kind, 'restored', version FROM back
+)
+SELECT id AS "id!" FROM back
