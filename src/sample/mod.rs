@@ -104,7 +104,7 @@ const DRIVES: &[&str] = &[
     "",
 ];
 
-fn vehicles(seed: u64, count: usize) -> String {
+pub(crate) fn vehicles(seed: u64, count: usize) -> String {
     let mut dice = Dice(seed);
     let mut text = String::from(
         "Type,Stock,VIN,Year,Make,Model,Trim,Body,ExteriorColor,Transmission,Miles,Selling Price,MSRP,Drivetrain,DateInStock,Options,ImageList\n",

@@ -12,6 +12,7 @@ mod filter_sql;
 mod keys;
 mod listing_row;
 mod listings;
+pub mod measure;
 mod parents;
 mod photos;
 mod schedules;
