@@ -19,7 +19,7 @@ pub struct App {
     pub fetcher: Fetcher,
     /// Turns at the cores, for photos.
     pub(crate) hashing: Semaphore,
-    pub(crate) shelf: PhotoShelf,
+    pub(crate) shelf: Arc<PhotoShelf>,
     /// Where the VIN data is unpacked to.
     pub cache: PathBuf,
     decoder: OnceCell<Arc<Decoder>>,
@@ -44,7 +44,7 @@ impl App {
             site,
             fetcher,
             hashing: Semaphore::new(cores),
-            shelf: PhotoShelf::default(),
+            shelf: Arc::default(),
             cache,
             decoder: OnceCell::new(),
         }

@@ -6,6 +6,7 @@
 //! Twice: a URL that led to a photo is not fetched again; the same bytes are the same photo.
 
 use crate::App;
+use crate::shelf::PhotoShelf;
 use domain::Listing;
 use futures::StreamExt;
 use partners::ErrorKind;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use stores::{Listings, NewPhoto, PhotoPair, Photos, UrlOutcome};
+use stores::{Listings, NewPhoto, PhotoHashes, PhotoPair, Photos, UrlOutcome};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HashPhotos {
@@ -104,7 +105,7 @@ async fn shown(app: &App, ids: &[i64]) -> Result<Vec<Listing>, JobError> {
     Ok(listings)
 }
 
-/// Fetches and hashes, keeping what is done as it goes; the URLs whose host failed.
+/// Fetches and hashes, keeping what is done as it goes; the URLs that gave no answer for good.
 async fn fetch_all(
     app: &App,
     urls: &[String],
@@ -139,7 +140,11 @@ async fn fetch_all(
         for (url, outcome) in &slice {
             match outcome {
                 UrlOutcome::Fetched(_) => report.fetched += 1,
-                UrlOutcome::Gone(_) => report.gone += 1,
+                UrlOutcome::Gone(_) => {
+                    // Photos are often uploaded after the file that names them.
+                    report.gone += 1;
+                    failed.insert(url.clone());
+                }
                 UrlOutcome::Refused { .. } => report.refused += 1,
                 UrlOutcome::Failed(_) => {
                     report.failed += 1;
@@ -164,7 +169,8 @@ fn host_of(url: &str) -> String {
 async fn one(app: &App, url: &str) -> UrlOutcome {
     let bytes = match app.fetcher.get(url).await {
         Ok(fetched) => fetched.bytes,
-        Err(error) if error.kind == ErrorKind::NotFound => {
+        // S3 says 403 for an object that is not there, CDNs to a burst.
+        Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Denied) => {
             return UrlOutcome::Gone(error.message);
         }
         Err(error) if error.passing() => return UrlOutcome::Failed(error.message),
@@ -217,22 +223,28 @@ async fn compare(app: &App) -> Result<usize, JobError> {
             return Ok(alike);
         }
         app.shelf.refresh(&app.pool).await?;
-        let mut pairs = Vec::new();
-        for photo in &fresh {
-            let mut near = app.shelf.near(photo.phash, photo.dhash);
-            near.retain(|near| near.id != photo.id && near.confirmed());
-            near.sort_by_key(|near| (near.phash + near.dhash, near.id));
-            near.truncate(MOST_PAIRS);
-            pairs.extend(near.into_iter().map(|near| pair(photo.id, near)));
-        }
-        pairs.sort_by_key(|pair| (pair.photo_id, pair.other_id));
-        pairs.dedup_by_key(|pair| (pair.photo_id, pair.other_id));
-        alike += pairs.len();
         let ids: Vec<i64> = fresh.iter().map(|photo| photo.id).collect();
+        let shelf = app.shelf.clone();
+        let pairs = tokio::task::spawn_blocking(move || pairs(&shelf, &fresh)).await?;
+        alike += pairs.len();
         let mut tx = app.pool.begin().await?;
         Photos::compared(&mut tx, &ids, &pairs).await?;
         tx.commit().await?;
     }
+}
+
+fn pairs(shelf: &PhotoShelf, fresh: &[PhotoHashes]) -> Vec<PhotoPair> {
+    let mut pairs = Vec::new();
+    for photo in fresh {
+        let mut near = shelf.near(photo.phash, photo.dhash);
+        near.retain(|near| near.id != photo.id && near.confirmed());
+        near.sort_by_key(|near| (near.phash + near.dhash, near.id));
+        near.truncate(MOST_PAIRS);
+        pairs.extend(near.into_iter().map(|near| pair(photo.id, near)));
+    }
+    pairs.sort_by_key(|pair| (pair.photo_id, pair.other_id));
+    pairs.dedup_by_key(|pair| (pair.photo_id, pair.other_id));
+    pairs
 }
 
 fn pair(id: i64, near: Near) -> PhotoPair {

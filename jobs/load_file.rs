@@ -9,7 +9,7 @@
 use crate::{App, of_new_listings};
 use domain::{Dealer, Field, ListingDraft};
 use ingest::{FileProblem, Mapping, MappingError, ParsedRow, Reader};
-use queue::{Engine, Job, JobContext, JobError, Outcome, Policy, QueueName};
+use queue::{Engine, Job, JobContext, JobError, Jobs, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl Job for LoadFile {
         }
         let (file, source) = find(app, self.file).await?;
         match Files::order(&mut turn, source.id, file.id).await? {
-            FileOrder::OlderWaiting => return Ok(wait_for_turn(&source)),
+            FileOrder::OlderWaiting(older) => return wait_for(app, older, &source).await,
             FileOrder::NewerLoaded => {
                 let reason = "a newer file of this source is loaded already";
                 return hold(app, &file, &source, "file_superseded", reason).await;
@@ -93,6 +93,19 @@ async fn find(app: &App, id: i64) -> Result<(SourceFile, SourceRow), JobError> {
     let file = Files::get(&mut conn, id).await?;
     let source = Sources::get(&mut conn, file.source_id).await?;
     Ok((file, source))
+}
+
+/// An older file goes first, unless its load died: then it is held, for an operator to see, and no
+/// longer in the way.
+async fn wait_for(app: &App, older: i64, source: &SourceRow) -> Result<Outcome, JobError> {
+    let mut conn = app.pool.acquire().await?;
+    let args = serde_json::to_value(LoadFile { file: older })?;
+    if !Jobs::is_underway(&mut conn, LoadFile::NAME, &args).await? {
+        let file = Files::get(&mut conn, older).await?;
+        let reason = "its load ended without an end: see its dead load_file job";
+        hold(app, &file, source, "load_died", reason).await?;
+    }
+    Ok(wait_for_turn(source))
 }
 
 fn wait_for_turn(source: &SourceRow) -> Outcome {
@@ -309,6 +322,12 @@ async fn write(
                 }
             }
         }
+    }
+    if !lost.is_empty() {
+        // Together with the slice's own, in one order: else two loads could wait for each other.
+        let mut all = lost.clone();
+        all.extend(drafts.iter().map(|(id, d)| (*id, d.stock_number.clone())));
+        Listings::lock_units(&mut tx, &all).await?;
     }
     let borrowed: Vec<(i64, &ListingDraft)> = drafts.iter().map(|(id, d)| (*id, d)).collect();
     let done = Listings::upsert_of_many(&mut tx, Some(file.id), &borrowed).await?;

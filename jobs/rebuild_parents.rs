@@ -43,14 +43,21 @@ impl Job for RebuildParents {
 
     async fn run(self, app: &App, _: &JobContext) -> Result<Outcome, JobError> {
         let mut report = Report::default();
+        // One rooftop that cannot be put together must not starve those behind it.
+        let (mut after, mut problem) = (0, None);
         loop {
-            let dirty = Parents::dirty(&mut *app.pool.acquire().await?, 100).await?;
-            if dirty.is_empty() {
-                return Ok(Outcome::Done(serde_json::to_value(report)?));
-            }
+            let dirty = Parents::dirty(&mut *app.pool.acquire().await?, after, 100).await?;
+            let Some((last, _)) = dirty.last() else { break };
+            after = *last;
             for (dealer_id, position) in dirty {
-                rebuild(app, dealer_id, position, &mut report).await?;
+                if let Err(error) = rebuild(app, dealer_id, position, &mut report).await {
+                    problem.get_or_insert(error);
+                }
             }
+        }
+        match problem {
+            Some(problem) => Err(problem),
+            None => Ok(Outcome::Done(serde_json::to_value(report)?)),
         }
     }
 }

@@ -9,7 +9,11 @@ use stores::{PgPool, Photos, StoreError};
 const LATE: i64 = 10_000;
 
 #[derive(Debug, Default)]
-pub(crate) struct PhotoShelf(Mutex<Seen>);
+pub(crate) struct PhotoShelf {
+    seen: Mutex<Seen>,
+    /// One reads at a time: two would both put what is new on the shelf.
+    reading: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -21,10 +25,11 @@ struct Seen {
 
 impl PhotoShelf {
     fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) async fn refresh(&self, pool: &PgPool) -> Result<(), StoreError> {
+        let _turn = self.reading.lock().await;
         let from = self.lock().newest - LATE;
         let photos = Photos::hashes_after(&mut *pool.acquire().await?, from).await?;
         let mut seen = self.lock();

@@ -51,7 +51,7 @@ async fn a_prime_unit_and_its_attachments_have_a_parent_that_follows_them() {
     .await;
     let found = parents(&test).await;
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].stock_number, "prime E1");
+    assert_eq!(found[0].stock_number, "parent:prime E1");
     let details = &found[0].details;
     assert_eq!(
         (details.units, details.price_cents),

@@ -4,6 +4,7 @@
 use domain::{Field, Listing};
 use jobs::LoadFile;
 use jobs::testing::TestApp;
+use queue::Job;
 use stores::{Dealers, FileCounts, Files, ListingFilter, Listings};
 
 const HEAD: &str = "Year,Make,Model,Used/New,Price,SellerName,StreetName,State,Zipcode,ExteriorColor,Drivetrain,FuelType,Transmission,Engine,VIN,Stock#,Mileage\n";
@@ -178,4 +179,36 @@ async fn every_built_in_feed_of_it_passes_its_marketplaces_rules_and_adds_up() {
         assert_eq!(i64::try_from(found.rows).unwrap(), run.rows);
         assert!(found.problems.is_empty(), "{key}: {:?}", found.problems);
     }
+}
+
+#[tokio::test]
+async fn a_file_whose_load_died_is_held_and_no_longer_in_the_way() {
+    let mut test = TestApp::start().await;
+    // Nobody answers for the photos of its template.
+    test.forgive_left_behind();
+    let first = test
+        .handed_in("cars_com", None, true, HEAD.as_bytes())
+        .await;
+    let second = test
+        .handed_in("cars_com", None, true, file().as_bytes())
+        .await;
+    // Nothing loads the first: its job is dead, or was never written.
+    let step = test
+        .stepper
+        .perform(&LoadFile { file: second })
+        .await
+        .unwrap();
+    assert_eq!(step.outcome.word(), "snooze", "{:?}", step.outcome);
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let held = Files::get(&mut conn, first).await.unwrap();
+    assert_eq!(held.state, stores::FileState::Held);
+    drop(conn);
+    test.stepper.hurry(LoadFile::NAME).await.unwrap();
+    test.run_all().await;
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let loaded = Files::get(&mut conn, second).await.unwrap();
+    assert_eq!(
+        (loaded.state, loaded.counts.created),
+        (stores::FileState::Loaded, 2)
+    );
 }

@@ -77,13 +77,13 @@ impl Archive {
             }
         };
         drop(conn);
-        let (run, progress) = station
+        let done = station
             .perform("forecourt archive", "", "archive", vec![order])
             .await?;
-        for job in station.reports(run).await? {
+        for job in station.reports(done.run).await? {
             println!("{job}");
         }
-        Ok(if progress.dead == 0 {
+        Ok(if done.progress.dead == 0 {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE

@@ -303,7 +303,7 @@ async fn settle(platform: &Platform, search: &IndexTailer) -> Result<()> {
             Changes::unstamped(&mut conn).await?,
             Changes::position(&mut conn).await?,
         );
-        let parents_wait = !Parents::dirty(&mut conn, 1).await?.is_empty();
+        let parents_wait = !Parents::dirty(&mut conn, 0, 1).await?.is_empty();
         drop(conn);
         if waiting == 0
             && !parents_wait

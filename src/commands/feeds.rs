@@ -127,12 +127,13 @@ async fn built(station: &Station, feed: String) -> Result<(FeedRun, i64)> {
     let known = stores::Feeds::find(&mut *pool.acquire().await?, &feed).await?;
     known.with_context(|| format!("there is no feed {feed:?}"))?;
     let order = Enqueue::of(&jobs::BuildFeed { feed: feed.clone() })?;
-    let (_, progress) = station
+    let done = station
         .perform("forecourt feeds build", &feed, "building", vec![order])
         .await?;
-    let runs = stores::Feeds::runs(&mut *pool.acquire().await?, &feed, 1).await?;
-    let run = runs.into_iter().next().context("the build left no run")?;
-    Ok((run, progress.dead))
+    let runs = stores::Feeds::runs(&mut *pool.acquire().await?, &feed, 50).await?;
+    let run = runs.into_iter().find(|run| done.jobs.contains(&run.job_id));
+    let run = run.context("the build left no run: see `forecourt jobs list`")?;
+    Ok((run, done.progress.dead))
 }
 
 async fn validate(

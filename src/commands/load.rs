@@ -2,7 +2,7 @@
 
 mod agreement;
 
-use crate::station::Station;
+use crate::station::{Performed, Station};
 use agreement::Agreement;
 use anyhow::{Context, Result, bail, ensure};
 use ingest::Mapping;
@@ -88,12 +88,8 @@ impl Load {
 
     async fn load(&self, station: &Station) -> Result<Report> {
         let begun = Instant::now();
-        let file = self.hand_in(station).await?;
-        let order = Enqueue::of(&jobs::LoadFile { file })?;
-        let name = self.file.display().to_string();
-        let (_, progress) = station
-            .perform("forecourt load", &name, "loading", vec![order])
-            .await?;
+        let (file, begun_jobs) = self.hand_in(station).await?;
+        let progress = station.finish(begun_jobs, "loading").await?.progress;
         let mut conn = station.platform.app.pool.acquire().await?;
         let loaded = Files::get(&mut conn, file).await?;
         let mut rejects = BTreeMap::new();
@@ -104,8 +100,9 @@ impl Load {
         Ok(report(loaded, rejects, vins, progress.dead, begun))
     }
 
-    /// Keeps the raw bytes and writes the file's row; a load that is cut goes on from there.
-    async fn hand_in(&self, station: &Station) -> Result<i64> {
+    /// Keeps the raw bytes, then writes the file's row and its load in one transaction: a file that
+    /// nobody loads would stand in the way of every later one.
+    async fn hand_in(&self, station: &Station) -> Result<(i64, Performed)> {
         let app = &station.platform.app;
         let bytes = tokio::fs::read(&self.file)
             .await
@@ -138,8 +135,13 @@ impl Load {
             object_key,
         };
         let file = Files::record_upload(&mut tx, &record, self.force.then_some("--force")).await?;
+        let order = Enqueue::of(&jobs::LoadFile { file })?;
+        let name = self.file.display().to_string();
+        let begun = station
+            .begin(&mut tx, "forecourt load", &name, vec![order])
+            .await?;
         tx.commit().await?;
-        Ok(file)
+        Ok((file, begun))
     }
 }
 

@@ -30,6 +30,10 @@ pub fn begin(dealer_id: i64, draft: &ListingDraft, origin: &Origin) -> Listing {
 
 /// Brings a listing up to what the draft says. `true` when anything a reader can see changed.
 pub fn apply(listing: &mut Listing, draft: &ListingDraft, origin: &Origin) -> bool {
+    // A parent is never a dealer's unit, nor the other way round.
+    if (draft.kind == Kind::Parent) != (listing.kind == Kind::Parent) {
+        return false;
+    }
     let mut changed = false;
     if draft.kind != listing.kind && listing.kind != Kind::Parent {
         listing.kind = draft.kind;

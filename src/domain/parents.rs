@@ -10,6 +10,14 @@
 use crate::{Details, Field, Kind, Listing, ListingDraft, Value};
 use std::collections::{BTreeMap, HashMap};
 
+/// Stock numbers that begin so are parents': no dealer's unit may have one.
+pub const PREFIX: &str = "parent:";
+
+pub fn reserved(stock_number: &str) -> bool {
+    let start = stock_number.trim_start().get(..PREFIX.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+}
+
 /// A parent and the units it stands for, the prime one first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
@@ -68,7 +76,9 @@ pub fn group(units: &[Listing]) -> Groups {
         if let Some(prime) = by_number.get(number) {
             let members: Vec<&Listing> =
                 [*prime].into_iter().chain(parts.iter().copied()).collect();
-            found.groups.push(of(format!("prime {number}"), &members));
+            found
+                .groups
+                .push(of(format!("{PREFIX}prime {number}"), &members));
         }
     }
     let mut same: BTreeMap<String, Vec<&Listing>> = BTreeMap::new();
@@ -82,7 +92,7 @@ pub fn group(units: &[Listing]) -> Groups {
         .filter(|(_, units)| units.len() >= SAME_FROM);
     found
         .groups
-        .extend(offers.map(|(key, units)| of(format!("new {key}"), &units)));
+        .extend(offers.map(|(key, units)| of(format!("{PREFIX}new {key}"), &units)));
     found
 }
 
@@ -122,7 +132,9 @@ fn offer(unit: &Listing) -> Option<String> {
         .map(|field| details.get(*field).map(|v| v.to_string().to_lowercase()))
         .map(Option::unwrap_or_default)
         .collect();
-    Some(words.join("/"))
+    // A digest: the words of ten fields may be longer than an index takes.
+    let digest = blake3::hash(words.join("\u{1f}").as_bytes()).to_hex();
+    Some(digest[..24].to_owned())
 }
 
 /// The prime unit's values where it has them, the lowest price, and how many units there are.
@@ -199,7 +211,7 @@ mod tests {
         let found = group(&units);
         assert_eq!(found.groups.len(), 1);
         let group = &found.groups[0];
-        assert_eq!(group.parent.stock_number, "prime A");
+        assert_eq!(group.parent.stock_number, "parent:prime A");
         assert_eq!(group.members, [1, 2, 3]);
         let details = &group.parent.details;
         assert_eq!((details.units, details.price_cents), (Some(3), Some(50)));

@@ -6,7 +6,7 @@ use crate::plan::{Plan, dealer_places, names, plan, plan_by_place};
 use crate::sniff::{self, FileProblem};
 use crate::{rooftop, template, words};
 use csv::ByteRecord;
-use domain::{Dealer, Details, Field, FieldType, ListingDraft, Value, Vin};
+use domain::{Dealer, Details, Field, FieldType, ListingDraft, Value, Vin, parents};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::io::Cursor;
@@ -62,13 +62,13 @@ impl Reader {
     /// Reads the header and decides which column fills which field.
     pub fn new(bytes: Vec<u8>, mapping: &Mapping) -> Result<Self, FileProblem> {
         let text = sniff::to_text(bytes)?;
-        if let Some(row) = open_quote(&text) {
-            return Err(FileProblem::OpenQuote { row });
-        }
         let delimiter = mapping
             .delimiter
             .and_then(|c| u8::try_from(c).ok())
             .unwrap_or_else(|| sniff::delimiter(&text));
+        if let Some(row) = open_quote(&text, delimiter) {
+            return Err(FileProblem::OpenQuote { row });
+        }
         let mut records = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .flexible(true)
@@ -180,6 +180,24 @@ impl Reader {
                 parsed.rejects.push(reject);
                 continue;
             }
+            let longest = match column.to {
+                Field::StockNumber => LONGEST_STOCK_NUMBER,
+                Field::Serial => LONGEST_SERIAL,
+                _ => usize::MAX,
+            };
+            if cell.trim().chars().count() > longest {
+                let message = format!("more than {longest} characters");
+                let mut reject = lost(
+                    self.row,
+                    column.to.name(),
+                    &cell,
+                    "identity_too_long",
+                    message,
+                );
+                reject.row_lost = column.to == Field::StockNumber;
+                parsed.rejects.push(reject);
+                continue;
+            }
             match (column.to, cells::read(column, &cell)) {
                 (Field::StockNumber, Ok(Some(Value::Text(text)))) => {
                     draft.stock_number = text.into_owned();
@@ -270,6 +288,20 @@ impl Reader {
             }
             return;
         }
+        if parents::reserved(&draft.stock_number) {
+            let message = format!(
+                "stock numbers that begin with {:?} are ours",
+                parents::PREFIX
+            );
+            parsed.rejects.push(lost(
+                self.row,
+                "stock_number",
+                &draft.stock_number,
+                "stock_number_reserved",
+                message,
+            ));
+            return;
+        }
         parsed.stock_number = Some(draft.stock_number.clone());
         let rooftop = parsed.dealer.as_ref().map(|dealer| dealer.key.as_str());
         let hash = self
@@ -298,6 +330,11 @@ impl Reader {
 
 /// A row longer than this is a quote that was never closed, not a unit.
 const LONGEST_ROW: usize = 256 * 1024;
+/// As the API takes them.
+const LONGEST_STOCK_NUMBER: usize = 64;
+const LONGEST_SERIAL: usize = 128;
+/// Longer texts are not worth remembering.
+const LONGEST_WORD: usize = 100;
 /// Cells that may rightly have several lines.
 const PROSE: &[Field] = &[
     Field::Title,
@@ -337,16 +374,18 @@ fn set_text(
         Field::InteriorColor => Some(Field::InteriorBaseColor),
         _ => None,
     };
-    let word = match known.get(&(field, text.to_owned())) {
-        Some(word) => *word,
-        None => {
-            let word = match base {
-                Some(_) => words::plain_color(text),
-                None => words::normal(field, text),
-            };
-            known.insert((field, text.to_owned()), word);
-            word
-        }
+    let look_up = || match base {
+        Some(_) => words::plain_color(text),
+        None => words::normal(field, text),
+    };
+    let word = if base.is_none() && !words::has_table(field) {
+        None
+    } else if text.len() > LONGEST_WORD {
+        look_up()
+    } else {
+        *known
+            .entry((field, text.to_owned()))
+            .or_insert_with(look_up)
     };
     let mut set = |field: Field, text: &str| {
         let _ = draft
@@ -417,18 +456,24 @@ fn lost(row: u64, column: &str, value: &str, rule: &str, message: String) -> Rej
     }
 }
 
-/// The row a quoted cell opens in that the file never closes.
-fn open_quote(text: &[u8]) -> Option<u64> {
-    let (mut quoted, mut row, mut opened) = (false, 0, 0);
-    for byte in text {
+/// The row a quoted cell opens in that the file never closes. A quote opens a cell only at its very
+/// beginning: `20" wheels` has none.
+fn open_quote(text: &[u8], delimiter: u8) -> Option<u64> {
+    let (mut quoted, mut begins, mut row, mut opened) = (false, true, 0, 0);
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
         match byte {
-            b'"' => {
-                quoted = !quoted;
+            b'"' if quoted && text.get(at + 1) == Some(&b'"') => at += 1,
+            b'"' if quoted => quoted = false,
+            b'"' if begins => {
+                quoted = true;
                 opened = row;
             }
-            b'\n' => row += 1,
             _ => {}
         }
+        begins = !quoted && (byte == delimiter || byte == b'\n' || byte == b'\r');
+        row += u64::from(byte == b'\n');
+        at += 1;
     }
     quoted.then_some(opened)
 }
@@ -529,6 +574,27 @@ mod tests {
         let message = &rows[1].rejects[0].message;
         assert!(message.contains("a quote was never closed"), "{message}");
         assert!(rows[2].draft.is_some());
+    }
+
+    #[test]
+    fn an_inch_mark_opens_no_quote() {
+        let rows = rows(
+            "stock|vin|model\nA1|1HGCM82633A004352|20\" wheels\nA2|5TDXZ3DC2KS015402|\"a \"\"b\"\"\"\n",
+        );
+        let model = |n: usize| rows[n].draft.as_ref().unwrap().details.model.clone();
+        assert_eq!(model(0).as_deref(), Some("20\" wheels"));
+        assert_eq!(model(1).as_deref(), Some("a \"b\""));
+    }
+
+    #[test]
+    fn identity_is_short_and_not_ours() {
+        let long = "9".repeat(65);
+        let rows = rows(&format!(
+            "stock,vin\n{long},1HGCM82633A004352\nParent:prime A,1HGCM82633A004352\n"
+        ));
+        assert_eq!(rows[0].rejects[0].rule, "identity_too_long");
+        assert_eq!(rows[1].rejects[0].rule, "stock_number_reserved");
+        assert!(rows.iter().all(|row| row.draft.is_none()));
     }
 
     #[test]

@@ -60,9 +60,8 @@ tables! {
     STATES = "words/state.tsv",
 }
 
-/// The word we keep for what a dealer wrote in this field; `None` when no table has it.
-pub fn normal(field: Field, text: &str) -> Option<&'static str> {
-    let table = match field {
+fn table(field: Field) -> Option<&'static LazyLock<Table>> {
+    Some(match field {
         Field::Make => &MAKES,
         Field::Body => &BODIES,
         Field::Drivetrain => &DRIVETRAINS,
@@ -70,8 +69,16 @@ pub fn normal(field: Field, text: &str) -> Option<&'static str> {
         Field::Transmission => &TRANSMISSIONS,
         Field::Condition => &CONDITIONS,
         _ => return None,
-    };
-    table.word(text)
+    })
+}
+
+pub(crate) fn has_table(field: Field) -> bool {
+    table(field).is_some()
+}
+
+/// The word we keep for what a dealer wrote in this field; `None` when no table has it.
+pub fn normal(field: Field, text: &str) -> Option<&'static str> {
+    table(field)?.word(text)
 }
 
 /// `Shadow Black` is black. The maker's name stays in the colour's own field.

@@ -115,6 +115,11 @@ impl Fetcher {
         let host = parsed
             .host_str()
             .ok_or_else(|| refused("a url without a host".to_owned()))?;
+        // The resolver names the port of a host of ours; a URL must not choose another.
+        let ours = self.settings.ours.contains_key(&host.to_ascii_lowercase());
+        if ours && (parsed.port().is_some() || parsed.scheme() != "http") {
+            return Err(refused(format!("{host} is ours, on its own port only")));
+        }
         // A literal address is never resolved, so it is judged here.
         let literal = host.trim_start_matches('[').trim_end_matches(']');
         if let Ok(address) = literal.parse::<IpAddr>()

@@ -10,6 +10,8 @@ use std::io::Cursor;
 pub struct Limits {
     pub bytes: usize,
     pub pixels: u64,
+    /// Of either side: a picture one pixel wide costs as much to scale as a square one is large.
+    pub side: u32,
     /// Of a progressive JPEG; each scan costs a pass over the whole photo.
     pub scans: usize,
 }
@@ -18,6 +20,7 @@ impl Limits {
     pub const DEFAULT: Self = Self {
         bytes: 64 * 1024 * 1024,
         pixels: 100_000_000,
+        side: 65_535,
         scans: 20,
     };
 }
@@ -79,7 +82,7 @@ impl Format {
 pub enum PhotoError {
     #[error("{bytes} bytes, a photo may have {limit}")]
     TooLarge { bytes: usize, limit: usize },
-    #[error("{width} x {height} pixels, a photo may have {limit}")]
+    #[error("{width} x {height} pixels, a photo may have {limit}, and 65535 a side")]
     TooManyPixels { width: u32, height: u32, limit: u64 },
     #[error("{scans} scans, a photo may have {limit}")]
     TooManyScans { scans: usize, limit: usize },
@@ -139,7 +142,7 @@ pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Decoded, PhotoError
     reader.limits(allowed);
     let mut decoder = reader.into_decoder().map_err(damaged)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > limits.pixels {
+    if width.max(height) > limits.side || u64::from(width) * u64::from(height) > limits.pixels {
         return Err(PhotoError::TooManyPixels {
             width,
             height,

@@ -116,6 +116,31 @@ impl Jobs {
     }
 
     /// Newest first, below `before` (an id) when given.
+    /// How many of these jobs have not ended.
+    pub async fn unfinished(conn: &mut PgConnection, ids: &[i64]) -> sqlx::Result<i64> {
+        sqlx::query_scalar!(
+            r#"SELECT count(*) AS "n!" FROM jobs_hot WHERE id = ANY($1)"#,
+            ids
+        )
+        .fetch_one(conn)
+        .await
+    }
+
+    /// Whether a job of this kind with these arguments has not ended.
+    pub async fn is_underway(
+        conn: &mut PgConnection,
+        kind: &str,
+        args: &serde_json::Value,
+    ) -> sqlx::Result<bool> {
+        sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM jobs_hot WHERE kind = $1 AND args @> $2) AS "is!""#,
+            kind,
+            args
+        )
+        .fetch_one(conn)
+        .await
+    }
+
     pub async fn list(
         conn: &mut PgConnection,
         filter: &JobFilter,

@@ -37,8 +37,8 @@ impl FileState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileOrder {
     Next,
-    /// A file seen earlier has not been loaded yet.
-    OlderWaiting,
+    /// This file was seen earlier and has not been loaded yet.
+    OlderWaiting(i64),
     /// A file seen later is the stock already.
     NewerLoaded,
 }
@@ -156,7 +156,7 @@ impl Files {
     /// Where a file stands among its source's: files are loaded in the order they were seen.
     pub async fn order(conn: &mut PgConnection, source_id: i64, id: i64) -> Res<FileOrder> {
         let row = sqlx::query!(
-            r#"SELECT EXISTS (SELECT 1 FROM source_files WHERE source_id = $1 AND id < $2 AND state = 'fetched') AS "older!",
+            r#"SELECT (SELECT min(id) FROM source_files WHERE source_id = $1 AND id < $2 AND state = 'fetched') AS older,
                 EXISTS (SELECT 1 FROM source_files WHERE source_id = $1 AND id > $2
                         AND (state = 'loaded' OR next_row > 0)) AS "newer!""#,
             source_id,
@@ -166,8 +166,7 @@ impl Files {
         .await?;
         Ok(match row {
             row if row.newer => FileOrder::NewerLoaded,
-            row if row.older => FileOrder::OlderWaiting,
-            _ => FileOrder::Next,
+            row => row.older.map_or(FileOrder::Next, FileOrder::OlderWaiting),
         })
     }
 

@@ -150,6 +150,20 @@ impl Listings {
         Ok(())
     }
 
+    /// Locks units by rooftop and stock number, in order of id, before anything else of a slice does.
+    pub async fn lock_units(conn: &mut PgConnection, units: &[(i64, String)]) -> Res<()> {
+        let (rooftops, stock_numbers): (Vec<i64>, Vec<String>) = units.iter().cloned().unzip();
+        sqlx::query_file_as!(
+            ListingRow,
+            "queries/lock_by_stock_number.sql",
+            &rooftops,
+            &stock_numbers
+        )
+        .fetch_all(conn)
+        .await?;
+        Ok(())
+    }
+
     /// Units (dealer id, stock number) whose row in the file was lost: they stay as they are, and are
     /// not taken for gone.
     pub async fn still_there(

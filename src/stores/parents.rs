@@ -9,11 +9,12 @@ use sqlx::PgConnection;
 pub struct Parents;
 
 impl Parents {
-    /// Rooftops whose units changed: (dealer, newest change).
-    pub async fn dirty(conn: &mut PgConnection, limit: i64) -> Res<Vec<(i64, i64)>> {
+    /// Rooftops above an id whose units changed: (dealer, newest change).
+    pub async fn dirty(conn: &mut PgConnection, after: i64, limit: i64) -> Res<Vec<(i64, i64)>> {
         Ok(sqlx::query!(
             r#"SELECT dealer_id, max(position) AS "position!" FROM parent_dirty
-               GROUP BY dealer_id ORDER BY dealer_id LIMIT $1"#,
+               WHERE dealer_id > $1 GROUP BY dealer_id ORDER BY dealer_id LIMIT $2"#,
+            after,
             limit
         )
         .fetch_all(conn)
@@ -101,6 +102,7 @@ impl Parents {
         )
         .execute(&mut *conn)
         .await?;
+        // By unit id: the foreign key locks units, and everybody locks them in this order.
         let (mut numbers, mut ids, mut places) = (Vec::new(), Vec::new(), Vec::new());
         for (number, units) in members {
             for (place, id) in (0i32..).zip(units.iter()) {
@@ -112,7 +114,8 @@ impl Parents {
         sqlx::query!(
             "INSERT INTO parent_members (listing_id, parent_id, place)
              SELECT u.id, p.id, u.place FROM unnest($2::text[], $3::bigint[], $4::int[]) u(number, id, place)
-             JOIN listings p ON p.dealer_id = $1 AND p.stock_number = u.number",
+             JOIN listings p ON p.dealer_id = $1 AND p.stock_number = u.number
+             ORDER BY u.id",
             dealer_id,
             &numbers,
             &ids,

@@ -23,7 +23,7 @@ pub struct NewPhoto {
 #[derive(Clone, Debug)]
 pub enum UrlOutcome {
     Fetched(NewPhoto),
-    /// The host says there is none: 404, 410.
+    /// The host says there is none, or none for us: 404, 410, 401, 403.
     Gone(String),
     /// It is no photo we take; `rule` says which rule it breaks.
     Refused {
@@ -148,7 +148,9 @@ impl Photos {
              SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[])
              ON CONFLICT (key) DO UPDATE SET state = excluded.state, photo_id = excluded.photo_id,
                 rule = excluded.rule, problem = excluded.problem, fetched_at = now(),
-                tries = CASE WHEN excluded.state = 'failed' THEN photo_urls.tries + 1 ELSE 1 END",
+                tries = CASE WHEN excluded.state = 'failed' THEN photo_urls.tries + 1 ELSE 1 END
+             -- What another job fetched meanwhile stands.
+             WHERE photo_urls.state <> 'fetched' OR excluded.state = 'fetched'",
             &keys(&rows.urls),
             &rows.urls,
             &rows.states,

@@ -209,6 +209,16 @@ fn draft(line: u64, text: &str) -> Result<ListingDraft, String> {
     if stock_number.is_empty() || stock_number.len() > 64 {
         return Err("stock_number must have 1 to 64 characters".to_owned());
     }
+    if parsed.kind == Kind::Parent || domain::parents::reserved(&stock_number) {
+        return Err("parents are put together from their units, not put".to_owned());
+    }
+    if parsed
+        .serial
+        .as_ref()
+        .is_some_and(|serial| serial.chars().count() > 128)
+    {
+        return Err("serial must have at most 128 characters".to_owned());
+    }
     let vin = match parsed.vin.filter(|vin| !vin.trim().is_empty()) {
         Some(text) => Some(Vin::parse(&text).map_err(|error| error.to_string())?),
         None => None,

@@ -56,6 +56,12 @@ async fn what_a_host_does_wrong_has_a_kind_and_words() {
         ("http://localhost:1/x.jpg", ErrorKind::Refused, "not public"),
         ("http://[::1]/x.jpg", ErrorKind::Refused, "not public"),
         ("http://0x7f.1/x.jpg", ErrorKind::Refused, "not public"),
+        (
+            "http://photos.test:5432/x.jpg",
+            ErrorKind::Refused,
+            "own port",
+        ),
+        ("https://photos.test/x.jpg", ErrorKind::Refused, "own port"),
         ("file:///etc/passwd", ErrorKind::Refused, "not http"),
         ("ftp://photos.test/x.jpg", ErrorKind::Refused, "not http"),
         (
