@@ -272,10 +272,11 @@ impl Listings {
     }
 
     /// Every listing the filter selects, one at a time from one snapshot, by rooftop and stock number:
-    /// an order that does not depend on which file happened to be loaded first.
+    /// an order that does not depend on which file happened to be loaded first. Without provenance: who
+    /// streams wants values, and it is half of a row.
     pub fn stream<'c>(conn: &'c mut PgConnection, filter: &Filter) -> BoxStream<'c, Res<Listing>> {
         let mut sql = QueryBuilder::<Postgres>::new("SELECT ");
-        sql.push(COLUMNS)
+        sql.push(COLUMNS.replace("l.provenance", "'{}'::jsonb AS provenance"))
             .push(" FROM listings l JOIN dealers d ON d.id = l.dealer_id WHERE ");
         filter_sql::push(filter, &mut sql);
         sql.push(" ORDER BY l.dealer_id, l.stock_number");

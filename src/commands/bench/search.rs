@@ -130,11 +130,7 @@ fn questions() -> Vec<(Query, String)> {
         let mut sql = vec!["true".to_owned()];
         let mut filter = |facet: Facet, column: &str, value: String| {
             sql.push(format!("{column} = '{value}'"));
-            query
-                .filters
-                .entry(facet)
-                .or_default()
-                .push(value);
+            query.filters.entry(facet).or_default().push(value);
         };
         if n % 4 > 0 {
             filter(Facet::Make, "make", format!("Make {}", n % MAKES));
