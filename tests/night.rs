@@ -246,7 +246,9 @@ fn ledger(data_dir: &Path) -> String {
         SELECT 'rows of file ' || id FROM source_files
             WHERE state = 'loaded' AND rows <> created + updated + unchanged + rejected + duplicates
         UNION ALL SELECT 'file not loaded: ' || id FROM source_files WHERE state <> 'loaded'
+        -- Jobs of no run that wait for their time are photos that were gone: looked for again, later.
         UNION ALL SELECT 'unfinished job ' || id || ' ' || kind FROM jobs_hot
+            WHERE run_id IS NOT NULL OR token IS NOT NULL OR run_at <= now() OR kind <> 'hash_photos'
         UNION ALL SELECT 'open claim' FROM jobs_claims WHERE open > 0
         UNION ALL SELECT 'job twice ' || id FROM jobs_history GROUP BY id HAVING count(*) > 1
         UNION ALL SELECT 'job not done ' || id FROM jobs_history WHERE state <> 'done'

@@ -205,9 +205,12 @@ fn words(report: &Report) -> String {
         }
     )];
     if let Some(reason) = &report.held_reason {
-        lines.push(format!(
-            "held       {reason}; --force applies it all the same"
-        ));
+        let help = if report.rejects.contains_key("guard") {
+            "; --force applies it all the same"
+        } else {
+            ""
+        };
+        lines.push(format!("held       {reason}{help}"));
     }
     if counts.removed > 0 {
         lines.push(format!(
