@@ -4,9 +4,11 @@
 //! For the demo, for development and for tests. Nothing here knows what Forecourt stores in
 //! them; production replaces all three by naming real ones in the environment.
 
+mod child;
 mod drop;
 mod files;
 mod postgres;
+mod redis;
 mod s3;
 mod sandbox;
 pub mod testing;
@@ -14,6 +16,7 @@ pub mod testing;
 pub use drop::{DropSettings, SftpDrop};
 pub use files::{free_port, private_dir, running_as_root, secret_file};
 pub use postgres::{PostgresSettings, PrivatePostgres};
+pub use redis::{PrivateRedis, RedisSettings};
 pub use s3::{ObjectServer, ObjectServerSettings};
 pub use sandbox::PhotoHost;
 
@@ -25,6 +28,8 @@ pub enum EmbeddedError {
         "no postgresql server binaries found: run `apt-get install postgresql`, or set FORECOURT_PG_BIN to the folder that has initdb"
     )]
     NoPostgres,
+    #[error("no redis-server found: run `apt-get install redis-server`")]
+    NoRedis,
     #[error("running as root, and there is neither a postgres nor a nobody user to drop to")]
     NoUser,
     #[error("{path} is in use by another forecourt")]

@@ -310,20 +310,7 @@ fn server_command(
     }
     // A group of its own: Ctrl-C must drain us first, not stop the database under us.
     server.stdout(open()?).stderr(open()?).process_group(0);
-    #[expect(
-        unsafe_code,
-        reason = "prctl between fork and exec is async-signal-safe; without it a kill -9 of us leaves the server running"
-    )]
-    // SAFETY: the closure calls only prctl, which is async-signal-safe, and allocates nothing.
-    unsafe {
-        server.pre_exec(|| {
-            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGINT) == 0 {
-                Ok(())
-            } else {
-                Err(std::io::Error::last_os_error())
-            }
-        });
-    }
+    crate::child::dies_with_us(&mut server);
     Ok(server)
 }
 

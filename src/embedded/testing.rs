@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Set by `with-servers`: the socket directory of the test server and its binaries.
 pub const SOCKET: &str = "FORECOURT_TEST_PG_SOCKET";
 pub const BINARIES: &str = "FORECOURT_TEST_PG_BIN";
+pub const REDIS: &str = "FORECOURT_TEST_REDIS";
 /// Every migration applied, nothing in it.
 pub const TEMPLATE: &str = "forecourt_template";
 
@@ -25,6 +26,18 @@ pub fn database() -> String {
 pub fn empty_database() -> String {
     match try_database("template1") {
         Ok(url) => url,
+        Err(error) => panic!("{error}; tests need their servers: run `make test`"),
+    }
+}
+
+/// The test Redis, and a prefix of the caller's own on it.
+///
+/// Panics, saying what to run, when the test servers are not there.
+pub fn redis() -> (String, String) {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    match variable(REDIS) {
+        Ok(url) => (url, format!("test_{}_{number}", std::process::id())),
         Err(error) => panic!("{error}; tests need their servers: run `make test`"),
     }
 }

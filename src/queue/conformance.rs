@@ -9,7 +9,50 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use std::collections::HashSet;
+use std::future::Future;
 use std::time::{Duration, Instant};
+
+/// What a test may do to an engine that nobody else may.
+pub trait Ledger: Engine {
+    /// Does at once what the engine does beside workers in its own time.
+    fn settle(&self) -> impl Future<Output = ()> + Send;
+    /// Ends every lease at once, as if the workers had been gone for longer than the lease.
+    fn expire_leases(&self) -> impl Future<Output = ()> + Send;
+    /// Jobs claimed and not acknowledged, as the ledger of claims counts them.
+    fn open_in_ledger(&self) -> impl Future<Output = i64> + Send;
+}
+
+impl Ledger for crate::PostgresEngine {
+    async fn settle(&self) {}
+
+    async fn expire_leases(&self) {
+        sqlx::query!("UPDATE jobs_claims SET until = now() - interval '1 second'")
+            .execute(self.pool())
+            .await
+            .expect("expire");
+    }
+
+    async fn open_in_ledger(&self) -> i64 {
+        sqlx::query_scalar!(r#"SELECT coalesce(sum(open), 0)::bigint AS "open!" FROM jobs_claims"#)
+            .fetch_one(self.pool())
+            .await
+            .expect("ledger")
+    }
+}
+
+impl Ledger for crate::RedisEngine {
+    async fn settle(&self) {
+        self.settle_now().await.expect("settle");
+    }
+
+    async fn expire_leases(&self) {
+        self.expire_leases_now().await.expect("expire");
+    }
+
+    async fn open_in_ledger(&self) -> i64 {
+        self.open_now().await.expect("ledger")
+    }
+}
 
 pub struct Fixture<E> {
     pub engine: E,
@@ -23,6 +66,39 @@ macro_rules! conformance_suite {
         async fn $test() {
             $crate::conformance::$test(&$fixture().await).await;
         })+
+    };
+}
+
+/// Every test of the contract, on one engine.
+#[macro_export]
+macro_rules! whole_suite {
+    ($fixture:path) => {
+        $crate::conformance_suite!($fixture:
+            every_job_is_claimed_exactly_once,
+            priority_wins_then_due_time,
+            a_job_that_is_not_due_is_not_claimed,
+            a_finished_job_keeps_its_report,
+            a_stale_token_is_refused,
+            a_retry_waits_in_the_queue,
+            a_snooze_gives_the_attempt_back,
+            attempts_count_from_the_start_not_the_claim,
+            a_rescued_job_comes_alone,
+            poison_is_buried_after_bounded_rescues,
+            a_rescue_after_the_last_attempt_buries,
+            a_hand_back_restores_the_attempt,
+            renewing_keeps_the_lease,
+            a_claim_nobody_knows_runs_out,
+            hostile_text_in_a_report_is_stored,
+            enqueueing_is_transactional,
+            a_taken_key_answers_the_job_that_has_it,
+            a_hundred_enqueues_of_one_key_make_one_job,
+            a_key_is_free_again_after_the_end,
+            while_queued_ends_at_the_claim,
+            within_outlives_the_job,
+            a_paused_queue_is_not_claimed_and_says_so,
+            twenty_thousand_due_at_once_all_run,
+            a_late_commit_is_not_skipped,
+        );
     };
 }
 
@@ -111,7 +187,7 @@ fn keyed(key: &str) -> Enqueue {
     .expect("a probe is JSON")
 }
 
-impl<E: Engine> Fixture<E> {
+impl<E: Ledger> Fixture<E> {
     async fn enqueue(&self, orders: &[Enqueue]) -> Vec<i64> {
         let mut conn = self.pool.acquire().await.expect("a connection");
         self.engine
@@ -124,6 +200,7 @@ impl<E: Engine> Fixture<E> {
     }
 
     async fn claim(&self, worker: &str, max: usize) -> Vec<Claimed> {
+        self.engine.settle().await;
         let claim = Claim {
             worker,
             queue: QueueName::Index,
@@ -149,19 +226,8 @@ impl<E: Engine> Fixture<E> {
             .state
     }
 
-    /// Ends every lease at once, as if the workers had been gone for longer than the lease.
     async fn expire_leases(&self) {
-        sqlx::query!("UPDATE jobs_claims SET until = now() - interval '1 second'")
-            .execute(&self.pool)
-            .await
-            .expect("expire");
-    }
-
-    async fn open_in_ledger(&self) -> i64 {
-        sqlx::query_scalar!(r#"SELECT coalesce(sum(open), 0)::bigint AS "open!" FROM jobs_claims"#)
-            .fetch_one(&self.pool)
-            .await
-            .expect("ledger")
+        self.engine.expire_leases().await;
     }
 }
 
@@ -174,7 +240,7 @@ fn failed(message: &str) -> ErrorRecord {
 }
 
 /// A thousand jobs, claimed by four workers at once: each exactly once.
-pub async fn every_job_is_claimed_exactly_once<E: Engine>(f: &Fixture<E>) {
+pub async fn every_job_is_claimed_exactly_once<E: Ledger>(f: &Fixture<E>) {
     let orders: Vec<Enqueue> = (0..1000).map(probe).collect();
     let ids: HashSet<i64> = f.enqueue(&orders).await.into_iter().collect();
     assert_eq!(ids.len(), 1000);
@@ -194,7 +260,7 @@ pub async fn every_job_is_claimed_exactly_once<E: Engine>(f: &Fixture<E>) {
     assert_eq!(all.into_iter().collect::<HashSet<i64>>(), ids);
 }
 
-pub async fn priority_wins_then_due_time<E: Engine>(f: &Fixture<E>) {
+pub async fn priority_wins_then_due_time<E: Ledger>(f: &Fixture<E>) {
     let ids = f
         .enqueue(&[
             probe(1).priority(Priority::Low),
@@ -207,7 +273,7 @@ pub async fn priority_wins_then_due_time<E: Engine>(f: &Fixture<E>) {
     assert_eq!(claimed, [ids[2], ids[1], ids[3], ids[0]]);
 }
 
-pub async fn a_job_that_is_not_due_is_not_claimed<E: Engine>(f: &Fixture<E>) {
+pub async fn a_job_that_is_not_due_is_not_claimed<E: Ledger>(f: &Fixture<E>) {
     let ids = f
         .enqueue(&[probe(1).after(Duration::from_secs(3600))])
         .await;
@@ -215,7 +281,7 @@ pub async fn a_job_that_is_not_due_is_not_claimed<E: Engine>(f: &Fixture<E>) {
     assert_eq!(f.state(ids[0]).await, JobState::Scheduled);
 }
 
-pub async fn a_finished_job_keeps_its_report<E: Engine>(f: &Fixture<E>) {
+pub async fn a_finished_job_keeps_its_report<E: Ledger>(f: &Fixture<E>) {
     let id = f.enqueue(&[probe(1)]).await[0];
     let job = f.claim("w", 1).await.remove(0);
     assert_eq!(f.state(id).await, JobState::Running);
@@ -224,10 +290,10 @@ pub async fn a_finished_job_keeps_its_report<E: Engine>(f: &Fixture<E>) {
     assert_eq!(record.state, JobState::Done);
     assert_eq!(record.attempt, 1);
     assert_eq!(record.report, Some(serde_json::json!({ "ok": true })));
-    assert_eq!(f.open_in_ledger().await, 0);
+    assert_eq!(f.engine.open_in_ledger().await, 0);
 }
 
-pub async fn a_stale_token_is_refused<E: Engine>(f: &Fixture<E>) {
+pub async fn a_stale_token_is_refused<E: Ledger>(f: &Fixture<E>) {
     let id = f.enqueue(&[probe(1)]).await[0];
     let first = f.claim("zombie", 1).await.remove(0);
     f.expire_leases().await;
@@ -242,7 +308,7 @@ pub async fn a_stale_token_is_refused<E: Engine>(f: &Fixture<E>) {
 }
 
 /// Backoff is written to the job, not waited for in a worker; the attempt is used.
-pub async fn a_retry_waits_in_the_queue<E: Engine>(f: &Fixture<E>) {
+pub async fn a_retry_waits_in_the_queue<E: Ledger>(f: &Fixture<E>) {
     let id = f.enqueue(&[probe(1)]).await[0];
     let job = f.claim("w", 1).await.remove(0);
     let outcome = Outcome::Retry {
@@ -257,7 +323,7 @@ pub async fn a_retry_waits_in_the_queue<E: Engine>(f: &Fixture<E>) {
     assert!(f.claim("w", 1).await.is_empty());
 }
 
-pub async fn a_snooze_gives_the_attempt_back<E: Engine>(f: &Fixture<E>) {
+pub async fn a_snooze_gives_the_attempt_back<E: Ledger>(f: &Fixture<E>) {
     let id = f.enqueue(&[probe(1)]).await[0];
     for _ in 0..5 {
         let job = f.claim("w", 1).await.remove(0);
@@ -276,7 +342,7 @@ pub async fn a_snooze_gives_the_attempt_back<E: Engine>(f: &Fixture<E>) {
 }
 
 /// A claim is no attempt: prefetched neighbours of a crash lose nothing.
-pub async fn attempts_count_from_the_start_not_the_claim<E: Engine>(f: &Fixture<E>) {
+pub async fn attempts_count_from_the_start_not_the_claim<E: Ledger>(f: &Fixture<E>) {
     let ids = f.enqueue(&[probe(1), probe(2)]).await;
     let jobs = f.claim("crashes", 2).await;
     f.engine
@@ -292,7 +358,7 @@ pub async fn attempts_count_from_the_start_not_the_claim<E: Engine>(f: &Fixture<
 }
 
 /// Each rescued job is claimed alone, so that poison cannot take neighbours along.
-pub async fn a_rescued_job_comes_alone<E: Engine>(f: &Fixture<E>) {
+pub async fn a_rescued_job_comes_alone<E: Ledger>(f: &Fixture<E>) {
     f.enqueue(&[probe(1), probe(2), probe(3)]).await;
     assert_eq!(f.claim("crashes", 2).await.len(), 2);
     f.expire_leases().await;
@@ -305,7 +371,7 @@ pub async fn a_rescued_job_comes_alone<E: Engine>(f: &Fixture<E>) {
     assert_eq!(sizes, [1, 1, 1]);
 }
 
-pub async fn poison_is_buried_after_bounded_rescues<E: Engine>(f: &Fixture<E>) {
+pub async fn poison_is_buried_after_bounded_rescues<E: Ledger>(f: &Fixture<E>) {
     let id = f.enqueue(&[probe(1)]).await[0];
     let mut lives = 0;
     while f.state(id).await != JobState::Dead {
@@ -321,7 +387,7 @@ pub async fn poison_is_buried_after_bounded_rescues<E: Engine>(f: &Fixture<E>) {
 }
 
 /// Begun three times, lost three times: its attempts are used before its rescues are.
-pub async fn a_rescue_after_the_last_attempt_buries<E: Engine>(f: &Fixture<E>) {
+pub async fn a_rescue_after_the_last_attempt_buries<E: Ledger>(f: &Fixture<E>) {
     let id = f.enqueue(&[probe(1)]).await[0];
     for life in 1..=3 {
         let job = f.claim("crashes", 1).await.remove(0);
@@ -344,7 +410,7 @@ pub async fn a_rescue_after_the_last_attempt_buries<E: Engine>(f: &Fixture<E>) {
     );
 }
 
-pub async fn a_hand_back_restores_the_attempt<E: Engine>(f: &Fixture<E>) {
+pub async fn a_hand_back_restores_the_attempt<E: Ledger>(f: &Fixture<E>) {
     let id = f.enqueue(&[probe(1)]).await[0];
     let job = f.claim("w", 1).await.remove(0);
     f.engine
@@ -357,7 +423,7 @@ pub async fn a_hand_back_restores_the_attempt<E: Engine>(f: &Fixture<E>) {
     assert_eq!(f.claim("w", 1).await.len(), 1);
 }
 
-pub async fn renewing_keeps_the_lease<E: Engine>(f: &Fixture<E>) {
+pub async fn renewing_keeps_the_lease<E: Ledger>(f: &Fixture<E>) {
     f.enqueue(&[probe(1)]).await;
     let job = f.claim("w", 1).await.remove(0);
     f.expire_leases().await;
@@ -380,7 +446,7 @@ pub async fn renewing_keeps_the_lease<E: Engine>(f: &Fixture<E>) {
 }
 
 /// The claim committed and its answer was lost: nobody knows the token, so nobody renews it.
-pub async fn a_claim_nobody_knows_runs_out<E: Engine>(f: &Fixture<E>) {
+pub async fn a_claim_nobody_knows_runs_out<E: Ledger>(f: &Fixture<E>) {
     let id = f.enqueue(&[probe(1)]).await[0];
     f.claim("w", 1).await;
     f.expire_leases().await;
@@ -399,11 +465,13 @@ fn ack_of(job: &Claimed, outcome: Outcome) -> Ack {
         outcome,
         ran: Duration::from_millis(5),
         received: Instant::now(),
+        attempt: 1,
+        lines: Vec::new(),
     }
 }
 
 /// NUL, in text and already escaped, must not make a batch of acknowledgements unstorable.
-pub async fn hostile_text_in_a_report_is_stored<E: Engine>(f: &Fixture<E>) {
+pub async fn hostile_text_in_a_report_is_stored<E: Ledger>(f: &Fixture<E>) {
     f.enqueue(&[probe(1), probe(2), probe(3)]).await;
     let jobs = f.claim("w", 3).await;
     let outcomes = [
@@ -429,7 +497,7 @@ pub async fn hostile_text_in_a_report_is_stored<E: Engine>(f: &Fixture<E>) {
 }
 
 /// Nested deeper than the server reads (the fixture's is told to read less than 1,000 deep): its report is left out, its neighbours are not held up.
-pub async fn a_report_the_server_refuses_holds_nobody_up<E: Engine>(f: &Fixture<E>) {
+pub async fn a_report_the_server_refuses_holds_nobody_up<E: Ledger>(f: &Fixture<E>) {
     f.enqueue(&[probe(1), probe(2), probe(3)]).await;
     let jobs = f.claim("w", 3).await;
     let mut deep = serde_json::json!(1);
@@ -466,7 +534,7 @@ pub async fn a_report_the_server_refuses_holds_nobody_up<E: Engine>(f: &Fixture<
     assert!(why.contains("could not be kept"), "{why}");
 }
 
-pub async fn enqueueing_is_transactional<E: Engine>(f: &Fixture<E>) {
+pub async fn enqueueing_is_transactional<E: Ledger>(f: &Fixture<E>) {
     let mut tx = f.pool.begin().await.expect("begin");
     let rolled_back = f
         .engine
@@ -491,7 +559,7 @@ pub async fn enqueueing_is_transactional<E: Engine>(f: &Fixture<E>) {
     assert_eq!(f.claim("w", 10).await[0].id, kept);
 }
 
-pub async fn a_taken_key_answers_the_job_that_has_it<E: Engine>(f: &Fixture<E>) {
+pub async fn a_taken_key_answers_the_job_that_has_it<E: Ledger>(f: &Fixture<E>) {
     let ids = f
         .enqueue(&[keyed("x"), probe(1), keyed("x"), keyed("y")])
         .await;
@@ -506,7 +574,7 @@ pub async fn a_taken_key_answers_the_job_that_has_it<E: Engine>(f: &Fixture<E>) 
     );
 }
 
-pub async fn a_hundred_enqueues_of_one_key_make_one_job<E: Engine>(f: &Fixture<E>) {
+pub async fn a_hundred_enqueues_of_one_key_make_one_job<E: Ledger>(f: &Fixture<E>) {
     let tries =
         (0..100).map(|_| f.enqueue(std::slice::from_ref(Box::leak(Box::new(keyed("race"))))));
     let ids: HashSet<i64> = futures::future::join_all(tries)
@@ -517,7 +585,7 @@ pub async fn a_hundred_enqueues_of_one_key_make_one_job<E: Engine>(f: &Fixture<E
     assert_eq!(ids.len(), 1);
 }
 
-pub async fn a_key_is_free_again_after_the_end<E: Engine>(f: &Fixture<E>) {
+pub async fn a_key_is_free_again_after_the_end<E: Ledger>(f: &Fixture<E>) {
     let first = f.enqueue(&[keyed("x")]).await[0];
     let job = f.claim("w", 1).await.remove(0);
     assert_eq!(f.enqueue(&[keyed("x")]).await[0], first, "still running");
@@ -525,7 +593,7 @@ pub async fn a_key_is_free_again_after_the_end<E: Engine>(f: &Fixture<E>) {
     assert_ne!(f.enqueue(&[keyed("x")]).await[0], first);
 }
 
-pub async fn while_queued_ends_at_the_claim<E: Engine>(f: &Fixture<E>) {
+pub async fn while_queued_ends_at_the_claim<E: Ledger>(f: &Fixture<E>) {
     let order = [Enqueue::of(&QueuedOnce).expect("json")];
     let first = f.enqueue(&order).await[0];
     assert_eq!(f.enqueue(&order).await[0], first);
@@ -536,7 +604,7 @@ pub async fn while_queued_ends_at_the_claim<E: Engine>(f: &Fixture<E>) {
     assert_eq!(f.claim("w", 10).await.len(), 1);
 }
 
-pub async fn within_outlives_the_job<E: Engine>(f: &Fixture<E>) {
+pub async fn within_outlives_the_job<E: Ledger>(f: &Fixture<E>) {
     let order = [Enqueue::of(&OncePerHour).expect("json")];
     let first = f.enqueue(&order).await[0];
     let job = f.claim("w", 1).await.remove(0);
@@ -550,7 +618,7 @@ pub async fn within_outlives_the_job<E: Engine>(f: &Fixture<E>) {
     assert_ne!(f.enqueue(&order).await[0], first);
 }
 
-pub async fn a_paused_queue_is_not_claimed_and_says_so<E: Engine>(f: &Fixture<E>) {
+pub async fn a_paused_queue_is_not_claimed_and_says_so<E: Ledger>(f: &Fixture<E>) {
     let partnered = Enqueue::of(&Probe {
         partner: Some("vpic".to_owned()),
         ..Probe::default()
@@ -563,10 +631,12 @@ pub async fn a_paused_queue_is_not_claimed_and_says_so<E: Engine>(f: &Fixture<E>
         .expect("pause");
     f.enqueue(&[partnered]).await;
     assert!(f.claim("w", 10).await.is_empty());
-    let lanes = Lane::list(&mut conn).await.expect("lanes");
+    let lanes = Lane::list(&mut conn, Some(QueueName::Index))
+        .await
+        .expect("lanes");
     assert_eq!(lanes.len(), 2);
     for lane in &lanes {
-        let crate::Gate::Blocked { reason } = crate::gate(lane) else {
+        let crate::Gate::Blocked { reason, .. } = crate::gate(lane, lane.as_of) else {
             panic!("{lane:?} is open");
         };
         assert!(reason.contains("ops"));
@@ -578,7 +648,7 @@ pub async fn a_paused_queue_is_not_claimed_and_says_so<E: Engine>(f: &Fixture<E>
 }
 
 /// Twenty thousand due at once: what ends the stock Redis storage's worker.
-pub async fn twenty_thousand_due_at_once_all_run<E: Engine>(f: &Fixture<E>) {
+pub async fn twenty_thousand_due_at_once_all_run<E: Ledger>(f: &Fixture<E>) {
     let orders: Vec<Enqueue> = (0..20_000).map(probe).collect();
     assert_eq!(f.enqueue(&orders).await.len(), 20_000);
     let mut finished = 0;
@@ -592,11 +662,11 @@ pub async fn twenty_thousand_due_at_once_all_run<E: Engine>(f: &Fixture<E>) {
         finished += verdicts.iter().filter(|v| **v == Verdict::Accepted).count();
     }
     assert_eq!(finished, 20_000);
-    assert_eq!(f.open_in_ledger().await, 0);
+    assert_eq!(f.engine.open_in_ledger().await, 0);
 }
 
 /// A job committed late, with an earlier due time than those already claimed, is still found.
-pub async fn a_late_commit_is_not_skipped<E: Engine>(f: &Fixture<E>) {
+pub async fn a_late_commit_is_not_skipped<E: Ledger>(f: &Fixture<E>) {
     let mut late = f.pool.begin().await.expect("begin");
     let late_id = f
         .engine

@@ -1,9 +1,11 @@
 //! The contract both engines keep. Everything is batched; every write carries its token.
 
+use crate::running::Attempt;
 use crate::{Enqueue, Envelope, JobRecord, Outcome, QueueName};
 use jiff::Timestamp;
 use sqlx::PgConnection;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 
@@ -11,6 +13,8 @@ use tokio::sync::broadcast;
 pub const LEASE: Duration = Duration::from_secs(9);
 /// Three chances to renew before a lease runs out.
 pub const RENEWAL: Duration = Duration::from_secs(3);
+/// A job that was alone in its batch when its worker died this often more is poison.
+pub(crate) const RESCUES_ALLOWED: i32 = 3;
 
 /// A claimed job. `token` fences every later write about this attempt.
 #[derive(Clone, Debug)]
@@ -26,6 +30,13 @@ pub struct Claimed {
     pub claimed_at: Timestamp,
     /// When the claim reached this process.
     pub received: Instant,
+    pub lane: i32,
+    /// Whom it calls; empty for nobody.
+    pub partner: String,
+    /// It was rescued before, and is in a batch of its own.
+    pub alone: bool,
+    /// What this process knows of the attempt.
+    pub(crate) attempt: Arc<Attempt>,
 }
 
 /// What a worker asks for.
@@ -47,6 +58,21 @@ pub struct Ack {
     pub ran: Duration,
     /// When the job was claimed, on the same clock.
     pub received: Instant,
+    /// Which attempt this was, counted from 1.
+    pub attempt: u16,
+    /// What it logged, bounded.
+    pub lines: Vec<String>,
+}
+
+/// What came of asking for a job's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It waited, and is cancelled.
+    AtOnce,
+    /// It runs: its worker drops it at its next await point, within a renewal.
+    Asked,
+    /// It has ended, or never was.
+    TooLate,
 }
 
 /// Whether an acknowledgement counted.
@@ -116,6 +142,18 @@ pub trait Engine: Clone + Send + Sync + Unpin + 'static {
     /// Returns jobs whose lease ran out to the queue; buries those out of attempts or rescues.
     fn rescue(&self) -> impl Future<Output = Res<Rescued>> + Send;
 
+    /// Ends a job that waits; asks the worker of one that runs to drop it.
+    fn cancel(&self, id: i64, who: &str) -> impl Future<Output = Res<Cancelled>> + Send;
+
+    /// Which of these jobs are to be dropped, and by whose word.
+    fn cancelling(&self, ids: &[i64]) -> impl Future<Output = Res<Vec<(i64, String)>>> + Send;
+
+    /// How far running attempts are: id, token, words. Stale tokens are ignored; returns how many were not.
+    fn progress(
+        &self,
+        reports: &[(i64, i64, serde_json::Value)],
+    ) -> impl Future<Output = Res<u64>> + Send;
+
     /// The worker is gone for good and holds nothing.
     fn retire(&self, worker: &str) -> impl Future<Output = Res<()>> + Send;
 
@@ -124,6 +162,7 @@ pub trait Engine: Clone + Send + Sync + Unpin + 'static {
     /// Subscribes to the wake-ups that [`Engine::listen`] receives.
     fn wakes(&self) -> Wakes;
 
-    /// Receives wake-ups for as long as it is polled; mends itself when the connection is lost.
+    /// Receives wake-ups, and does what else the engine needs done beside workers, for as long as it is
+    /// polled; mends itself when a connection is lost.
     fn listen(&self) -> impl Future<Output = ()> + Send;
 }

@@ -11,6 +11,8 @@ pub struct Health {
     claims: Mutex<BTreeMap<QueueName, bool>>,
     acks: Mutex<BTreeMap<QueueName, bool>>,
     leases_lost: AtomicBool,
+    /// Jobs that block a thread for ever: only a restart frees it.
+    stuck: Mutex<Vec<i64>>,
 }
 
 impl Health {
@@ -28,7 +30,18 @@ impl Health {
         if self.leases_lost.load(Ordering::Relaxed) {
             problems.push("leases cannot be renewed".to_owned());
         }
+        let stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        problems.extend(
+            stuck.iter().map(|id| {
+                format!("job {id} blocks a thread past its timeout: restart this process")
+            }),
+        );
         problems
+    }
+
+    pub(crate) fn stuck(&self, id: i64) {
+        let mut stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        stuck.push(id);
     }
 
     /// Returns true when this is news.

@@ -62,6 +62,8 @@ pub struct JobRecord {
     pub finished_at: Option<Timestamp>,
     pub worker: Option<String>,
     pub why: Option<String>,
+    /// How far it is, as it says itself.
+    pub progress: Option<serde_json::Value>,
     pub args: serde_json::Value,
     pub report: Option<serde_json::Value>,
     pub error: Option<serde_json::Value>,
@@ -100,6 +102,7 @@ macro_rules! record {
             finished_at: row.finished_at.map(stamp),
             worker: row.worker,
             why: row.why,
+            progress: row.progress,
             args: row.args,
             report: row.report,
             error: row.error,

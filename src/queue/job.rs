@@ -1,10 +1,12 @@
 //! What a job author writes.
 
+use crate::running::Attempt;
 use crate::{ErrorRecord, FailureClass, Outcome, Policy};
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use std::error::Error;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A kind of job: its arguments, and what running it does.
@@ -46,9 +48,16 @@ pub struct JobContext {
     pub run_id: Option<i64>,
     pub(crate) claimed_at: Timestamp,
     pub(crate) received: Instant,
+    pub(crate) running: Arc<Attempt>,
 }
 
 impl JobContext {
+    /// Says how far the job is, in its own units; shown to whoever looks, at most twice a second.
+    pub fn progress(&self, done: u64, total: Option<u64>, what: &str) {
+        self.running
+            .report(serde_json::json!({ "done": done, "total": total, "what": what }));
+    }
+
     /// The engine's time: the database's clock at the claim, plus what has passed since.
     pub fn now(&self) -> Timestamp {
         self.claimed_at

@@ -20,28 +20,42 @@ mod health;
 mod histogram;
 mod inspect;
 mod job;
+mod lane_book;
 mod lanes;
 mod layers;
+mod logs;
 mod outcome;
 mod policy;
 mod postgres;
 mod pump;
+mod redis;
+mod running;
 mod runs;
 pub mod testing;
 mod workers;
 
 pub use catalogue::{Catalogue, Entry};
 pub use engine::{
-    Ack, Claim, Claimed, Engine, EngineError, Enqueued, LEASE, RENEWAL, Rescued, Verdict, Wakes,
+    Ack, Cancelled, Claim, Claimed, Engine, EngineError, Enqueued, LEASE, RENEWAL, Rescued,
+    Verdict, Wakes,
 };
 pub use envelope::{Enqueue, Envelope};
 pub use health::Health;
 pub use histogram::Histogram;
 pub use inspect::{JobFilter, JobRecord, JobState, Jobs};
 pub use job::{Job, JobContext, JobError};
-pub use lanes::{Gate, Lane, gate};
+pub use lanes::{Breaker, BreakerState, Gate, Lane, Limit, Scope, gate};
+pub use logs::AttemptLog;
 pub use outcome::{ErrorRecord, FailureClass, Outcome};
 pub use policy::{Backoff, Policy, Priority, QueueName, Unique};
 pub use postgres::{PostgresEngine, engine_options};
+pub use redis::{RedisEngine, RedisError};
 pub use runs::{Progress, Runs};
 pub use workers::{DrainReport, QueueSettings, WorkerSettings, Workers, boot_name};
+
+/// Random, so that a claim lost in a crash can never have its token reissued.
+pub(crate) fn random_token() -> i64 {
+    use std::hash::{BuildHasher, Hasher};
+    let bits = std::hash::RandomState::new().build_hasher().finish();
+    i64::try_from(bits >> 2).unwrap_or(1)
+}

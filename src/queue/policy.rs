@@ -109,6 +109,10 @@ pub struct Policy {
     pub unique: Unique,
     /// A job older than this is not snoozed again but dies, saying so.
     pub snooze_limit: Duration,
+    /// In PostgreSQL from its enqueue to its end. A kind whose work a sweep can recreate may say `false`:
+    /// on the Redis engine it then lives in Redis alone, runs even if its enqueuer rolls back, and is lost
+    /// with Redis.
+    pub durable: bool,
     /// Finished jobs are pruned this long after their end.
     pub retention: Duration,
 }
@@ -126,6 +130,7 @@ impl Policy {
         priority: Priority::Normal,
         unique: Unique::WhileUnfinished,
         snooze_limit: Duration::from_secs(3 * 24 * 3600),
+        durable: true,
         retention: Duration::from_secs(14 * 24 * 3600),
     };
 
@@ -137,6 +142,17 @@ impl Policy {
         }
         if self.timeout.is_zero() {
             problems.push("timeout is 0: every attempt would time out".to_owned());
+        }
+        if !self.durable && matches!(self.unique, Unique::Within(_)) {
+            problems.push(
+                "durable is false, yet its key is to outlive the job: that takes a row".to_owned(),
+            );
+        }
+        if self.timeout > self.snooze_limit {
+            problems.push(format!(
+                "timeout {:?} is above the snooze limit {:?}: one attempt would use it up",
+                self.timeout, self.snooze_limit
+            ));
         }
         if self.backoff.base > self.backoff.cap {
             problems.push(format!(

@@ -10,6 +10,7 @@
 use crate::engine::{Ack, Claim, Claimed, Engine, Verdict};
 use crate::health::Health;
 use crate::histogram::Histogram;
+use crate::running::Attempt;
 use crate::{Outcome, QueueName};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -22,6 +23,7 @@ const POLL: Duration = Duration::from_secs(1);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// Attempts shorter than this are counted by their acknowledgement alone.
 const MARK_EVERY: Duration = Duration::from_millis(100);
+const TELL_EVERY: Duration = Duration::from_millis(500);
 /// With this many acknowledgements unsent, claiming waits: the backend is not keeping up.
 const ACKS_UNSENT: usize = 5_000;
 
@@ -53,8 +55,8 @@ pub(crate) struct Pump {
     /// the same ledger row.
     acks: Vec<mpsc::UnboundedSender<Ack>>,
     unsent: AtomicUsize,
-    /// Begun attempts by (id, token): `true` once the engine knows.
-    begun: Mutex<HashMap<(i64, i64), bool>>,
+    /// Begun attempts by (id, token).
+    begun: Mutex<HashMap<(i64, i64), Arc<Attempt>>>,
     /// Jobs not yet acknowledged, by the token they were claimed under: the leases to renew.
     held: Mutex<HashMap<i64, usize>>,
     /// No new claim begins.
@@ -89,8 +91,23 @@ impl Pump {
         (Arc::new(pump), receivers)
     }
 
-    pub(crate) fn begin(&self, id: i64, token: i64) {
-        lock(&self.begun).insert((id, token), false);
+    pub(crate) fn begin(&self, job: &Claimed) {
+        lock(&self.begun).insert((job.id, job.token), job.attempt.clone());
+    }
+
+    /// What runs now.
+    pub(crate) fn running(&self) -> Vec<((i64, i64), Arc<Attempt>)> {
+        let begun = lock(&self.begun);
+        begun
+            .iter()
+            .map(|(key, attempt)| (*key, attempt.clone()))
+            .collect()
+    }
+
+    /// Somebody else has told the end of this attempt; what it still says does not count.
+    pub(crate) fn give_up_on(&self, ack: &Ack) {
+        lock(&self.begun).remove(&(ack.id, ack.token));
+        self.let_go(std::slice::from_ref(ack));
     }
 
     pub(crate) fn acknowledge(&self, ack: Ack) {
@@ -113,6 +130,8 @@ impl Pump {
             outcome: Outcome::HandBack,
             ran: Duration::ZERO,
             received: Instant::now(),
+            attempt: 0,
+            lines: Vec::new(),
         });
     }
 
@@ -330,29 +349,47 @@ pub(crate) async fn run_acker<E: Engine>(
     }
 }
 
+/// How far running attempts are, as far as they said something new.
+async fn tell_progress<E: Engine>(engine: &E, running: &[((i64, i64), Arc<Attempt>)]) {
+    let news: Vec<(i64, i64, serde_json::Value)> = running
+        .iter()
+        .filter_map(|((id, token), attempt)| Some((*id, *token, attempt.take_progress()?)))
+        .collect();
+    if !news.is_empty()
+        && let Err(error) = engine.progress(&news).await
+    {
+        // The next word of progress says more anyway.
+        tracing::debug!(%error, "progress could not be told");
+    }
+}
+
 /// Tells the engine which attempts have begun, so that they count even if the process dies.
 pub(crate) async fn run_marker<E: Engine>(engine: E, pump: std::sync::Weak<Pump>) {
+    let mut told = Instant::now();
     loop {
         tokio::time::sleep(MARK_EVERY).await;
         let Some(pump) = pump.upgrade() else { return };
-        let fresh: Vec<(i64, i64)> = lock(&pump.begun)
+        let running = pump.running();
+        let fresh: Vec<(i64, i64)> = running
             .iter()
-            .filter(|(_, known)| !**known)
+            .filter(|(_, attempt)| !attempt.marked.load(Ordering::Relaxed))
             .map(|(key, _)| *key)
             .collect();
-        if fresh.is_empty() {
-            continue;
-        }
-        match engine.started(&fresh).await {
-            Ok(_) => {
-                let mut begun = lock(&pump.begun);
-                for key in &fresh {
-                    if let Some(known) = begun.get_mut(key) {
-                        *known = true;
+        if !fresh.is_empty() {
+            match engine.started(&fresh).await {
+                Ok(_) => {
+                    for (key, attempt) in &running {
+                        if fresh.contains(key) {
+                            attempt.marked.store(true, Ordering::Relaxed);
+                        }
                     }
                 }
+                Err(error) => tracing::debug!(%error, "marking begun attempts fails, trying again"),
             }
-            Err(error) => tracing::debug!(%error, "marking begun attempts fails, trying again"),
+        }
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            tell_progress(&engine, &running).await;
         }
     }
 }

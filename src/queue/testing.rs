@@ -140,6 +140,7 @@ impl<E: Engine, A: Send + Sync + 'static> Stepper<E, A> {
 
     async fn run(&mut self, job: Claimed) -> Result<Step, StepError> {
         let (id, token, kind) = (job.id, job.token, job.envelope.kind.clone());
+        let (number, running) = (job.attempts_used + 1, job.attempt.clone());
         let begun = Instant::now();
         let Ok(outcome) = self.stack.call(task_of(job)).await;
         let ack = Ack {
@@ -148,6 +149,8 @@ impl<E: Engine, A: Send + Sync + 'static> Stepper<E, A> {
             outcome: outcome.clone(),
             ran: begun.elapsed(),
             received: begun,
+            attempt: number,
+            lines: running.take_lines(),
         };
         match self.engine.ack(WORKER, &[ack]).await?.first() {
             Some(Verdict::Accepted) => Ok(Step { id, kind, outcome }),
@@ -164,6 +167,8 @@ impl<E: Engine, A: Send + Sync + 'static> Stepper<E, A> {
                 outcome: Outcome::HandBack,
                 ran: std::time::Duration::ZERO,
                 received: Instant::now(),
+                attempt: 0,
+                lines: Vec::new(),
             })
             .collect();
         if !acks.is_empty() {

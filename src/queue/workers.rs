@@ -1,12 +1,13 @@
 //! Starting, watching and draining the workers of one process.
 
 use crate::backend::PumpBackend;
-use crate::engine::{Engine, RENEWAL};
+use crate::engine::{Ack, Engine, RENEWAL};
 use crate::health::Health;
 use crate::layers::stack;
 use crate::pump::{Counters, Pump, PumpSettings, run_acker, run_claimer, run_marker};
 use crate::{Catalogue, QueueName};
 use apalis::prelude::{Monitor, WorkerBuilder, WorkerBuilderExt};
+use apalis_core::worker::ext::parallelize::ParallelizeExt;
 use serde::Serialize;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -175,12 +176,24 @@ impl Workers {
                 1
             };
             let worker = format!("{name}/{}", queue.queue.as_str());
-            monitor = monitor.register(move |_| {
-                WorkerBuilder::new(worker.as_str())
-                    .backend(PumpBackend::new(pump.clone(), batch))
-                    .concurrency(concurrency)
-                    .build(stack.clone())
-            });
+            monitor = if batch == 1 {
+                // A task each: one that blocks its thread must not hold up its neighbours. Too dear for
+                // jobs shorter than a round trip.
+                monitor.register(move |_| {
+                    WorkerBuilder::new(worker.as_str())
+                        .backend(PumpBackend::new(pump.clone(), batch))
+                        .concurrency(concurrency)
+                        .parallelize(tokio::spawn)
+                        .build(stack.clone())
+                })
+            } else {
+                monitor.register(move |_| {
+                    WorkerBuilder::new(worker.as_str())
+                        .backend(PumpBackend::new(pump.clone(), batch))
+                        .concurrency(concurrency)
+                        .build(stack.clone())
+                })
+            };
         }
         let signal = stop.clone();
         let monitor = tokio::spawn(async move {
@@ -312,14 +325,20 @@ fn start_lease_thread<E: Engine>(
         .spawn(move || {
             runtime.block_on(async {
                 while !stop.is_cancelled() {
-                    let held = pumps.iter().filter_map(Weak::upgrade);
-                    let tokens: Vec<i64> = held.flat_map(|pump| pump.tokens()).collect();
+                    let held: Vec<Arc<Pump>> = pumps.iter().filter_map(Weak::upgrade).collect();
+                    let tokens: Vec<i64> = held.iter().flat_map(|pump| pump.tokens()).collect();
                     let renewed =
                         tokio::time::timeout(RENEWAL, engine.renew(&name, &queues, &tokens)).await;
                     let lost = !matches!(renewed, Ok(Ok(_)));
                     if health.leases(lost) {
                         tracing::warn!(lost, "lease renewal changed");
                     }
+                    let look =
+                        tokio::time::timeout(RENEWAL, look_after(&engine, &name, &held, &health));
+                    if look.await.is_err() {
+                        tracing::warn!("running jobs could not be looked after in time");
+                    }
+                    drop(held);
                     let pause = if lost { RENEWAL / 6 } else { RENEWAL };
                     tokio::select! {
                         () = stop.cancelled() => {}
@@ -328,4 +347,53 @@ fn start_lease_thread<E: Engine>(
                 }
             });
         })
+}
+
+/// Past its timeout by this much an attempt cannot be ended any more: it never waits.
+const OVERSTAY: Duration = Duration::from_secs(5);
+
+/// Drops what operators cancelled, and tells the end of attempts that block their thread for ever.
+async fn look_after<E: Engine>(engine: &E, name: &str, pumps: &[Arc<Pump>], health: &Health) {
+    for pump in pumps {
+        let running = pump.running();
+        if running.is_empty() {
+            continue;
+        }
+        let ids: Vec<i64> = running.iter().map(|((id, _), _)| *id).collect();
+        match engine.cancelling(&ids).await {
+            Ok(cancelled) => {
+                for (id, who) in cancelled {
+                    for (_, attempt) in running.iter().filter(|((job, _), _)| *job == id) {
+                        attempt.cancel(&who);
+                    }
+                }
+            }
+            Err(error) => tracing::debug!(%error, "cancelled jobs cannot be looked for"),
+        }
+        for ((id, token), attempt) in &running {
+            let Some((outcome, chances)) = attempt.overstayed(OVERSTAY) else {
+                continue;
+            };
+            health.stuck(*id);
+            tracing::error!(
+                job.id = id,
+                outcome = outcome.word(),
+                "a job blocks its thread past its timeout"
+            );
+            let ack = Ack {
+                id: *id,
+                token: *token,
+                outcome,
+                ran: chances.began.elapsed(),
+                received: chances.began,
+                attempt: chances.attempt,
+                lines: attempt.take_lines(),
+            };
+            match engine.ack(name, std::slice::from_ref(&ack)).await {
+                Ok(_) => pump.give_up_on(&ack),
+                // Its lease goes on; it is looked after again when the process is started anew.
+                Err(error) => tracing::error!(%error, job.id = id, "its end could not be told"),
+            }
+        }
+    }
 }

@@ -1,11 +1,13 @@
-//! `with-servers COMMAND …`: starts a private PostgreSQL for tests (no fsync, thrown away), makes
-//! the migrated template database, runs the command with the addresses in its environment, stops
-//! the server and exits as the command did.
+//! `with-servers COMMAND …`: starts a private PostgreSQL (no fsync, thrown away) and a private Redis
+//! for tests, makes the migrated template database, runs the command with the addresses in its environment,
+//! stops the servers and exits as the command did.
 //!
-//! The server belongs to this runner and never to a test process, which would take it along.
+//! The servers belong to this runner and never to a test process, which would take it along.
 #![expect(clippy::print_stdout, reason = "a command-line tool")]
 
-use embedded::{EmbeddedError, PostgresSettings, PrivatePostgres, testing};
+use embedded::{
+    EmbeddedError, PostgresSettings, PrivatePostgres, PrivateRedis, RedisSettings, testing,
+};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -42,11 +44,18 @@ fn run() -> Result<u8, EmbeddedError> {
         server.binaries(),
         Path::new("migrations"),
     )?;
+    let redis = PrivateRedis::start(&RedisSettings {
+        root: root.join("redis"),
+        port: None,
+        append_only: false,
+    })?;
     let status = Command::new(&program)
         .args(args)
         .env(testing::SOCKET, server.socket_dir())
         .env(testing::BINARIES, server.binaries())
+        .env(testing::REDIS, redis.url())
         .status();
+    drop(redis);
     drop(server);
     let _ = std::fs::remove_dir_all(&root);
     let status = status.map_err(|source| EmbeddedError::Io {

@@ -6,6 +6,7 @@ use crate::pump::Pump;
 use apalis_core::task::Task;
 use futures::future::BoxFuture;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 use tower::{Layer, Service};
@@ -54,23 +55,30 @@ where
 
     fn call(&mut self, task: Task<Claimed>) -> Self::Future {
         let (id, token, received) = (task.args.id, task.args.token, task.args.received);
+        let (number, running) = (task.args.attempts_used + 1, task.args.attempt.clone());
         let pump = self.pump.clone();
         // Between the loop's buffer and here the worker may have been told to stop.
         if pump.stopping() {
             pump.put_back(task.args);
             return Box::pin(std::future::ready(Ok(())));
         }
-        pump.begin(id, token);
+        pump.begin(&task.args);
         let begun = Instant::now();
         let attempt = self.inner.call(task);
         Box::pin(async move {
             let outcome = attempt.await?;
+            if running.given_up() {
+                pump.counters.stale.fetch_add(1, Ordering::Relaxed);
+                return Ok(());
+            }
             pump.acknowledge(Ack {
                 id,
                 token,
                 outcome,
                 ran: begun.elapsed(),
                 received,
+                attempt: number,
+                lines: running.take_lines(),
             });
             Ok(())
         })

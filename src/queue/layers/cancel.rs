@@ -1,4 +1,5 @@
-//! Drops what still runs when the worker's grace is over; the attempt is given back.
+//! Drops what still runs when an operator cancels it, or when the worker's grace is over; then the attempt
+//! is given back.
 
 use super::Failure;
 use crate::Outcome;
@@ -35,12 +36,14 @@ where
     }
 
     fn call(&mut self, task: Task<Claimed>) -> Self::Future {
+        let running = task.args.attempt.clone();
         let attempt = self.inner.call(task);
         let cut = self.cut.clone();
         Box::pin(async move {
             tokio::select! {
                 biased;
                 result = attempt => result,
+                who = running.cancelled() => Ok(Outcome::Cancelled { reason: format!("by {who}") }),
                 () = cut.cancelled() => Err(Failure::Cut),
             }
         })

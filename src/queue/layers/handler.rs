@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::engine::Claimed;
+use crate::running::CURRENT;
 use crate::{Catalogue, JobContext, Outcome};
 use apalis_core::task::Task;
 use futures::future::BoxFuture;
@@ -47,8 +48,10 @@ impl<A: Send + Sync + 'static> Service<Task<Claimed>> for Handler<A> {
             run_id: claimed.run_id,
             claimed_at: claimed.claimed_at,
             received: Instant::now(),
+            running: claimed.attempt.clone(),
         };
+        let running = claimed.attempt.clone();
         let run = entry.start(claimed, self.app.clone(), cx);
-        Box::pin(async move { run.await.map_err(Failure::Job) })
+        Box::pin(CURRENT.scope(running, async move { run.await.map_err(Failure::Job) }))
     }
 }

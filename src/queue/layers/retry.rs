@@ -4,6 +4,7 @@
 
 use super::{Failure, Policies};
 use crate::engine::Claimed;
+use crate::running::Chances;
 use crate::{ErrorRecord, FailureClass, JobError, Outcome, Policy};
 use apalis_core::task::Task;
 use futures::FutureExt;
@@ -12,7 +13,7 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tower::Service;
 
 #[derive(Clone)]
@@ -58,6 +59,13 @@ where
                 .copied()
                 .unwrap_or(Policy::DEFAULT),
         };
+        task.args.attempt.begin(Chances {
+            began: Instant::now(),
+            timeout: job.policy.timeout,
+            attempt: job.attempt,
+            max_attempts: job.max_attempts,
+            backoff: job.policy.backoff,
+        });
         let attempt = AssertUnwindSafe(self.inner.call(task)).catch_unwind();
         Box::pin(async move {
             Ok(match attempt.await {

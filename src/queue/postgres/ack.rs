@@ -34,7 +34,7 @@ pub(super) async fn ack(pool: &PgPool, worker: &str, acks: &[Ack]) -> sqlx::Resu
 
 /// SQLSTATE class 22 (data exception) or 54 (a limit exceeded, such as nesting): sending it again
 /// would change nothing.
-fn refuses_data(error: &sqlx::Error) -> bool {
+pub(crate) fn refuses_data(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
         .and_then(|error| error.code())
@@ -80,7 +80,7 @@ async fn ack_slice(pool: &PgPool, worker: &str, acks: &[Ack]) -> sqlx::Result<Ve
             accepted
         }
     };
-    Ok(acks
+    let verdicts: Vec<Verdict> = acks
         .iter()
         .map(|ack| {
             if accepted.contains(&(ack.id, ack.token)) {
@@ -89,7 +89,41 @@ async fn ack_slice(pool: &PgPool, worker: &str, acks: &[Ack]) -> sqlx::Result<Ve
                 Verdict::Stale
             }
         })
-        .collect())
+        .collect();
+    keep_lines(pool, acks, &verdicts).await?;
+    Ok(verdicts)
+}
+
+/// What attempts logged. Not in the transaction of their end: lines are not worth an attempt.
+pub(crate) async fn keep_lines(
+    pool: &PgPool,
+    acks: &[Ack],
+    verdicts: &[Verdict],
+) -> sqlx::Result<()> {
+    let said = acks.iter().zip(verdicts).filter(|(ack, verdict)| {
+        **verdict == Verdict::Accepted && !ack.lines.is_empty() && ack.outcome != Outcome::HandBack
+    });
+    let (mut ids, mut attempts, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+    for (ack, _) in said {
+        ids.push(ack.id);
+        attempts.push(i16::try_from(ack.attempt).unwrap_or(i16::MAX));
+        lines.push(json(&ack.lines));
+    }
+    if !ids.is_empty() {
+        let kept = sqlx::query!(
+            "INSERT INTO job_logs (job_id, attempt, lines)
+             SELECT id, attempt, lines::jsonb FROM unnest($1::bigint[], $2::smallint[], $3::text[]) u(id, attempt, lines)",
+            &ids,
+            &attempts,
+            &lines
+        )
+        .execute(pool)
+        .await;
+        if let Err(error) = kept {
+            tracing::warn!(%error, jobs = ids.len(), "lines of attempts could not be kept");
+        }
+    }
+    Ok(())
 }
 
 type Accepted = HashSet<(i64, i64)>;
@@ -186,7 +220,7 @@ impl Columns {
 
 /// As JSON text that jsonb takes: it has no NUL, so NUL characters are dropped from the strings
 /// before they are encoded (dropping the escape afterwards would cut `\\\\u0000` in half).
-fn json(value: &impl serde::Serialize) -> String {
+pub(crate) fn json(value: &impl serde::Serialize) -> String {
     let text = serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned());
     if !text.contains("\\u0000") {
         return text;
@@ -215,6 +249,6 @@ fn drop_nul(value: &mut serde_json::Value) {
     }
 }
 
-fn micros(duration: Duration) -> i64 {
+pub(crate) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 1_000_000)
 }

@@ -1,86 +1,17 @@
 //! Enqueueing inside the caller's transaction.
 
-use super::lease::ensure_lane;
-use crate::{Enqueue, Enqueued, QueueName, Unique};
-use sqlx::{PgConnection, PgPool};
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
-
-/// Lane ids by queue and partner. Only committed lanes are remembered: they are made on the
-/// connection kept for it, never in a transaction that may still roll back.
-pub(super) struct LaneIds {
-    known: Mutex<HashMap<(QueueName, String), i32>>,
-    pool: PgPool,
-}
-
-impl LaneIds {
-    pub(super) fn new(pool: PgPool) -> Self {
-        Self {
-            known: Mutex::default(),
-            pool,
-        }
-    }
-
-    async fn id(&self, queue: QueueName, partner: &str) -> sqlx::Result<i32> {
-        let key = (queue, partner.to_owned());
-        let known = self.lock().get(&key).copied();
-        if let Some(id) = known {
-            return Ok(id);
-        }
-        let id = ensure_lane(&self.pool, queue, partner).await?;
-        self.lock().insert(key, id);
-        Ok(id)
-    }
-
-    /// The lanes of a queue. Read again when told that something was enqueued elsewhere, since
-    /// another process may have opened a lane.
-    pub(super) async fn of_queue(
-        &self,
-        pool: &PgPool,
-        queue: QueueName,
-        again: bool,
-    ) -> sqlx::Result<Vec<i32>> {
-        let known = self.known(queue);
-        if !again && !known.is_empty() {
-            return Ok(known);
-        }
-        let rows = sqlx::query!(
-            "SELECT id, partner FROM lanes WHERE queue = $1",
-            queue.as_str()
-        )
-        .fetch_all(pool)
-        .await?;
-        let mut held = self.lock();
-        for row in rows {
-            held.insert((queue, row.partner), row.id);
-        }
-        drop(held);
-        Ok(self.known(queue))
-    }
-
-    fn known(&self, queue: QueueName) -> Vec<i32> {
-        let mut ids: Vec<i32> = self
-            .lock()
-            .iter()
-            .filter(|((q, _), _)| *q == queue)
-            .map(|(_, id)| *id)
-            .collect();
-        ids.sort_unstable();
-        ids
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(QueueName, String), i32>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+use crate::lane_book::LaneBook;
+use crate::{Enqueue, Enqueued, Unique};
+use sqlx::PgConnection;
+use std::collections::BTreeSet;
 
 /// A winner may finish between our insert and our look for it; then the key is free again.
 const ROUNDS: usize = 5;
 /// One statement carries at most this many orders.
 const SLICE: usize = 1_000;
 
-pub(super) async fn enqueue(
-    lanes: &LaneIds,
+pub(crate) async fn enqueue(
+    lanes: &LaneBook,
     conn: &mut PgConnection,
     orders: &[Enqueue],
 ) -> sqlx::Result<Vec<Enqueued>> {
@@ -117,7 +48,7 @@ pub(super) async fn enqueue(
 }
 
 async fn insert(
-    lanes: &LaneIds,
+    lanes: &LaneBook,
     conn: &mut PgConnection,
     orders: &[Enqueue],
     slice: &[usize],
@@ -204,7 +135,7 @@ async fn look_up(
 
 /// A key held for a time, whether or not its job still runs.
 async fn keep(
-    lanes: &LaneIds,
+    lanes: &LaneBook,
     conn: &mut PgConnection,
     order: &Enqueue,
     key: &str,
@@ -251,7 +182,7 @@ async fn keep(
 }
 
 /// The scope is part of the stored key, so that the claim knows which keys to free.
-fn stored_key(order: &Enqueue) -> Option<String> {
+pub(crate) fn stored_key(order: &Enqueue) -> Option<String> {
     let key = order.key.as_ref()?;
     match order.policy.unique {
         Unique::WhileQueued => Some(format!("queued:{key}")),

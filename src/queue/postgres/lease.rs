@@ -1,11 +1,8 @@
 //! Leases, rescues and the list of living workers.
 
 use crate::QueueName;
-use crate::engine::{LEASE, Rescued};
+use crate::engine::{Cancelled, LEASE, RESCUES_ALLOWED, Rescued};
 use sqlx::PgPool;
-
-/// A job that was alone in its batch when its worker died this often more is poison.
-const RESCUES_ALLOWED: i32 = 3;
 
 pub(super) async fn started(pool: &PgPool, jobs: &[(i64, i64)]) -> sqlx::Result<u64> {
     let (ids, tokens): (Vec<i64>, Vec<i64>) = jobs.iter().copied().unzip();
@@ -27,15 +24,7 @@ pub(super) async fn renew(
     queues: &[QueueName],
     tokens: &[i64],
 ) -> sqlx::Result<u64> {
-    let queues: Vec<String> = queues.iter().map(|q| q.as_str().to_owned()).collect();
-    sqlx::query!(
-        "INSERT INTO workers (name, queues) VALUES ($1, $2)
-         ON CONFLICT (name) DO UPDATE SET seen_at = now()",
-        worker,
-        &queues
-    )
-    .execute(pool)
-    .await?;
+    sign_in(pool, worker, queues).await?;
     let held = sqlx::query!(
         "WITH finished AS (DELETE FROM jobs_claims WHERE worker = $1 AND open <= 0)
          UPDATE jobs_claims SET until = now() + $2::float8 * interval '1 second'
@@ -49,13 +38,86 @@ pub(super) async fn renew(
     Ok(held.rows_affected())
 }
 
+/// In the list of living workers.
+pub(crate) async fn sign_in(pool: &PgPool, worker: &str, queues: &[QueueName]) -> sqlx::Result<()> {
+    let queues: Vec<String> = queues.iter().map(|q| q.as_str().to_owned()).collect();
+    sqlx::query!(
+        "INSERT INTO workers (name, queues) VALUES ($1, $2)
+         ON CONFLICT (name) DO UPDATE SET seen_at = now()",
+        worker,
+        &queues
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn forget_lost_workers(pool: &PgPool) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM workers WHERE seen_at < now() - interval '1 minute'")
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// A waiting job ends here; a running one is marked for its worker to see.
+pub(super) async fn cancel(pool: &PgPool, id: i64, who: &str) -> sqlx::Result<Cancelled> {
+    let ended = sqlx::query_file_scalar!("queries/cancel_waiting.sql", id, who)
+        .fetch_one(pool)
+        .await?;
+    if ended > 0 {
+        return Ok(Cancelled::AtOnce);
+    }
+    ask_to_cancel(pool, id, who).await
+}
+
+pub(crate) async fn ask_to_cancel(pool: &PgPool, id: i64, who: &str) -> sqlx::Result<Cancelled> {
+    let asked = sqlx::query!("UPDATE jobs_hot SET cancel_by = $2 WHERE id = $1", id, who)
+        .execute(pool)
+        .await?;
+    Ok(match asked.rows_affected() {
+        0 => Cancelled::TooLate,
+        _ => Cancelled::Asked,
+    })
+}
+
+pub(super) async fn cancelling(pool: &PgPool, ids: &[i64]) -> sqlx::Result<Vec<(i64, String)>> {
+    let rows = sqlx::query!(
+        r#"SELECT id, cancel_by AS "who!" FROM jobs_hot WHERE cancel_by IS NOT NULL AND id = ANY($1)"#,
+        ids
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.who)).collect())
+}
+
+pub(super) async fn progress(
+    pool: &PgPool,
+    reports: &[(i64, i64, serde_json::Value)],
+) -> sqlx::Result<u64> {
+    let (mut ids, mut tokens, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+    for (id, token, progress) in reports {
+        ids.push(*id);
+        tokens.push(*token);
+        texts.push(super::json(progress));
+    }
+    let done = sqlx::query!(
+        "UPDATE jobs_hot h SET progress = u.progress::jsonb
+         FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS u(id, token, progress)
+         WHERE h.id = u.id AND h.token = u.token",
+        &ids,
+        &tokens,
+        &texts
+    )
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected())
+}
+
 pub(super) async fn rescue(pool: &PgPool) -> sqlx::Result<Rescued> {
     let row = sqlx::query_file!("queries/rescue.sql", RESCUES_ALLOWED)
         .fetch_one(pool)
         .await?;
-    sqlx::query!("DELETE FROM workers WHERE seen_at < now() - interval '1 minute'")
-        .execute(pool)
-        .await?;
+    forget_lost_workers(pool).await?;
     Ok(Rescued {
         returned: u64::try_from(row.returned).unwrap_or_default(),
         buried: u64::try_from(row.buried).unwrap_or_default(),
@@ -73,29 +135,4 @@ pub(super) async fn retire(pool: &PgPool, worker: &str) -> sqlx::Result<()> {
         .execute(pool)
         .await?;
     Ok(())
-}
-
-pub(super) async fn ensure_lane(
-    pool: &PgPool,
-    queue: QueueName,
-    partner: &str,
-) -> sqlx::Result<i32> {
-    // A lane opened while its queue is paused is paused too.
-    sqlx::query!(
-        "INSERT INTO lanes (queue, partner, paused_by, paused_at)
-         SELECT $1, $2, p.paused_by, p.paused_at
-         FROM (SELECT 1) one LEFT JOIN lanes p ON p.queue = $1 AND p.partner = ''
-         ON CONFLICT (queue, partner) DO NOTHING",
-        queue.as_str(),
-        partner
-    )
-    .execute(pool)
-    .await?;
-    sqlx::query_scalar!(
-        "SELECT id FROM lanes WHERE queue = $1 AND partner = $2",
-        queue.as_str(),
-        partner
-    )
-    .fetch_one(pool)
-    .await
 }

@@ -9,11 +9,17 @@ mod enqueue;
 mod lease;
 mod wakes;
 
-use crate::engine::{Ack, Claim, Claimed, Engine, EngineError, Enqueued, Rescued, Verdict, Wakes};
+pub(crate) use ack::{json, keep_lines, micros, refuses_data};
+pub(crate) use enqueue::{enqueue as enqueue_rows, stored_key};
+pub(crate) use lease::{ask_to_cancel, forget_lost_workers, sign_in};
+
+use crate::engine::{
+    Ack, Cancelled, Claim, Claimed, Engine, EngineError, Enqueued, Rescued, Verdict, Wakes,
+};
 use crate::inspect::{JobRecord, Jobs};
+use crate::lane_book::LaneBook;
 use crate::{Enqueue, QueueName};
 use claim::Marks;
-use enqueue::LaneIds;
 use sqlx::PgConnection;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -24,7 +30,7 @@ use tokio::sync::broadcast;
 pub struct PostgresEngine {
     /// Claims, acknowledgements, leases. Never shared with requests.
     pool: PgPool,
-    lanes: Arc<LaneIds>,
+    lanes: Arc<LaneBook>,
     marks: Arc<Marks>,
     wakes: broadcast::Sender<QueueName>,
 }
@@ -45,14 +51,12 @@ impl PostgresEngine {
     /// `pool` should have been made with [`engine_options`] and hold at least four connections.
     pub fn new(pool: PgPool) -> Self {
         let (wakes, _) = broadcast::channel(64);
-        // An enqueue holds its caller's connection while it opens a lane: were that to come from
-        // the same pool, enough callers at once would wait for each other for ever.
         let lanes = PgPoolOptions::new()
             .max_connections(1)
             .connect_lazy_with((*pool.connect_options()).clone());
         Self {
             pool,
-            lanes: Arc::new(LaneIds::new(lanes)),
+            lanes: Arc::new(LaneBook::new(lanes)),
             marks: Arc::default(),
             wakes,
         }
@@ -60,6 +64,10 @@ impl PostgresEngine {
 
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    pub(crate) fn lanes(&self) -> &LaneBook {
+        &self.lanes
     }
 }
 
@@ -105,6 +113,27 @@ impl Engine for PostgresEngine {
 
     async fn rescue(&self) -> Result<Rescued, EngineError> {
         lease::rescue(&self.pool).await.map_err(failed("rescue"))
+    }
+
+    async fn cancel(&self, id: i64, who: &str) -> Result<Cancelled, EngineError> {
+        lease::cancel(&self.pool, id, who)
+            .await
+            .map_err(failed("cancel"))
+    }
+
+    async fn cancelling(&self, ids: &[i64]) -> Result<Vec<(i64, String)>, EngineError> {
+        lease::cancelling(&self.pool, ids)
+            .await
+            .map_err(failed("look for cancelled jobs"))
+    }
+
+    async fn progress(
+        &self,
+        reports: &[(i64, i64, serde_json::Value)],
+    ) -> Result<u64, EngineError> {
+        lease::progress(&self.pool, reports)
+            .await
+            .map_err(failed("report progress"))
     }
 
     async fn retire(&self, worker: &str) -> Result<(), EngineError> {

@@ -25,7 +25,7 @@ put AS (
 ),
 again AS (
     UPDATE jobs_hot h
-    SET token = NULL, started_at = NULL, why = a.why,
+    SET token = NULL, started_at = NULL, progress = NULL, why = a.why,
         run_at = now() + a.delay_us * interval '1 microsecond',
         attempt = CASE a.code WHEN 1 THEN h.attempt + (h.started_at IS NULL)::int
                               ELSE h.attempt - (h.started_at IS NOT NULL)::int END,

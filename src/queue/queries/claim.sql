@@ -1,5 +1,6 @@
 -- Claim due jobs. $1 worker, $2 token (random, client-made), $3 max, $4.. lanes, priorities and
--- marks (run_at in microseconds, id), in the order they are to be looked at; $8 lease.
+-- marks (run_at in microseconds, id), in the order they are to be looked at; $8 lease,
+-- $9 most of one lane and priority, $10 seconds a job must have been due.
 -- Plan: function scan over the lanes; for each, an index scan on jobs_ready that starts at the
 -- mark, behind the dead tuples. The update changes no indexed column (HOT).
 WITH pick AS MATERIALIZED (
@@ -9,11 +10,10 @@ WITH pick AS MATERIALIZED (
         SELECT h.ctid AS row_id, h.id
         FROM jobs_hot h
         WHERE h.lane = k.lane AND h.priority = k.priority AND h.token IS NULL
-          AND h.run_at <= now()
+          AND h.run_at <= now() - $10::float8 * interval '1 second'
           AND (h.run_at, h.id) > ('epoch'::timestamptz + k.mark * interval '1 microsecond', k.mark_id)
-          AND (SELECT l.paused_by IS NULL FROM lanes l WHERE l.id = k.lane)
         ORDER BY h.run_at, h.id
-        LIMIT $3
+        LIMIT $9
         FOR UPDATE SKIP LOCKED
     ) j
     LIMIT $3

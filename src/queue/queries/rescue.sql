@@ -34,7 +34,7 @@ put AS (
 ),
 back AS (
     UPDATE jobs_hot h
-    SET token = NULL, started_at = NULL, run_at = now(), rescues = h.rescues + held.alone::int,
+    SET token = NULL, started_at = NULL, progress = NULL, run_at = now(), rescues = h.rescues + held.alone::int,
         priority = CASE WHEN h.priority >= 0 THEN -1 - h.priority ELSE h.priority END,
         why = 'rescued from ' || held.worker
     FROM held WHERE h.id = held.id AND NOT held.buried

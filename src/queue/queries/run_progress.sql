@@ -1,6 +1,6 @@
 -- Progress of some runs. Plan: two index scans, jobs_hot_run and jobs_history_run.
 WITH hot AS (
-    SELECT (token IS NOT NULL) AS running, attempt FROM jobs_hot WHERE run_id = ANY($1)
+    SELECT (token IS NOT NULL OR started_at IS NOT NULL) AS running, attempt FROM jobs_hot WHERE run_id = ANY($1)
 ),
 past AS (
     SELECT state, attempt FROM jobs_history WHERE run_id = ANY($1)

@@ -1,0 +1,14 @@
+DROP TABLE audit;
+ALTER TABLE alerts DROP COLUMN delivered_at;
+ALTER TABLE schedules DROP COLUMN overlap, DROP COLUMN catch_up_seconds, DROP COLUMN paused_by, DROP COLUMN buffered_at;
+DROP INDEX jobs_cancelling;
+ALTER TABLE jobs_hot DROP COLUMN cancel_by, DROP COLUMN progress;
+DROP TABLE job_logs;
+DROP TABLE effects;
+DROP TABLE outbox;
+DROP TABLE throttles;
+DROP TABLE locks;
+DROP TABLE partner_events;
+DROP TABLE partner_calls;
+DROP TABLE partners;
+DROP TABLE queues;
