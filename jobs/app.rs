@@ -1,8 +1,9 @@
 //! What jobs work with.
 
+use crate::gates::SharedGate;
 use crate::shelf::PhotoShelf;
-use partners::{Fetcher, Objects};
-use queue::PostgresEngine;
+use partners::{Fetcher, Gate, Objects};
+use queue::{AnyEngine, BreakerPolicy, Locks, Partners, Throttle};
 use std::path::PathBuf;
 use std::sync::Arc;
 use stores::{PgPool, Sealer};
@@ -11,12 +12,17 @@ use vin::{Decoder, DecoderError};
 
 pub struct App {
     pub pool: PgPool,
-    pub engine: PostgresEngine,
+    pub engine: AnyEngine,
     pub objects: Objects,
     pub sealer: Sealer,
     /// Where listings are shown when they bring no link of their own.
     pub site: String,
     pub fetcher: Fetcher,
+    /// Breakers and budgets of everybody we call.
+    pub partners: Partners,
+    /// What every outbound call goes through.
+    pub gate: Arc<dyn Gate>,
+    pub locks: Locks,
     /// Turns at the cores, for photos.
     pub(crate) hashing: Semaphore,
     pub(crate) shelf: Arc<PhotoShelf>,
@@ -28,13 +34,24 @@ pub struct App {
 impl App {
     pub fn new(
         pool: PgPool,
-        engine: PostgresEngine,
+        engine: AnyEngine,
         objects: Objects,
         sealer: Sealer,
         site: String,
         fetcher: Fetcher,
         cache: PathBuf,
     ) -> Self {
+        let throttle = match &engine {
+            AnyEngine::Postgres(_) => Throttle::Postgres(pool.clone()),
+            AnyEngine::Redis(redis) => Throttle::Redis {
+                bucket: redis.bucket(),
+                fallback: pool.clone(),
+            },
+        };
+        let partners = Partners::new(pool.clone(), BreakerPolicy::default(), throttle);
+        let gate: Arc<dyn Gate> = Arc::new(SharedGate(partners.clone()));
+        let fetcher = fetcher.behind(gate.clone());
+        let locks = Locks::new(pool.clone());
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             pool,
@@ -43,6 +60,9 @@ impl App {
             sealer,
             site,
             fetcher,
+            partners,
+            gate,
+            locks,
             hashing: Semaphore::new(cores),
             shelf: Arc::default(),
             cache,

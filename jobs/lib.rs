@@ -8,6 +8,7 @@ pub mod app;
 pub mod archive_listings;
 pub mod build_feed;
 pub mod decode_vins;
+pub mod gates;
 pub mod hash_photos;
 pub mod load_file;
 pub mod loops;
@@ -44,6 +45,7 @@ pub fn catalogue() -> Catalogue<App> {
         .with::<ArchiveListings>()
         .with::<RestoreListings>()
         .with::<PruneHistory>()
+        .guarded(|app, partner| app.partners.refused(partner))
 }
 
 /// Listings one `decode_vins` takes on.

@@ -5,11 +5,12 @@
 //! Twice: the newest file of the source, or of its name, with the same digest is known and not
 //! loaded again.
 
+use crate::gates::judged;
 use crate::{App, LoadFile};
 use domain::Digest;
 use jiff::Timestamp;
 use partners::sftp::SftpClient;
-use partners::{ErrorKind, PartnerError, RemoteFile, SftpSettings};
+use partners::{ErrorKind, PartnerError, RemoteFile, SftpSettings, gate};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -45,7 +46,7 @@ impl Job for PullSource {
     }
 
     fn partner(&self) -> Option<String> {
-        Some(format!("sftp {}", self.source))
+        Some(partner_of(&self.source))
     }
 
     async fn run(self, app: &App, cx: &JobContext) -> Result<Outcome, JobError> {
@@ -60,7 +61,7 @@ impl Job for PullSource {
             });
         }
         let settings = settings(app, &source)?;
-        let (files, unsafe_names) = list(&settings, &source).await.map_err(judged)?;
+        let (files, unsafe_names) = list(app, &settings, &source).await.map_err(judged)?;
         tell_unsafe(app, &source, &unsafe_names).await?;
         let mut report = Report {
             listed: files.len(),
@@ -85,6 +86,11 @@ impl Job for PullSource {
     }
 }
 
+/// Each source is a partner of its own: its host may serve others well.
+fn partner_of(source: &str) -> String {
+    format!("sftp {source}")
+}
+
 async fn find(app: &App, key: &str) -> Result<SourceRow, JobError> {
     let source = Sources::find(&mut *app.pool.acquire().await?, key).await?;
     source.ok_or_else(|| JobError::reject_because(format!("there is no source {key:?}")))
@@ -104,33 +110,30 @@ fn settings(app: &App, source: &SourceRow) -> Result<SftpSettings, JobError> {
     })
 }
 
-/// A refused key or password does not mend itself by trying again soon; all else may.
-fn judged(error: PartnerError) -> JobError {
-    match error.kind {
-        ErrorKind::Denied | ErrorKind::Refused => JobError::reject(&error),
-        _ => error.into(),
-    }
-}
-
 async fn list(
+    app: &App,
     settings: &SftpSettings,
     source: &SourceRow,
 ) -> Result<(Vec<RemoteFile>, Vec<String>), PartnerError> {
-    let (settings, folder, pattern) = (
-        settings.clone(),
-        source.folder.clone(),
-        source.pattern.clone(),
-    );
-    blocking(move || SftpClient::connect(&settings)?.list(&folder, &pattern)).await
+    gate::through(&*app.gate, &partner_of(&source.key), || {
+        let (settings, folder) = (settings.clone(), source.folder.clone());
+        let pattern = source.pattern.clone();
+        blocking(move || SftpClient::connect(&settings)?.list(&folder, &pattern))
+    })
+    .await
 }
 
 async fn fetch(
+    app: &App,
     settings: &SftpSettings,
     source: &SourceRow,
     file: &RemoteFile,
 ) -> Result<Vec<u8>, PartnerError> {
-    let (settings, folder, file) = (settings.clone(), source.folder.clone(), file.clone());
-    blocking(move || SftpClient::connect(&settings)?.fetch(&folder, &file)).await
+    gate::through(&*app.gate, &partner_of(&source.key), || {
+        let (settings, folder, file) = (settings.clone(), source.folder.clone(), file.clone());
+        blocking(move || SftpClient::connect(&settings)?.fetch(&folder, &file))
+    })
+    .await
 }
 
 /// libssh2 blocks: its calls stay off the worker's threads.
@@ -145,6 +148,7 @@ async fn blocking<T: Send + 'static>(
                 operation: "talk to",
                 target: "the drop".to_owned(),
                 message: ended.to_string(),
+                retry_after: None,
             })
         })
 }
@@ -160,7 +164,7 @@ async fn take(
     if fetched_before(app, source, file).await? {
         return Ok(false);
     }
-    let bytes = fetch(settings, source, file).await.map_err(judged)?;
+    let bytes = fetch(app, settings, source, file).await.map_err(judged)?;
     keep(app, cx, source, file, bytes).await
 }
 

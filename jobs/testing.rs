@@ -11,7 +11,7 @@ use domain::Dealer;
 use embedded::{DropSettings, ObjectServer, ObjectServerSettings, PhotoHost, SftpDrop};
 use partners::{FetchSettings, Fetcher, ObjectSettings, Objects};
 use queue::testing::{Step, Stepper};
-use queue::{Catalogue, PostgresEngine, QueueName};
+use queue::{AnyEngine, Catalogue, PostgresEngine, QueueName};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,7 +24,7 @@ use stores::{
 pub struct TestApp {
     pub app: Arc<App>,
     pub catalogue: Arc<Catalogue<App>>,
-    pub stepper: Stepper<PostgresEngine, App>,
+    pub stepper: Stepper<AnyEngine, App>,
     pub sftp: SftpDrop,
     /// Reached as `photos.test`.
     pub photo_host: PhotoHost,
@@ -50,6 +50,7 @@ impl TestApp {
                 name,
                 connections: 8,
                 statement: Duration::from_secs(30),
+                lock: Duration::from_secs(10),
                 tune,
             };
             stores::connect(&url, &options)
@@ -57,7 +58,8 @@ impl TestApp {
                 .expect("the test server")
         };
         let pool: PgPool = connect("test", |options| options).await;
-        let engine = PostgresEngine::new(connect("test engine", queue::engine_options).await);
+        let engine: AnyEngine =
+            PostgresEngine::new(connect("test engine", queue::engine_options).await).into();
         let objects = ObjectServer::start(&ObjectServerSettings {
             root: root.join("objects"),
             port: 0,

@@ -1,6 +1,7 @@
 //! Configuration: the only place that reads the environment. Every problem is reported at once,
 //! and no secret is ever printed.
 
+use crate::tuning::Tuning;
 use anyhow::bail;
 use partners::ObjectSettings;
 use secrecy::SecretString;
@@ -31,6 +32,56 @@ pub(crate) const VARIABLES: &[(&str, &str, &str)] = &[
     ),
     ("FORECOURT_S3_ACCESS_KEY", "required", "access key"),
     ("FORECOURT_S3_SECRET_KEY", "required", "secret key"),
+    (
+        "FORECOURT_QUEUE",
+        "postgres",
+        "the queue's engine: `postgres` or `redis`",
+    ),
+    (
+        "REDIS_URL",
+        "none",
+        "Redis 6.2 or newer with its append-only file, for `redis`",
+    ),
+    (
+        "FORECOURT_REDIS_PREFIX",
+        "forecourt",
+        "keeps installations on one Redis apart",
+    ),
+    (
+        "FORECOURT_QUEUES",
+        "all",
+        "queues this process works, as `photos,feeds`",
+    ),
+    (
+        "FORECOURT_CONCURRENCY",
+        "ingest=2,sftp=4,lookups=4,photos=4,feeds=2,index=2,upkeep=2",
+        "jobs at once in this process, by queue",
+    ),
+    (
+        "FORECOURT_GRACE_SECONDS",
+        "20",
+        "how long running jobs may finish after SIGTERM",
+    ),
+    (
+        "FORECOURT_POOLS",
+        "api=8,work=24,engine=10",
+        "database connections by role",
+    ),
+    (
+        "FORECOURT_STATEMENT_SECONDS",
+        "api=15,work=600,engine=30",
+        "no statement of a role runs longer",
+    ),
+    (
+        "FORECOURT_LOCK_SECONDS",
+        "api=5,work=10,engine=10",
+        "no statement of a role waits longer for a lock",
+    ),
+    (
+        "FORECOURT_ALERT_WEBHOOK",
+        "none",
+        "URL that alerts are posted to as JSON",
+    ),
     (
         "FORECOURT_LISTEN",
         "127.0.0.1:8080",
@@ -68,6 +119,7 @@ pub(crate) struct Config {
     /// Photo hosts on addresses of ours: the sandbox's, and nobody else's.
     pub(crate) ours: HashMap<String, SocketAddr>,
     pub(crate) data_dir: PathBuf,
+    pub(crate) tuning: Tuning,
 }
 
 #[derive(Clone)]
@@ -130,6 +182,7 @@ impl Config {
         if listen.is_err() {
             problems.push("FORECOURT_LISTEN is not an address like 127.0.0.1:8080".to_owned());
         }
+        let tuning = Tuning::read(&value, problems);
         let endpoint = value("FORECOURT_S3_ENDPOINT");
         if let Some(endpoint) = &endpoint
             && !(endpoint.starts_with("http://") || endpoint.starts_with("https://"))
@@ -150,6 +203,7 @@ impl Config {
             site: value("FORECOURT_SITE").unwrap_or_else(|| "https://stock.example.com".to_owned()),
             ours: HashMap::new(),
             data_dir: data_dir(),
+            tuning,
         })
     }
 }
@@ -182,7 +236,7 @@ fn nix_is_root() -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-fn value(name: &str) -> Option<String> {
+pub(crate) fn value(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 

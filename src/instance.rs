@@ -2,6 +2,7 @@
 //! commands find them.
 
 use crate::config::{self, Config, MasterKey};
+use crate::tuning::Tuning;
 use anyhow::{Context, Result, bail};
 use embedded::{
     DropSettings, ObjectServer, ObjectServerSettings, PhotoHost, PostgresSettings, PrivatePostgres,
@@ -115,6 +116,7 @@ impl Instance {
             // A fixed address: feeds must not change because a port did.
             site: "https://stock.example.com".to_owned(),
             data_dir: data_dir.to_owned(),
+            tuning: Tuning::from_env()?,
         };
         let note = data_dir.join("runtime.json");
         write_note(&note, &config)?;
@@ -170,6 +172,7 @@ impl Instance {
             site: note.site,
             ours: note.ours,
             data_dir: data_dir.to_owned(),
+            tuning: Tuning::from_env()?,
         }))
     }
 }

@@ -7,6 +7,7 @@ mod instance;
 mod platform;
 mod sample;
 mod station;
+mod tuning;
 
 use clap::Parser;
 use std::process::ExitCode;

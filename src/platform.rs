@@ -2,48 +2,24 @@
 //! play.
 
 use crate::config::{self, Config};
+use crate::tuning::{self, EngineChoice};
 use anyhow::{Context, Result};
 use api::{Api, IndexTailer};
 use jobs::App;
 use partners::{FetchSettings, Fetcher, Objects};
 use queue::{
-    Catalogue, DrainReport, Health, PostgresEngine, WorkerSettings, Workers, engine_options,
+    AnyEngine, AttemptLog, Catalogue, DrainReport, Health, PostgresEngine, RedisEngine, Workers,
+    engine_options,
 };
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use stores::{MIGRATIONS, PgPool, Sealer};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-
-/// Connections of each role: a request never waits behind a load, a lease never behind a job.
-struct PoolSettings {
-    name: &'static str,
-    connections: u32,
-    statement_seconds: u32,
-}
-
-const API: PoolSettings = PoolSettings {
-    name: "forecourt api",
-    connections: 8,
-    statement_seconds: 15,
-};
-const WORK: PoolSettings = PoolSettings {
-    name: "forecourt work",
-    connections: 24,
-    statement_seconds: 600,
-};
-const ENGINE: PoolSettings = PoolSettings {
-    name: "forecourt engine",
-    connections: 10,
-    statement_seconds: 30,
-};
-const LEASES: PoolSettings = PoolSettings {
-    name: "forecourt leases",
-    connections: 2,
-    statement_seconds: 5,
-};
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 pub(crate) struct Platform {
     pub(crate) config: Config,
@@ -52,17 +28,24 @@ pub(crate) struct Platform {
     /// The same stores on the API's own pool.
     pub(crate) api_app: Arc<App>,
     pub(crate) catalogue: Arc<Catalogue<App>>,
-    pub(crate) engine: PostgresEngine,
-    leases: PostgresEngine,
+    pub(crate) engine: AnyEngine,
+    leases: AnyEngine,
 }
 
 impl Platform {
     pub(crate) async fn connect(config: Config) -> Result<Self> {
         let url = config.database_url.expose_secret();
-        let work = pool(url, &WORK, false).await?;
-        let api = pool(url, &API, false).await?;
-        let engine = PostgresEngine::new(pool(url, &ENGINE, true).await?);
-        let leases = PostgresEngine::new(pool(url, &LEASES, true).await?);
+        let pools = &config.tuning.pools;
+        let work = pool(url, &pools.work, false).await?;
+        let api = pool(url, &pools.api, false).await?;
+        let engine = engine(&config, pool(url, &pools.engine, true).await?)?;
+        if let AnyEngine::Redis(redis) = &engine {
+            for warning in redis.check().await.context("reach Redis")? {
+                eprintln!("WARNING: {warning}");
+                tracing::warn!(warning, "redis is not set up to be trusted");
+            }
+        }
+        let leases = self::engine(&config, pool(url, &pools.leases, true).await?)?;
         let fetcher = Fetcher::new(FetchSettings {
             ours: config.ours.clone(),
             ..FetchSettings::default()
@@ -112,7 +95,7 @@ impl Platform {
             &self.catalogue,
             &self.app,
             &name,
-            &WorkerSettings::default(),
+            &self.config.tuning.workers,
         )
         .context("start workers")
     }
@@ -141,13 +124,26 @@ impl Platform {
     }
 }
 
-async fn pool(url: &str, settings: &PoolSettings, engine: bool) -> Result<PgPool> {
+fn engine(config: &Config, pool: PgPool) -> Result<AnyEngine> {
+    let postgres = PostgresEngine::new(pool);
+    Ok(match &config.tuning.engine {
+        EngineChoice::Postgres => postgres.into(),
+        EngineChoice::Redis { url, prefix } => {
+            RedisEngine::new(postgres, url.expose_secret(), prefix)
+                .context("REDIS_URL")?
+                .into()
+        }
+    })
+}
+
+async fn pool(url: &str, settings: &tuning::Pool, engine: bool) -> Result<PgPool> {
     stores::connect(
         url,
         &stores::PoolOptions {
             name: settings.name,
             connections: settings.connections,
-            statement: Duration::from_secs(settings.statement_seconds.into()),
+            statement: settings.statement,
+            lock: settings.lock,
             tune: if engine {
                 engine_options
             } else {
@@ -183,8 +179,13 @@ pub(crate) fn print_drain(report: DrainReport) {
 }
 
 pub(crate) fn start_logging() {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(config::log_filter()))
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .init();
+        .with_filter(EnvFilter::new(config::log_filter()));
+    // What a job logs is kept with its attempt, whatever the filter on standard error. No spans: they would
+    // cost every job something.
+    let kept = AttemptLog.with_filter(filter_fn(|meta| {
+        meta.is_event() && *meta.level() <= tracing::Level::INFO
+    }));
+    tracing_subscriber::registry().with(kept).with(lines).init();
 }

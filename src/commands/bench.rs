@@ -2,6 +2,7 @@
 //!
 //! Nothing is tuned for it: the jobs, the engine, the layers and the settings are those of `work`.
 
+mod engines;
 mod latency;
 mod lookups;
 mod queue;
@@ -104,6 +105,7 @@ fn options(
         name,
         connections: 12,
         statement: Duration::from_secs(600),
+        lock: Duration::from_secs(10),
         tune,
     }
 }

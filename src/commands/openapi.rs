@@ -55,7 +55,7 @@ fn unconnected() -> Result<Api> {
         access_key: String::new(),
         secret_key: String::new().into(),
     });
-    let engine = queue::PostgresEngine::new(pool.clone());
+    let engine = queue::PostgresEngine::new(pool.clone()).into();
     let sealer = stores::Sealer::new(&[0; 32]);
     let fetcher = partners::Fetcher::new(partners::FetchSettings::default())?;
     Ok(Api {

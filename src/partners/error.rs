@@ -1,5 +1,7 @@
 //! What went wrong outside, as a decision a caller can take.
 
+use std::time::Duration;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     NotFound,
@@ -10,6 +12,8 @@ pub enum ErrorKind {
     Throttled,
     /// What came back is not what was asked for.
     Corrupt,
+    /// Its breaker is open, or its budget spent: it was not called.
+    Shut,
     /// We asked for something no partner could answer: an unsafe name, a bad setting.
     Refused,
 }
@@ -21,6 +25,8 @@ pub struct PartnerError {
     pub operation: &'static str,
     pub target: String,
     pub message: String,
+    /// How long it asks to be left alone.
+    pub retry_after: Option<Duration>,
 }
 
 impl PartnerError {
@@ -35,14 +41,23 @@ impl PartnerError {
             operation,
             target: target.into(),
             message: message.into(),
+            retry_after: None,
         }
+    }
+
+    /// Only these count against a partner: not our parse error, nor a 404 on one VIN.
+    pub fn is_partners_fault(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::Unavailable | ErrorKind::TimedOut | ErrorKind::Throttled | ErrorKind::Denied
+        )
     }
 
     /// Trying again may help.
     pub fn passing(&self) -> bool {
         matches!(
             self.kind,
-            ErrorKind::Unavailable | ErrorKind::TimedOut | ErrorKind::Throttled
+            ErrorKind::Unavailable | ErrorKind::TimedOut | ErrorKind::Throttled | ErrorKind::Shut
         )
     }
 }

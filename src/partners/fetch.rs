@@ -4,10 +4,11 @@
 //! redirect; bounded in size, time and redirects. Addresses of ours are reached only by a host that
 //! the settings name. No proxy, no cookies, no credentials in URLs.
 
+use crate::gate::{self, Gate, OpenGate};
 use crate::{ErrorKind, PartnerError};
 use futures::StreamExt;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use reqwest::{Client, StatusCode, Url, redirect};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -47,6 +48,7 @@ pub struct Fetched {
 pub struct Fetcher {
     client: Client,
     settings: Arc<FetchSettings>,
+    gate: Arc<dyn Gate>,
 }
 
 const LONGEST_URL: usize = 2_048;
@@ -67,11 +69,34 @@ impl Fetcher {
             .map_err(|error| {
                 PartnerError::new(ErrorKind::Refused, "set up", "fetching", told(&error))
             })?;
-        Ok(Self { client, settings })
+        Ok(Self {
+            client,
+            settings,
+            gate: Arc::new(OpenGate),
+        })
     }
 
-    /// The body of a URL, wherever its redirects lead.
+    /// Calls go by this gate from now on.
+    #[must_use]
+    pub fn behind(mut self, gate: Arc<dyn Gate>) -> Self {
+        self.gate = gate;
+        self
+    }
+
+    /// The body of a URL, wherever its redirects lead. Its host is a partner: `photos HOST`.
     pub async fn get(&self, url: &str) -> Result<Fetched, PartnerError> {
+        let host = self
+            .judged(url, url)?
+            .host_str()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        gate::through(&*self.gate, &format!("photos {host}"), || {
+            self.get_once(url)
+        })
+        .await
+    }
+
+    async fn get_once(&self, url: &str) -> Result<Fetched, PartnerError> {
         let mut at = self.judged(url, url)?;
         for _ in 0..=self.settings.redirects {
             let response = self.client.get(at.clone()).send().await;
@@ -173,8 +198,16 @@ fn answered(url: &str, status: StatusCode, response: &reqwest::Response) -> Part
     };
     let wait = response.headers().get(RETRY_AFTER);
     let wait = wait.and_then(|wait| wait.to_str().ok());
-    let wait = wait.map_or(String::new(), |wait| format!(", retry after {wait}"));
-    PartnerError::new(kind, "fetch", url, format!("status {status}{wait}"))
+    // Measured against the partner's own clock, when it tells it.
+    let now = response
+        .headers()
+        .get(DATE)
+        .and_then(|date| date.to_str().ok());
+    let now = now.and_then(gate::http_date).unwrap_or(i64::MAX);
+    let words = wait.map_or(String::new(), |wait| format!(", retry after {wait}"));
+    let mut error = PartnerError::new(kind, "fetch", url, format!("status {status}{words}"));
+    error.retry_after = wait.and_then(|wait| gate::retry_after(wait, now));
+    error
 }
 
 fn failed(url: &str, error: &reqwest::Error) -> PartnerError {

@@ -5,10 +5,12 @@
 
 mod error;
 pub mod fetch;
+pub mod gate;
 pub mod objects;
 pub mod sftp;
 
 pub use error::{ErrorKind, PartnerError};
 pub use fetch::{FetchSettings, Fetched, Fetcher};
+pub use gate::{Gate, Leave, OpenGate, Shut};
 pub use objects::{ObjectSettings, Objects};
 pub use sftp::{RemoteFile, SftpSettings};

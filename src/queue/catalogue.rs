@@ -3,6 +3,7 @@
 use crate::engine::Claimed;
 use crate::{
     Enqueue, Envelope, ErrorRecord, FailureClass, Job, JobContext, JobError, Outcome, Policy,
+    Refusal,
 };
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
@@ -19,14 +20,19 @@ pub struct Entry<A> {
     accept: Accept,
 }
 
+/// What is known here of a partner that must not be called.
+type Refused<A> = fn(&A, &str) -> Option<Refusal>;
+
 pub struct Catalogue<A> {
     entries: BTreeMap<&'static str, Entry<A>>,
+    refused: Refused<A>,
 }
 
 impl<A: Send + Sync + 'static> Default for Catalogue<A> {
     fn default() -> Self {
         Self {
             entries: BTreeMap::new(),
+            refused: |_, _| None,
         }
     }
 }
@@ -48,6 +54,17 @@ impl<A: Send + Sync + 'static> Catalogue<A> {
             },
         );
         self
+    }
+
+    /// Whom to ask before a job that calls a partner runs.
+    #[must_use]
+    pub fn guarded(mut self, refused: Refused<A>) -> Self {
+        self.refused = refused;
+        self
+    }
+
+    pub(crate) fn refused(&self, app: &A, partner: &str) -> Option<Refusal> {
+        (self.refused)(app, partner)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Entry<A>> {

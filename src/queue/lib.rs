@@ -10,6 +10,7 @@
 //! Read in this order: [`job`] (what you write), [`policy`], [`outcome`], [`engine`] (the
 //! contract), `pump` (who claims and acknowledges), `layers/` (what happens to any job).
 
+mod any;
 mod backend;
 mod catalogue;
 #[cfg(feature = "conformance")]
@@ -23,8 +24,10 @@ mod job;
 mod lane_book;
 mod lanes;
 mod layers;
+mod locks;
 mod logs;
 mod outcome;
+mod partners;
 mod policy;
 mod postgres;
 mod pump;
@@ -32,8 +35,11 @@ mod redis;
 mod running;
 mod runs;
 pub mod testing;
+
+mod throttle;
 mod workers;
 
+pub use any::AnyEngine;
 pub use catalogue::{Catalogue, Entry};
 pub use engine::{
     Ack, Cancelled, Claim, Claimed, Engine, EngineError, Enqueued, LEASE, RENEWAL, Rescued,
@@ -45,12 +51,17 @@ pub use histogram::Histogram;
 pub use inspect::{JobFilter, JobRecord, JobState, Jobs};
 pub use job::{Job, JobContext, JobError};
 pub use lanes::{Breaker, BreakerState, Gate, Lane, Limit, Scope, gate};
+pub use locks::{Hints, Lock, Locks};
 pub use logs::AttemptLog;
 pub use outcome::{ErrorRecord, FailureClass, Outcome};
+pub use partners::{
+    BreakerPolicy, CallEnd, Partner, PartnerEvent, Partners, Permit, Refusal, Window,
+};
 pub use policy::{Backoff, Policy, Priority, QueueName, Unique};
 pub use postgres::{PostgresEngine, engine_options};
-pub use redis::{RedisEngine, RedisError};
+pub use redis::{Bucket, RedisEngine, RedisError};
 pub use runs::{Progress, Runs};
+pub use throttle::Throttle;
 pub use workers::{DrainReport, QueueSettings, WorkerSettings, Workers, boot_name};
 
 /// Random, so that a claim lost in a crash can never have its token reissued.

@@ -77,6 +77,8 @@ pub struct PoolOptions {
     pub connections: u32,
     /// No statement of this role may run longer.
     pub statement: std::time::Duration,
+    /// No statement waits longer for a lock.
+    pub lock: std::time::Duration,
     pub tune: fn(sqlx::postgres::PgConnectOptions) -> sqlx::postgres::PgConnectOptions,
 }
 
@@ -85,9 +87,10 @@ pub struct PoolOptions {
 pub async fn connect(url: &str, options: &PoolOptions) -> Result<PgPool, SqlError> {
     let connect: sqlx::postgres::PgConnectOptions = url.parse()?;
     let statement = options.statement.as_millis().to_string();
+    let lock = options.lock.as_millis().to_string();
     let connect = (options.tune)(connect.application_name(options.name)).options([
         ("statement_timeout", statement.as_str()),
-        ("lock_timeout", "10000"),
+        ("lock_timeout", lock.as_str()),
         ("idle_in_transaction_session_timeout", "0"),
     ]);
     let pool = sqlx::postgres::PgPoolOptions::new()

@@ -1,10 +1,11 @@
 //! `bench latency`: how long a job that nothing holds up waits before it starts.
 
-use super::{Server, engine_pool, print, quantile};
+use super::engines::Engines;
+use super::{Server, print, quantile};
 use anyhow::{Result, ensure};
 use queue::{
-    Catalogue, Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, PostgresEngine,
-    QueueName, QueueSettings, WorkerSettings, Workers,
+    Catalogue, Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, QueueName,
+    QueueSettings, WorkerSettings, Workers,
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -13,6 +14,12 @@ use std::time::{Duration, Instant};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Latency {
+    /// postgres or redis
+    #[arg(long, default_value = "postgres")]
+    engine: String,
+    /// A kind that is not durable: on Redis, without the outbox
+    #[arg(long)]
+    fleeting: bool,
     /// Jobs enqueued a second, one call each
     #[arg(long, default_value_t = 100)]
     rate: u32,
@@ -29,15 +36,20 @@ struct Clock {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Tick {
+struct Tick<const DURABLE: bool> {
     sent_us: u64,
 }
 
-impl Job for Tick {
+impl<const DURABLE: bool> Job for Tick<DURABLE> {
     type App = Clock;
-    const NAME: &'static str = "bench_tick";
+    const NAME: &'static str = if DURABLE {
+        "bench_tick"
+    } else {
+        "bench_fleeting"
+    };
     const POLICY: Policy = Policy {
         queue: QueueName::Index,
+        durable: DURABLE,
         ..Policy::DEFAULT
     };
 
@@ -79,10 +91,8 @@ impl Latency {
     }
 
     async fn measure(&self, url: &str) -> Result<Figures> {
-        let pool = stores::connect(url, &engine_pool("forecourt engine")).await?;
-        stores::MIGRATIONS.run(&pool).await?;
-        let engine = PostgresEngine::new(pool.clone());
-        let leases = stores::connect(url, &engine_pool("forecourt leases")).await?;
+        let engines = Engines::start(&self.engine, url).await?;
+        let (pool, engine) = (&engines.pool, &engines.engine);
         let clock = Arc::new(Clock {
             zero: Instant::now(),
             waited_ms: Mutex::default(),
@@ -92,9 +102,13 @@ impl Latency {
             grace: Duration::from_secs(10),
         };
         let workers = Workers::start(
-            &engine,
-            PostgresEngine::new(leases.clone()),
-            &Arc::new(Catalogue::default().with::<Tick>()),
+            engine,
+            engines.leases.clone(),
+            &Arc::new(
+                Catalogue::default()
+                    .with::<Tick<true>>()
+                    .with::<Tick<false>>(),
+            ),
             &clock,
             "bench",
             &settings,
@@ -105,9 +119,12 @@ impl Latency {
         for _ in 0..wanted {
             every.tick().await;
             let sent_us = u64::try_from(clock.zero.elapsed().as_micros())?;
-            engine
-                .enqueue(&mut conn, &[Enqueue::of(&Tick { sent_us })?])
-                .await?;
+            let order = if self.fleeting {
+                Enqueue::of(&Tick::<false> { sent_us })?
+            } else {
+                Enqueue::of(&Tick::<true> { sent_us })?
+            };
+            engine.enqueue(&mut conn, &[order]).await?;
         }
         drop(conn);
         let begun = Instant::now();
@@ -118,9 +135,8 @@ impl Latency {
             );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        workers.drain(&engine).await;
-        leases.close().await;
-        pool.close().await;
+        workers.drain(engine).await;
+        engines.close().await;
         let mut waited = clock
             .waited_ms
             .lock()

@@ -1,10 +1,11 @@
 //! `bench queue`: no-op jobs through every layer.
 
-use super::{Server, cpu_seconds, engine_pool, print};
+use super::engines::Engines;
+use super::{Server, cpu_seconds, print};
 use anyhow::{Result, ensure};
 use queue::{
-    Catalogue, Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, PostgresEngine,
-    QueueName, QueueSettings, WorkerSettings, Workers,
+    Catalogue, Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, QueueName,
+    QueueSettings, WorkerSettings, Workers,
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -13,9 +14,12 @@ use std::time::{Duration, Instant};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Queue {
-    /// postgres
+    /// postgres or redis
     #[arg(long, default_value = "postgres")]
     engine: String,
+    /// A kind that is not durable: on Redis, without the outbox
+    #[arg(long)]
+    fleeting: bool,
     #[arg(long, default_value_t = 50_000)]
     jobs: usize,
     #[arg(long, default_value_t = 24)]
@@ -41,6 +45,23 @@ impl Job for Nothing {
     }
 }
 
+/// The same, for Redis alone until its end.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Fleeting {}
+
+impl Job for Fleeting {
+    type App = ();
+    const NAME: &'static str = "bench_fleeting";
+    const POLICY: Policy = Policy {
+        durable: false,
+        ..Nothing::POLICY
+    };
+
+    async fn run(self, (): &(), _: &JobContext) -> Result<Outcome, JobError> {
+        Ok(Outcome::Done(serde_json::Value::Null))
+    }
+}
+
 #[derive(Serialize)]
 struct QueueFigures {
     jobs_per_s: f64,
@@ -53,18 +74,14 @@ struct QueueFigures {
 
 impl Queue {
     pub(super) async fn run(self, data_dir: &Path) -> Result<()> {
-        let (engine, jobs, concurrency) = (self.engine, self.jobs, self.concurrency);
-        ensure!(
-            engine == "postgres",
-            "no engine is called {engine:?}: postgres"
-        );
+        let (jobs, concurrency) = (self.jobs, self.concurrency);
         ensure!(
             jobs > 0 && concurrency > 0,
             "--jobs and --concurrency must be above 0"
         );
         let server = Server::find(data_dir).await?;
         let figures = server
-            .in_a_database(async |url| measure(&url, jobs, concurrency).await)
+            .in_a_database(async |url| measure(&self, &url).await)
             .await?;
         let words = format!(
             "{jobs} jobs at concurrency {concurrency}: {:.0} jobs/s, enqueued at {:.0}/s",
@@ -74,11 +91,15 @@ impl Queue {
     }
 }
 
-async fn measure(url: &str, jobs: usize, concurrency: usize) -> Result<QueueFigures> {
-    let pool = stores::connect(url, &engine_pool("forecourt engine")).await?;
-    stores::MIGRATIONS.run(&pool).await?;
-    let engine = PostgresEngine::new(pool.clone());
-    let order = Enqueue::of(&Nothing {})?;
+async fn measure(bench: &Queue, url: &str) -> Result<QueueFigures> {
+    let (jobs, concurrency) = (bench.jobs, bench.concurrency);
+    let engines = Engines::start(&bench.engine, url).await?;
+    let (pool, engine) = (&engines.pool, &engines.engine);
+    let order = if bench.fleeting {
+        Enqueue::of(&Fleeting {})?
+    } else {
+        Enqueue::of(&Nothing {})?
+    };
     let enqueueing = Instant::now();
     let mut conn = pool.acquire().await?;
     for slice in vec![order; jobs].chunks(1_000) {
@@ -91,14 +112,12 @@ async fn measure(url: &str, jobs: usize, concurrency: usize) -> Result<QueueFigu
         queues: vec![QueueSettings::fast(QueueName::Index, concurrency)],
         grace: Duration::from_secs(10),
     };
-    let catalogue = Arc::new(Catalogue::default().with::<Nothing>());
-    // Leases live on a thread and connections of their own, as in `work`.
-    let leases = stores::connect(url, &engine_pool("forecourt leases")).await?;
+    let catalogue = Arc::new(Catalogue::default().with::<Nothing>().with::<Fleeting>());
     let cpu_before = cpu_seconds()?;
     let begun = Instant::now();
     let workers = Workers::start(
-        &engine,
-        PostgresEngine::new(leases.clone()),
+        engine,
+        engines.leases.clone(),
         &catalogue,
         &Arc::new(()),
         "bench",
@@ -120,13 +139,16 @@ async fn measure(url: &str, jobs: usize, concurrency: usize) -> Result<QueueFigu
         p99_ms: workers.latency(0.99).as_secs_f64() * 1e3,
         cpu_s: cpu_seconds()? - cpu_before,
     };
-    let kept = queue::Runs::finished_total(&mut *pool.acquire().await?).await?;
+    // On Redis the history of fleeting jobs follows a moment later.
+    let mut kept = 0;
+    while kept < i64::try_from(jobs)? && begun.elapsed() < Duration::from_secs(600) {
+        kept = queue::Runs::finished_total(&mut *pool.acquire().await?).await?;
+    }
     ensure!(
         kept == i64::try_from(jobs)?,
         "{jobs} jobs were enqueued, the history has {kept}"
     );
-    workers.drain(&engine).await;
-    leases.close().await;
-    pool.close().await;
+    workers.drain(engine).await;
+    engines.close().await;
     Ok(figures)
 }

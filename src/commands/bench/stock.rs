@@ -92,7 +92,7 @@ impl Yard {
         let engine = stores::connect(url, &engine_pool("forecourt engine")).await?;
         let app = App::new(
             pool,
-            PostgresEngine::new(engine),
+            PostgresEngine::new(engine).into(),
             Objects::new(&settings),
             Sealer::new(&[0; 32]),
             "https://stock.example.com".to_owned(),
@@ -116,7 +116,7 @@ impl Yard {
         };
         let workers = Workers::start(
             &self.app.engine,
-            PostgresEngine::new(leases.clone()),
+            PostgresEngine::new(leases.clone()).into(),
             &Arc::new(Catalogue::default().with::<J>()),
             &self.app,
             &queue::boot_name(),
@@ -147,7 +147,7 @@ impl Yard {
         };
         let workers = Workers::start(
             &self.app.engine,
-            PostgresEngine::new(leases.clone()),
+            PostgresEngine::new(leases.clone()).into(),
             &Arc::new(Catalogue::default().with::<DecodeVins>()),
             &self.app,
             &queue::boot_name(),

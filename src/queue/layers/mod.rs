@@ -1,8 +1,10 @@
-//! What happens to any job, outermost first: acknowledge, trace, retry, cancel, timeout, handler.
+//! What happens to any job, outermost first: acknowledge, trace, retry, cancel, timeout, breaker,
+//! handler.
 //!
 //! One worker serves many kinds, so each layer looks its job's policy up by `envelope.kind`.
 
 mod ack;
+mod breaker;
 mod cancel;
 mod handler;
 mod retry;
@@ -10,6 +12,7 @@ mod timeout;
 mod trace;
 
 pub(crate) use ack::AckLayer;
+pub(crate) use breaker::Breaker;
 pub(crate) use cancel::Cancel;
 pub(crate) use handler::Handler;
 pub(crate) use retry::Retry;
@@ -49,7 +52,7 @@ impl From<Failure> for ErrorRecord {
 
 pub(crate) type Policies = Arc<HashMap<&'static str, Policy>>;
 
-pub(crate) type Stack<A> = Trace<Retry<Cancel<Timeout<Handler<A>>>>>;
+pub(crate) type Stack<A> = Trace<Retry<Cancel<Timeout<Breaker<Handler<A>, A>>>>>;
 
 /// The stack every job goes through, in the worker and in the test kit alike.
 pub(crate) fn stack<A: Send + Sync + 'static>(
@@ -59,7 +62,8 @@ pub(crate) fn stack<A: Send + Sync + 'static>(
 ) -> Stack<A> {
     let policies: Policies = Arc::new(catalogue.iter().map(|e| (e.name, e.policy)).collect());
     let handler = Handler::new(catalogue.clone(), app.clone());
-    let timeout = Timeout::new(handler, policies.clone());
+    let breaker = Breaker::new(handler, catalogue.clone(), app.clone());
+    let timeout = Timeout::new(breaker, policies.clone());
     let cancel = Cancel::new(timeout, cut.clone());
     Trace::new(Retry::new(cancel, policies))
 }

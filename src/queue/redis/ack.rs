@@ -89,7 +89,14 @@ async fn ack_slice(engine: &RedisEngine, worker: &str, acks: &[Ack]) -> Res<Vec<
         )));
     }
     again.write(engine, worker).await?;
-    ended::keep(engine, &over).await?;
+    // A row in PostgreSQL may hold a key: whoever asks for it next must not find a job that is over. Without a
+    // row the history may come a moment later.
+    let (rows, fleeting): (Vec<Ended>, Vec<Ended>) =
+        over.into_iter().partition(|job| job.body.durable);
+    ended::keep(engine, &rows).await?;
+    if let Some(refused) = engine.later.take_in(fleeting) {
+        ended::keep(engine, &refused).await?;
+    }
     keep_lines(engine.pool(), acks, &verdicts).await?;
     Ok(verdicts)
 }

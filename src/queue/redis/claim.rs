@@ -70,7 +70,13 @@ pub(super) async fn claim(engine: &RedisEngine, claim: Claim<'_>) -> Res<Vec<Cla
             .arg(&look.lane.partner)
             .arg(i32::from(look.alone));
     }
-    let answer: Vec<String> = engine.link.run(&script).await?;
+    let answer: Vec<String> = match engine.link.run(&script).await {
+        // A fresh or restarted Redis: give it the jobs, and look again with the next claim.
+        Err(RedisError::Stray) if super::rebuild::rebuild_if_lost(engine).await? => {
+            return Ok(Vec::new());
+        }
+        answer => answer?,
+    };
     let jobs = read(&answer, &lanes)?;
     free_keys(engine, &jobs).await?;
     Ok(jobs.into_iter().map(|(job, _)| job).collect())

@@ -5,7 +5,10 @@ use super::body::{Body, End, Tries};
 use super::{RedisEngine, Res};
 use crate::postgres::refuses_data;
 use redis::Script;
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
 
 static FINISH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/finish.lua")));
 
@@ -17,6 +20,65 @@ pub(super) struct Ended {
     pub(super) body: Body,
     pub(super) tries: Tries,
     pub(super) end: End,
+}
+
+/// Ends that the history may have a moment later. They stand in `ended`, so a crash loses none.
+#[derive(Default)]
+pub(super) struct Later {
+    waiting: Mutex<Vec<Ended>>,
+    come: Notify,
+    /// Somebody writes them down.
+    open: AtomicBool,
+}
+
+/// With more than this waiting, whoever acknowledges writes for itself.
+const MOST_WAITING: usize = 20_000;
+/// One statement carries this many.
+const TOGETHER: usize = 2_000;
+
+impl Later {
+    /// What it cannot take in now.
+    pub(super) fn take_in(&self, ended: Vec<Ended>) -> Option<Vec<Ended>> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.open.load(Ordering::Relaxed) || waiting.len() + ended.len() > MOST_WAITING {
+            return Some(ended);
+        }
+        waiting.extend(ended);
+        self.come.notify_one();
+        None
+    }
+
+    fn take_out(&self) -> Vec<Ended> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = waiting.len().min(TOGETHER);
+        waiting.drain(..count).collect()
+    }
+}
+
+/// Closes again when it is dropped: then acknowledgements write for themselves.
+struct Open<'a>(&'a Later);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.store(false, Ordering::Relaxed);
+    }
+}
+
+pub(super) async fn keep_later(engine: &RedisEngine) {
+    engine.later.open.store(true, Ordering::Relaxed);
+    let _open = Open(&engine.later);
+    loop {
+        let ended = engine.later.take_out();
+        if ended.is_empty() {
+            engine.later.come.notified().await;
+            continue;
+        }
+        // What cannot be written now is still in `ended`; the reaper comes by.
+        if let Err(error) = keep(engine, &ended).await {
+            tracing::warn!(%error, jobs = ended.len(), "ends are written to the history later");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
 }
 
 pub(super) async fn keep(engine: &RedisEngine, ended: &[Ended]) -> Res<()> {
@@ -84,7 +146,8 @@ async fn write(engine: &RedisEngine, ended: &[Ended]) -> sqlx::Result<()> {
     };
     // A waiting job that is cancelled never ran.
     let attempt = |job: &Ended| {
-        let this = !job.end.counted && !(job.end.code == 3 && job.end.worker.is_empty());
+        let never_ran = job.end.code == 3 && job.end.worker.is_empty();
+        let this = !(job.end.counted || never_ran);
         job.tries.attempts + i16::from(this)
     };
     sqlx::query_file!(

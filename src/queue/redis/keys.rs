@@ -56,6 +56,10 @@ impl Keys {
         }
     }
 
+    pub(super) fn other(&self, what: &str, name: &str) -> String {
+        format!("{{{}}}:{what}:{name}", self.tag)
+    }
+
     /// Jobs of one lane and priority by the time they are due: ready and scheduled alike.
     pub(super) fn lane(&self, lane: i32, level: i16) -> String {
         format!("{{{}}}:lane:{lane}:{level}", self.tag)

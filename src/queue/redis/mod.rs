@@ -16,11 +16,14 @@ mod ack;
 mod body;
 mod claim;
 mod ended;
+mod ephemeral;
 mod keys;
 mod lease;
 mod link;
 mod outbox;
 mod rebuild;
+
+pub use ephemeral::Bucket;
 
 use crate::engine::{
     Ack, Cancelled, Claim, Claimed, Engine, EngineError, Enqueued, Rescued, Verdict, Wakes,
@@ -45,6 +48,7 @@ pub struct RedisEngine {
     /// Claims of each queue so far: whose turn it is.
     turns: Arc<Mutex<HashMap<QueueName, usize>>>,
     wakes: broadcast::Sender<QueueName>,
+    later: Arc<ended::Later>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +85,7 @@ impl RedisEngine {
             keys: Arc::new(Keys::new(prefix)),
             turns: Arc::default(),
             wakes,
+            later: Arc::default(),
         })
     }
 
@@ -90,7 +95,7 @@ impl RedisEngine {
         self.link.check().await
     }
 
-    fn pool(&self) -> &PgPool {
+    pub fn pool(&self) -> &PgPool {
         self.postgres.pool()
     }
 
@@ -175,6 +180,7 @@ impl Engine for RedisEngine {
             link::listen(&self.link, &self.keys, &self.wakes),
             outbox::relay_for_ever(self),
             rebuild::watch(self),
+            ended::keep_later(self),
         );
     }
 }

@@ -1,0 +1,68 @@
+//! Where the floors meet: the clients' gate, kept by the queue's partners; and what a partner's error means
+//! for a job.
+
+use futures::future::BoxFuture;
+use partners::{ErrorKind, Gate, Leave, PartnerError, Shut};
+use queue::{CallEnd, ErrorRecord, FailureClass, JobError, Partners, Permit};
+use std::time::Duration;
+
+#[derive(Clone)]
+pub struct SharedGate(pub Partners);
+
+impl Gate for SharedGate {
+    fn admit<'a>(&'a self, partner: &'a str, retry: bool) -> BoxFuture<'a, Result<Leave, Shut>> {
+        Box::pin(async move {
+            match self.0.admit(partner, retry).await {
+                Ok(Ok(permit)) => Ok(Leave {
+                    probe: permit.probe(),
+                    retry,
+                }),
+                Ok(Err(refusal)) => Err(Shut {
+                    wait: refusal.wait,
+                    reason: refusal.reason,
+                }),
+                Err(error) => {
+                    // Without the shared state there is no telling; a call too many is the lesser harm.
+                    tracing::warn!(%error, partner, "its breaker cannot be asked");
+                    Ok(Leave { probe: None, retry })
+                }
+            }
+        })
+    }
+
+    fn report<'a>(
+        &'a self,
+        partner: &'a str,
+        leave: Leave,
+        failed: Option<String>,
+        took: Duration,
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let permit = Permit::new(leave.probe, leave.retry);
+            let end = failed.map_or(CallEnd::Answered, CallEnd::Failed);
+            if let Err(error) = self.0.report(partner, permit, &end, took).await {
+                tracing::warn!(%error, partner, "its breaker cannot be told");
+            }
+        })
+    }
+
+    fn may_retry(&self, partner: &str) -> bool {
+        self.0.may_retry(partner)
+    }
+}
+
+/// A shut gate costs no attempt; a refused key or password does not mend itself by trying again soon; what the
+/// partner asks for (`Retry-After`) wins over the policy's backoff.
+pub(crate) fn judged(error: PartnerError) -> JobError {
+    match error.kind {
+        ErrorKind::Shut => JobError::Snooze {
+            after: error.retry_after.unwrap_or(Duration::from_secs(30)),
+            reason: error.message,
+        },
+        ErrorKind::Denied | ErrorKind::Refused => JobError::reject(&error),
+        _ => JobError::Retry {
+            after: error.retry_after,
+            error: ErrorRecord::of(FailureClass::Error, &error),
+        },
+    }
+}

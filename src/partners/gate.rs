@@ -1,0 +1,262 @@
+//! Leave to call: breakers, budgets and retries stand between us and every partner.
+//!
+//! The state is not ours: whoever wires the floors gives a [`Gate`]. [`through`] is how a client calls.
+
+use crate::{ErrorKind, PartnerError};
+use futures::future::BoxFuture;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// Says whether a partner may be called now, and is told how each call ended.
+pub trait Gate: Send + Sync {
+    fn admit<'a>(&'a self, partner: &'a str, retry: bool) -> BoxFuture<'a, Result<Leave, Shut>>;
+
+    /// `failed` says what the partner did wrong, if it did.
+    fn report<'a>(
+        &'a self,
+        partner: &'a str,
+        leave: Leave,
+        failed: Option<String>,
+        took: Duration,
+    ) -> BoxFuture<'a, ()>;
+
+    /// Whether a failed call may be repeated at once.
+    fn may_retry(&self, partner: &str) -> bool;
+}
+
+/// Leave for one call; the number belongs to the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leave {
+    pub probe: Option<i64>,
+    pub retry: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shut {
+    pub wait: Duration,
+    pub reason: String,
+}
+
+/// A gate that is always open: for tests of one client, and for our own servers.
+pub struct OpenGate;
+
+impl Gate for OpenGate {
+    fn admit<'a>(&'a self, _: &'a str, retry: bool) -> BoxFuture<'a, Result<Leave, Shut>> {
+        Box::pin(std::future::ready(Ok(Leave { probe: None, retry })))
+    }
+
+    fn report<'a>(
+        &'a self,
+        _: &'a str,
+        _: Leave,
+        _: Option<String>,
+        _: Duration,
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn may_retry(&self, _: &str) -> bool {
+        false
+    }
+}
+
+/// A blip is over in less; anything longer goes back to the queue.
+const BLIP: Duration = Duration::from_millis(300);
+/// A call that took this long was no blip.
+const QUICK: Duration = Duration::from_secs(1);
+
+/// Calls a partner: not at all while its breaker is open, and once more when it hung up at once and the
+/// retry budget allows. Only for calls that may be repeated.
+pub async fn through<T, F, Fut>(gate: &dyn Gate, partner: &str, call: F) -> Result<T, PartnerError>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<T, PartnerError>>,
+{
+    let mut retry = false;
+    loop {
+        let leave = gate
+            .admit(partner, retry)
+            .await
+            .map_err(|shut| shut_out(partner, shut))?;
+        let begun = Instant::now();
+        let answer = call().await;
+        let took = begun.elapsed();
+        let failed = answer
+            .as_ref()
+            .err()
+            .filter(|error| error.is_partners_fault());
+        gate.report(partner, leave, failed.map(ToString::to_string), took)
+            .await;
+        let blip = matches!(&answer, Err(error) if error.kind == ErrorKind::Unavailable && error.retry_after.is_none());
+        if retry || !blip || took > QUICK || leave.probe.is_some() || !gate.may_retry(partner) {
+            return answer;
+        }
+        retry = true;
+        tokio::time::sleep(BLIP).await;
+    }
+}
+
+fn shut_out(partner: &str, shut: Shut) -> PartnerError {
+    PartnerError {
+        kind: ErrorKind::Shut,
+        operation: "call",
+        target: partner.to_owned(),
+        message: shut.reason,
+        retry_after: Some(shut.wait),
+    }
+}
+
+/// Less hammers a partner, more loses the night.
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(6 * 3600));
+
+/// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), clamped to between a second and six hours. `now`
+/// in seconds of the epoch. Nonsense is no answer.
+pub fn retry_after(value: &str, now: i64) -> Option<Duration> {
+    let value = value.trim();
+    let seconds = match value.parse::<u64>() {
+        Ok(seconds) => seconds,
+        Err(_) if value.bytes().all(|b| b.is_ascii_digit()) && !value.is_empty() => u64::MAX,
+        Err(_) => u64::try_from(http_date(value)?.saturating_sub(now)).unwrap_or(0),
+    };
+    Some(Duration::from_secs(seconds).clamp(RETRY_AFTER.0, RETRY_AFTER.1))
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT`, the one form a sender may use (RFC 9110, 5.6.7).
+pub(crate) fn http_date(text: &str) -> Option<i64> {
+    let (_, rest) = text.split_once(", ")?;
+    let mut parts = rest.split(' ');
+    let day: i64 = parts.next()?.parse().ok()?;
+    let months = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let name = parts.next()?;
+    let month = i64::try_from(months.iter().position(|month| *month == name)?).ok()? + 1;
+    let year: i64 = parts.next()?.parse().ok()?;
+    let mut clock = parts
+        .next()?
+        .split(':')
+        .map(|part| part.parse::<i64>().ok());
+    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
+    let sound = parts.next() == Some("GMT")
+        && (1970..=9999).contains(&year)
+        && (1..=31).contains(&day)
+        && (0..24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0..=60).contains(&second);
+    if !sound {
+        return None;
+    }
+    // Days of the civil calendar since 1970, with years that begin in March.
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let era = shifted.div_euclid(400);
+    let of_era = shifted - era * 400;
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    const NOW: i64 = 784_111_777; // Sun, 06 Nov 1994 08:49:37 GMT
+
+    #[test]
+    fn retry_after_is_read_and_clamped() {
+        for (value, seconds) in [
+            ("120", Some(120)),
+            ("0", Some(1)),
+            ("99999999999999999999999", Some(21_600)),
+            ("Sun, 06 Nov 1994 08:51:37 GMT", Some(120)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(1)),
+            ("Fri, 01 Jan 2100 00:00:00 GMT", Some(21_600)),
+            ("soon", None),
+            ("", None),
+            ("-5", None),
+            ("Sun, 99 Nov 1994 08:49:37 GMT", None),
+        ] {
+            assert_eq!(
+                retry_after(value, NOW),
+                seconds.map(Duration::from_secs),
+                "{value:?}"
+            );
+        }
+    }
+
+    #[derive(Default)]
+    struct Noted {
+        calls: Mutex<Vec<String>>,
+        shut: bool,
+    }
+
+    impl Gate for Noted {
+        fn admit<'a>(&'a self, _: &'a str, retry: bool) -> BoxFuture<'a, Result<Leave, Shut>> {
+            let shut = Shut {
+                wait: Duration::from_secs(30),
+                reason: "its breaker is open".to_owned(),
+            };
+            let answer = if self.shut {
+                Err(shut)
+            } else {
+                Ok(Leave { probe: None, retry })
+            };
+            Box::pin(std::future::ready(answer))
+        }
+
+        fn report<'a>(
+            &'a self,
+            _: &'a str,
+            leave: Leave,
+            failed: Option<String>,
+            _: Duration,
+        ) -> BoxFuture<'a, ()> {
+            let mut calls = self.calls.lock().expect("a lock");
+            calls.push(format!("retry {} failed {}", leave.retry, failed.is_some()));
+            Box::pin(std::future::ready(()))
+        }
+
+        fn may_retry(&self, _: &str) -> bool {
+            true
+        }
+    }
+
+    fn failing(kind: ErrorKind) -> PartnerError {
+        PartnerError::new(kind, "fetch", "it", "no")
+    }
+
+    #[tokio::test]
+    async fn a_blip_is_tried_once_more() {
+        let gate = Noted::default();
+        let answer: Result<(), _> =
+            through(&gate, "p", async || Err(failing(ErrorKind::Unavailable))).await;
+        assert!(answer.is_err());
+        let calls = gate.calls.lock().expect("a lock").clone();
+        assert_eq!(calls, ["retry false failed true", "retry true failed true"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_the_partners_fault_is_not_counted_against_it() {
+        let gate = Noted::default();
+        for kind in [ErrorKind::NotFound, ErrorKind::Corrupt, ErrorKind::Refused] {
+            let _: Result<(), _> = through(&gate, "p", async || Err(failing(kind))).await;
+        }
+        let calls = gate.calls.lock().expect("a lock").clone();
+        assert_eq!(calls, ["retry false failed false"; 3]);
+    }
+
+    #[tokio::test]
+    async fn a_shut_gate_is_an_error_with_its_wait() {
+        let gate = Noted {
+            shut: true,
+            ..Noted::default()
+        };
+        let answer: Result<(), _> = through(&gate, "p", async || panic!("called")).await;
+        let error = answer.expect_err("shut");
+        assert_eq!(
+            (error.kind, error.retry_after),
+            (ErrorKind::Shut, Some(Duration::from_secs(30)))
+        );
+        assert!(gate.calls.lock().expect("a lock").is_empty());
+    }
+}
