@@ -1,6 +1,8 @@
 //! What every engine must keep, written against [`Engine`] alone. An engine's test file makes a
 //! fixture and calls [`conformance_suite!`](crate::conformance_suite).
 
+pub mod lanes;
+
 use crate::engine::{Ack, Claim, Claimed, Engine, Verdict};
 use crate::{
     Enqueue, ErrorRecord, FailureClass, Job, JobContext, JobError, JobState, Lane, Outcome, Policy,
@@ -18,11 +20,24 @@ pub trait Ledger: Engine {
     fn settle(&self) -> impl Future<Output = ()> + Send;
     /// Ends every lease at once, as if the workers had been gone for longer than the lease.
     fn expire_leases(&self) -> impl Future<Output = ()> + Send;
+    /// A job has been due for this long.
+    fn grow_old(&self, id: i64, by: Duration) -> impl Future<Output = ()> + Send;
     /// Jobs claimed and not acknowledged, as the ledger of claims counts them.
     fn open_in_ledger(&self) -> impl Future<Output = i64> + Send;
 }
 
 impl Ledger for crate::PostgresEngine {
+    async fn grow_old(&self, id: i64, by: Duration) {
+        sqlx::query!(
+            "UPDATE jobs_hot SET run_at = run_at - $2::float8 * interval '1 second' WHERE id = $1",
+            id,
+            by.as_secs_f64()
+        )
+        .execute(self.pool())
+        .await
+        .expect("grow old");
+    }
+
     async fn settle(&self) {}
 
     async fn expire_leases(&self) {
@@ -41,6 +56,10 @@ impl Ledger for crate::PostgresEngine {
 }
 
 impl Ledger for crate::RedisEngine {
+    async fn grow_old(&self, id: i64, by: Duration) {
+        self.grow_old_now(id, by).await.expect("grow old");
+    }
+
     async fn settle(&self) {
         self.settle_now().await.expect("settle");
     }
@@ -61,6 +80,12 @@ pub struct Fixture<E> {
 
 #[macro_export]
 macro_rules! conformance_suite {
+    ($fixture:path: lanes: $($test:ident),+ $(,)?) => {
+        $(#[tokio::test]
+        async fn $test() {
+            $crate::conformance::lanes::$test(&$fixture().await).await;
+        })+
+    };
     ($fixture:path: $($test:ident),+ $(,)?) => {
         $(#[tokio::test]
         async fn $test() {
@@ -73,6 +98,17 @@ macro_rules! conformance_suite {
 #[macro_export]
 macro_rules! whole_suite {
     ($fixture:path) => {
+        $crate::conformance_suite!($fixture: lanes:
+            a_queues_limit_holds_over_every_process,
+            a_limit_counts_what_was_rescued_no_more,
+            a_backlog_of_one_partner_delays_no_other,
+            a_job_that_waits_for_long_comes_before_a_new_urgent_one,
+            an_open_breaker_stops_claiming_and_half_open_lets_one,
+            a_waiting_job_is_cancelled_at_once,
+            a_running_job_is_asked_to_end,
+            progress_is_fenced_and_shown,
+            lines_of_attempts_are_kept,
+        );
         $crate::conformance_suite!($fixture:
             every_job_is_claimed_exactly_once,
             priority_wins_then_due_time,

@@ -69,6 +69,14 @@ pub struct JobRecord {
     pub error: Option<serde_json::Value>,
 }
 
+/// What one attempt logged.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttemptLines {
+    pub attempt: i16,
+    pub ended_at: Timestamp,
+    pub lines: Vec<String>,
+}
+
 /// Every part narrows; `None` is any.
 #[derive(Clone, Debug, Default)]
 pub struct JobFilter {
@@ -181,6 +189,24 @@ impl Jobs {
             .collect())
     }
 
+    /// What its attempts logged, oldest first.
+    pub async fn logs(conn: &mut PgConnection, id: i64) -> sqlx::Result<Vec<AttemptLines>> {
+        let rows = sqlx::query!(
+            "SELECT attempt, ended_at, lines FROM job_logs WHERE job_id = $1 ORDER BY ended_at",
+            id
+        )
+        .fetch_all(conn)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| AttemptLines {
+                attempt: row.attempt,
+                ended_at: stamp(row.ended_at),
+                lines: serde_json::from_value(row.lines).unwrap_or_default(),
+            })
+            .collect())
+    }
+
     /// Deletes finished jobs of one kind that ended more than `days` ago, at most `slice` of them;
     /// returns how many. Unfinished jobs live in another table and cannot be touched.
     pub async fn prune(
@@ -222,11 +248,27 @@ impl Jobs {
         .execute(&mut *conn)
         .await?
         .rows_affected();
+        let logs = sqlx::query!(
+            "DELETE FROM job_logs l WHERE ended_at < now() - $1::float8 * interval '1 second'
+               AND NOT EXISTS (SELECT 1 FROM jobs_hot h WHERE h.id = l.job_id)",
+            older_than_seconds
+        )
+        .execute(&mut *conn)
+        .await?
+        .rows_affected();
+        let effects = sqlx::query!(
+            "DELETE FROM effects e WHERE made_at < now() - $1::float8 * interval '1 second'
+               AND NOT EXISTS (SELECT 1 FROM jobs_hot h WHERE h.id = e.job_id)",
+            older_than_seconds
+        )
+        .execute(&mut *conn)
+        .await?
+        .rows_affected();
         let keys = sqlx::query!("DELETE FROM job_keys WHERE until < now()")
             .execute(conn)
             .await?
             .rows_affected();
-        Ok(attempts + keys)
+        Ok(attempts + logs + effects + keys)
     }
 }
 

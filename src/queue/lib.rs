@@ -15,6 +15,7 @@ mod backend;
 mod catalogue;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod effects;
 mod engine;
 mod envelope;
 mod health;
@@ -41,6 +42,7 @@ mod workers;
 
 pub use any::AnyEngine;
 pub use catalogue::{Catalogue, Entry};
+pub use effects::Effects;
 pub use engine::{
     Ack, Cancelled, Claim, Claimed, Engine, EngineError, Enqueued, LEASE, RENEWAL, Rescued,
     Verdict, Wakes,
@@ -48,7 +50,7 @@ pub use engine::{
 pub use envelope::{Enqueue, Envelope};
 pub use health::Health;
 pub use histogram::Histogram;
-pub use inspect::{JobFilter, JobRecord, JobState, Jobs};
+pub use inspect::{AttemptLines, JobFilter, JobRecord, JobState, Jobs};
 pub use job::{Job, JobContext, JobError};
 pub use lanes::{Breaker, BreakerState, Gate, Lane, Limit, Scope, gate};
 pub use locks::{Hints, Lock, Locks};

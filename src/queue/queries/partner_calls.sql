@@ -1,5 +1,5 @@
 -- Count calls of a partner and answer its window. $1 partner, $2 calls, $3 failed, $4 slow, $5 retries, $6 window
--- in seconds. What happened before the breaker last closed does not count. Plan: a primary-key probe and a
+-- in seconds. Plan: a primary-key probe and a
 -- dozen rows of the same index.
 WITH added AS (
     INSERT INTO partner_calls AS c (partner, slice, calls, failures, slow, retries)
@@ -13,7 +13,6 @@ older AS (
     SELECT calls, failures, slow, retries FROM partner_calls
     WHERE partner = $1 AND slice > now() - $6::float8 * interval '1 second'
       AND slice <> (SELECT slice FROM added)
-      AND slice >= coalesce((SELECT closed_at FROM partners WHERE name = $1), '-infinity')
 )
 SELECT coalesce(sum(calls), 0)::bigint AS "calls!", coalesce(sum(failures), 0)::bigint AS "failures!",
     coalesce(sum(slow), 0)::bigint AS "slow!", coalesce(sum(retries), 0)::bigint AS "retries!"

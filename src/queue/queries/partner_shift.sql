@@ -6,6 +6,10 @@ WITH held AS (
 event AS (
     INSERT INTO partner_events (partner, was, became, why, who) SELECT name, was, $3, $4, $5 FROM held
 )
+, forgotten AS (
+    -- A closed breaker begins with an empty window.
+    DELETE FROM partner_calls c USING held WHERE c.partner = held.name AND $3 IN ('closed', 'forced_closed')
+)
 UPDATE partners p
 SET state = $3, reason = $4, changed_by = $5, changed_at = now(), version = p.version + 1,
     until = CASE WHEN $3 = 'open' THEN now() + $6::float8 * interval '1 second' END,

@@ -213,6 +213,20 @@ impl RedisEngine {
         Ok(())
     }
 
+    pub(crate) async fn grow_old_now(&self, id: i64, by: std::time::Duration) -> Res<()> {
+        let body: String = self
+            .link
+            .ask(redis::cmd("HGET").arg(&self.keys.body).arg(id))
+            .await?;
+        let body = body::Body::read("", &body)?;
+        let by = i64::try_from(by.as_millis()).unwrap_or(0);
+        let lane = self.keys.lane(body.lane, body.level);
+        self.link
+            .ask::<String>(redis::cmd("ZINCRBY").arg(lane).arg(-by).arg(id))
+            .await?;
+        Ok(())
+    }
+
     pub(crate) async fn open_now(&self) -> Res<i64> {
         let left: Vec<i64> = self
             .link
