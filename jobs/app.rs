@@ -1,6 +1,6 @@
 //! What jobs work with.
 
-use crate::gates::SharedGate;
+use crate::gates::{ArgSeal, SharedGate};
 use crate::shelf::PhotoShelf;
 use partners::{Fetcher, Gate, Objects};
 use queue::{AnyEngine, BreakerPolicy, Locks, Partners, Throttle};
@@ -14,7 +14,9 @@ pub struct App {
     pub pool: PgPool,
     pub engine: AnyEngine,
     pub objects: Objects,
-    pub sealer: Sealer,
+    pub sealer: Arc<Sealer>,
+    /// Opens secret arguments.
+    pub(crate) args: ArgSeal,
     /// Where listings are shown when they bring no link of their own.
     pub site: String,
     pub fetcher: Fetcher,
@@ -41,6 +43,9 @@ impl App {
         fetcher: Fetcher,
         cache: PathBuf,
     ) -> Self {
+        let sealer = Arc::new(sealer);
+        let args = ArgSeal(sealer.clone());
+        let engine = engine.sealing(Arc::new(args.clone()));
         let throttle = match &engine {
             AnyEngine::Postgres(_) => Throttle::Postgres(pool.clone()),
             AnyEngine::Redis(redis) => Throttle::Redis {
@@ -58,6 +63,7 @@ impl App {
             engine,
             objects,
             sealer,
+            args,
             site,
             fetcher,
             partners,

@@ -1,10 +1,15 @@
-//! Where the floors meet: the clients' gate, kept by the queue's partners; and what a partner's error means
-//! for a job.
+//! Where the floors meet: the clients' gate, kept by the queue's partners; what a partner's error means for a
+//! job; and secret arguments under the master key.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
 use partners::{ErrorKind, Gate, Leave, PartnerError, Shut};
-use queue::{CallEnd, ErrorRecord, FailureClass, JobError, Partners, Permit};
+use queue::{ArgSealer, CallEnd, ErrorRecord, FailureClass, JobError, Partners, Permit};
+use secrecy::ExposeSecret;
+use std::sync::Arc;
 use std::time::Duration;
+use stores::{Sealed, Sealer};
 
 #[derive(Clone)]
 pub struct SharedGate(pub Partners);
@@ -48,6 +53,40 @@ impl Gate for SharedGate {
 
     fn may_retry(&self, partner: &str) -> bool {
         self.0.may_retry(partner)
+    }
+}
+
+/// Secret arguments of jobs, under the master key.
+#[derive(Clone)]
+pub struct ArgSeal(pub Arc<Sealer>);
+
+impl ArgSealer for ArgSeal {
+    fn seal(&self, purpose: &str, plain: &str) -> Result<String, String> {
+        let sealed = self
+            .0
+            .seal(purpose, plain)
+            .map_err(|error| error.to_string())?;
+        Ok(format!(
+            "{}:{}",
+            sealed.key_id,
+            STANDARD.encode(sealed.bytes)
+        ))
+    }
+
+    fn open(&self, purpose: &str, sealed: &str) -> Result<String, String> {
+        let (key_id, text) = sealed
+            .split_once(':')
+            .ok_or("it is not sealed as it should be")?;
+        let bytes = STANDARD.decode(text).map_err(|error| error.to_string())?;
+        let sealed = Sealed {
+            bytes,
+            key_id: key_id.to_owned(),
+        };
+        let plain = self
+            .0
+            .open(purpose, &sealed)
+            .map_err(|error| error.to_string())?;
+        Ok(plain.expose_secret().to_owned())
     }
 }
 

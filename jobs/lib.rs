@@ -46,6 +46,7 @@ pub fn catalogue() -> Catalogue<App> {
         .with::<RestoreListings>()
         .with::<PruneHistory>()
         .guarded(|app, partner| app.partners.refused(partner))
+        .opened_by(|app| Some(&app.args))
 }
 
 /// Listings one `decode_vins` takes on.

@@ -33,6 +33,15 @@ impl AnyEngine {
         }
     }
 
+    /// Seals secret arguments with this.
+    #[must_use]
+    pub fn sealing(self, sealer: std::sync::Arc<dyn crate::ArgSealer>) -> Self {
+        match self {
+            Self::Postgres(engine) => engine.sealing(sealer).into(),
+            Self::Redis(engine) => engine.sealing(sealer).into(),
+        }
+    }
+
     pub fn name(&self) -> &'static str {
         match self {
             Self::Postgres(_) => "postgres",

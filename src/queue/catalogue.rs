@@ -2,8 +2,8 @@
 
 use crate::engine::Claimed;
 use crate::{
-    Enqueue, Envelope, ErrorRecord, FailureClass, Job, JobContext, JobError, Outcome, Policy,
-    Refusal,
+    ArgSealer, Enqueue, Envelope, ErrorRecord, FailureClass, Job, JobContext, JobError, Outcome,
+    Policy, Refusal,
 };
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
@@ -16,6 +16,7 @@ pub struct Entry<A> {
     pub name: &'static str,
     pub version: i16,
     pub policy: Policy,
+    secrets: &'static [&'static str],
     run: Run<A>,
     accept: Accept,
 }
@@ -23,9 +24,13 @@ pub struct Entry<A> {
 /// What is known here of a partner that must not be called.
 type Refused<A> = fn(&A, &str) -> Option<Refusal>;
 
+/// What opens secret arguments.
+type SealerOf<A> = fn(&A) -> Option<&dyn ArgSealer>;
+
 pub struct Catalogue<A> {
     entries: BTreeMap<&'static str, Entry<A>>,
     refused: Refused<A>,
+    sealer: SealerOf<A>,
 }
 
 impl<A: Send + Sync + 'static> Default for Catalogue<A> {
@@ -33,6 +38,7 @@ impl<A: Send + Sync + 'static> Default for Catalogue<A> {
         Self {
             entries: BTreeMap::new(),
             refused: |_, _| None,
+            sealer: |_| None,
         }
     }
 }
@@ -46,6 +52,7 @@ impl<A: Send + Sync + 'static> Catalogue<A> {
                 name: J::NAME,
                 version: J::VERSION,
                 policy: J::POLICY,
+                secrets: J::SECRETS,
                 run: run::<J>,
                 accept: |value| {
                     let job: J = serde_json::from_value(value)?;
@@ -60,6 +67,13 @@ impl<A: Send + Sync + 'static> Catalogue<A> {
     #[must_use]
     pub fn guarded(mut self, refused: Refused<A>) -> Self {
         self.refused = refused;
+        self
+    }
+
+    /// What opens secret arguments.
+    #[must_use]
+    pub fn opened_by(mut self, sealer: SealerOf<A>) -> Self {
+        self.sealer = sealer;
         self
     }
 
@@ -105,14 +119,27 @@ impl<A: Send + Sync + 'static> Catalogue<A> {
     }
 }
 
-impl<A> Entry<A> {
+impl<A: Send + Sync + 'static> Catalogue<A> {
     pub(crate) fn start(
         &self,
-        claimed: Claimed,
+        entry: &Entry<A>,
+        mut claimed: Claimed,
         app: Arc<A>,
         cx: JobContext,
     ) -> BoxFuture<'static, Result<Outcome, JobError>> {
-        (self.run)(claimed, app, cx)
+        if !entry.secrets.is_empty() {
+            let sealer = (self.sealer)(&app);
+            match crate::secrets::opened(sealer, entry.name, entry.secrets, &claimed.envelope.args)
+            {
+                Ok(args) => claimed.envelope.args = args,
+                Err(why) => {
+                    let message = format!("secret arguments of {}: {why}", entry.name);
+                    let error = ErrorRecord::new(FailureClass::Undecodable, message);
+                    return Box::pin(std::future::ready(Err(JobError::Reject(error))));
+                }
+            }
+        }
+        (entry.run)(claimed, app, cx)
     }
 }
 

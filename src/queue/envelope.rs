@@ -21,6 +21,7 @@ pub struct Enqueue {
     pub(crate) priority: Priority,
     pub(crate) delay: std::time::Duration,
     pub(crate) run_id: Option<i64>,
+    pub(crate) secrets: &'static [&'static str],
 }
 
 impl Enqueue {
@@ -37,6 +38,7 @@ impl Enqueue {
             priority: J::POLICY.priority,
             delay: std::time::Duration::ZERO,
             run_id: None,
+            secrets: J::SECRETS,
         })
     }
 

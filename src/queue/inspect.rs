@@ -111,7 +111,7 @@ macro_rules! record {
             worker: row.worker,
             why: row.why,
             progress: row.progress,
-            args: row.args,
+            args: crate::secrets::redact(row.args),
             report: row.report,
             error: row.error,
         }

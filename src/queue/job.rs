@@ -21,6 +21,8 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     /// Raised when old arguments can no longer be read.
     const VERSION: i16 = 1;
     const POLICY: Policy;
+    /// Top-level fields of the arguments that are sealed at rest and shown to nobody.
+    const SECRETS: &'static [&'static str] = &[];
 
     /// Two jobs with the same key are the same work; see `Policy::unique`.
     fn key(&self) -> Option<String> {

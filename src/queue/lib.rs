@@ -35,6 +35,7 @@ mod pump;
 mod redis;
 mod running;
 mod runs;
+mod secrets;
 pub mod testing;
 
 mod throttle;
@@ -63,6 +64,7 @@ pub use policy::{Backoff, Policy, Priority, QueueName, Unique};
 pub use postgres::{PostgresEngine, engine_options};
 pub use redis::{Bucket, RedisEngine, RedisError};
 pub use runs::{Progress, Runs};
+pub use secrets::ArgSealer;
 pub use throttle::Throttle;
 pub use workers::{DrainReport, QueueSettings, WorkerSettings, Workers, boot_name};
 

@@ -51,7 +51,7 @@ impl<A: Send + Sync + 'static> Service<Task<Claimed>> for Handler<A> {
             running: claimed.attempt.clone(),
         };
         let running = claimed.attempt.clone();
-        let run = entry.start(claimed, self.app.clone(), cx);
+        let run = self.catalogue.start(entry, claimed, self.app.clone(), cx);
         Box::pin(CURRENT.scope(running, async move { run.await.map_err(Failure::Job) }))
     }
 }

@@ -18,7 +18,8 @@ use crate::engine::{
 };
 use crate::inspect::{JobRecord, Jobs};
 use crate::lane_book::LaneBook;
-use crate::{Enqueue, QueueName};
+use crate::secrets::{self, Sealing};
+use crate::{ArgSealer, Enqueue, QueueName};
 use claim::Marks;
 use sqlx::PgConnection;
 use sqlx::PgPool;
@@ -33,6 +34,7 @@ pub struct PostgresEngine {
     lanes: Arc<LaneBook>,
     marks: Arc<Marks>,
     wakes: broadcast::Sender<QueueName>,
+    sealing: Sealing,
 }
 
 /// Settings every engine connection wants: the statements are made for index scans, and a plan
@@ -59,7 +61,19 @@ impl PostgresEngine {
             lanes: Arc::new(LaneBook::new(lanes)),
             marks: Arc::default(),
             wakes,
+            sealing: None,
         }
+    }
+
+    /// Seals secret arguments with this.
+    #[must_use]
+    pub fn sealing(mut self, sealer: Arc<dyn ArgSealer>) -> Self {
+        self.sealing = Some(sealer);
+        self
+    }
+
+    pub(crate) fn sealer(&self) -> &Sealing {
+        &self.sealing
     }
 
     pub fn pool(&self) -> &PgPool {
@@ -77,7 +91,8 @@ impl Engine for PostgresEngine {
         conn: &mut PgConnection,
         orders: &[Enqueue],
     ) -> Result<Vec<Enqueued>, EngineError> {
-        enqueue::enqueue(&self.lanes, conn, orders)
+        let orders = secrets::sealed(&self.sealing, orders)?;
+        enqueue::enqueue(&self.lanes, conn, &orders)
             .await
             .map_err(failed("enqueue"))
     }

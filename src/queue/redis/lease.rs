@@ -268,7 +268,7 @@ pub(super) async fn find(engine: &RedisEngine, id: i64) -> Res<Option<JobRecord>
         id,
         queue: lane.queue,
         partner: lane.partner,
-        args: serde_json::from_str(&body.args).unwrap_or_default(),
+        args: crate::secrets::redact(serde_json::from_str(&body.args).unwrap_or_default()),
         kind: body.kind,
         version: body.version,
         priority: body.level,

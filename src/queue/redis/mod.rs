@@ -89,6 +89,13 @@ impl RedisEngine {
         })
     }
 
+    /// Seals secret arguments with this.
+    #[must_use]
+    pub fn sealing(mut self, sealer: Arc<dyn crate::ArgSealer>) -> Self {
+        self.postgres = self.postgres.sealing(sealer);
+        self
+    }
+
     /// What an operator should know before trusting this Redis with jobs: its version is an error, the
     /// rest are warnings in words.
     pub async fn check(&self) -> Result<Vec<String>, RedisError> {
@@ -110,7 +117,8 @@ impl Engine for RedisEngine {
         conn: &mut PgConnection,
         orders: &[Enqueue],
     ) -> Result<Vec<Enqueued>, EngineError> {
-        outbox::enqueue(self, conn, orders)
+        let orders = crate::secrets::sealed(self.postgres.sealer(), orders)?;
+        outbox::enqueue(self, conn, &orders)
             .await
             .map_err(failed("enqueue"))
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
@@ -19,6 +20,7 @@ struct Stage {
     /// A waiting job goes on when it gets a permit.
     gate: Semaphore,
     begun: watch::Sender<usize>,
+    unblock: AtomicBool,
 }
 
 impl Default for Stage {
@@ -26,6 +28,7 @@ impl Default for Stage {
         Self {
             gate: Semaphore::new(0),
             begun: watch::Sender::new(0),
+            unblock: AtomicBool::new(false),
         }
     }
 }
@@ -38,6 +41,8 @@ enum Act {
     Panic,
     Fail,
     Hang,
+    /// Never reaches an await point until the test ends it.
+    Block,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -66,6 +71,11 @@ impl Job for Play {
             Act::Panic => panic!("the wheel came off"),
             Act::Fail => return Err(std::io::Error::other("partner hung up").into()),
             Act::Hang => std::future::pending().await,
+            Act::Block => {
+                while !stage.unblock.load(Ordering::SeqCst) {
+                    std::hint::spin_loop();
+                }
+            }
         }
         Ok(Outcome::Done(serde_json::json!({ "act": self.act })))
     }
@@ -105,10 +115,16 @@ async fn bench() -> Bench {
         .await
         .unwrap();
     Bench {
-        engine: PostgresEngine::new(pool.clone()),
+        engine: PostgresEngine::new(pool.clone()).sealing(Arc::new(Backwards)),
         pool,
         stage: Arc::default(),
-        catalogue: Arc::new(Catalogue::default().with::<Play>().with::<Patient>()),
+        catalogue: Arc::new(
+            Catalogue::default()
+                .with::<Play>()
+                .with::<Patient>()
+                .with::<Told>()
+                .opened_by(|_| Some(&Backwards)),
+        ),
     }
 }
 
@@ -457,4 +473,139 @@ async fn a_blocked_runtime_still_renews_its_leases() {
     // This test's runtime has one thread, and this blocks it until a renewal was seen.
     watcher.join().unwrap();
     workers.drain(&bench.engine).await;
+}
+
+/// A cancelled job is dropped at its next await point; its slot is free for the next.
+#[tokio::test]
+async fn a_running_job_is_cancelled_by_an_operator() {
+    let bench = bench().await;
+    let id = bench.enqueue(vec![Enqueue::of(&Patient).unwrap()]).await[0];
+    let workers = bench.start(1, 1, GRACE);
+    bench.until_begun(1).await;
+    let answer = bench.engine.cancel(id, "ops").await.unwrap();
+    assert_eq!(answer, queue::Cancelled::Asked);
+    bench.enqueue(vec![play(Act::Finish)]).await;
+    bench.until("SELECT count(*) = 2 FROM jobs_history").await;
+    workers.drain(&bench.engine).await;
+    let record = bench.record(id).await;
+    assert_eq!(record.state, JobState::Cancelled);
+    assert_eq!(record.report.unwrap()["cancelled"], "by ops");
+}
+
+/// A job in an endless loop cannot be dropped: its end is told for it, its neighbours go on, readiness says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_blocks_its_thread_is_given_up_on() {
+    let bench = bench().await;
+    let id = bench.enqueue(vec![play(Act::Block)]).await[0];
+    let workers = bench.start(2, 2, GRACE);
+    bench.until_begun(1).await;
+    let neighbour = bench.enqueue(vec![play(Act::Finish)]).await[0];
+    bench.until("SELECT count(*) = 1 FROM jobs_history").await;
+    assert_eq!(bench.record(neighbour).await.state, JobState::Done);
+    bench.until("SELECT count(*) = 1 FROM job_attempts").await;
+    let record = bench.record(id).await;
+    assert_eq!((record.state, record.attempt), (JobState::Scheduled, 1));
+    let problems = workers.health().problems();
+    assert!(
+        problems
+            .iter()
+            .any(|p| p.contains(&format!("job {id} blocks"))),
+        "{problems:?}"
+    );
+    bench.stage.unblock.store(true, Ordering::SeqCst);
+    let report = within(workers.drain(&bench.engine)).await;
+    assert_eq!(report.stale, 1, "what it says afterwards does not count");
+    assert_eq!(bench.record(id).await.attempt, 1);
+}
+
+/// What a handler logs is kept with its attempt.
+#[tokio::test]
+async fn what_a_job_logs_is_kept_with_its_attempt() {
+    use tracing_subscriber::layer::SubscriberExt;
+    let _log =
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(queue::AttemptLog));
+    let bench = bench().await;
+    let step = bench
+        .stepper()
+        .perform(&Told {
+            card: "4111".to_owned(),
+        })
+        .await
+        .unwrap();
+    let mut conn = bench.pool.acquire().await.unwrap();
+    let logs = queue::Jobs::logs(&mut conn, step.id).await.unwrap();
+    assert_eq!(logs[0].lines, ["INFO paid digits=4"]);
+}
+
+#[derive(Serialize, Deserialize)]
+struct Told {
+    card: String,
+}
+
+impl Job for Told {
+    type App = Stage;
+    const NAME: &'static str = "told";
+    const SECRETS: &'static [&'static str] = &["card"];
+    const POLICY: Policy = Policy {
+        queue: QueueName::Index,
+        ..Policy::DEFAULT
+    };
+    async fn run(self, _: &Stage, _: &JobContext) -> Result<Outcome, JobError> {
+        tracing::info!(digits = self.card.len(), "paid");
+        Ok(Outcome::Done(serde_json::Value::Null))
+    }
+}
+
+/// Backwards is no cipher, but shows who sees what.
+struct Backwards;
+
+impl queue::ArgSealer for Backwards {
+    fn seal(&self, purpose: &str, plain: &str) -> Result<String, String> {
+        Ok(format!(
+            "{purpose}/{}",
+            plain.chars().rev().collect::<String>()
+        ))
+    }
+
+    fn open(&self, purpose: &str, sealed: &str) -> Result<String, String> {
+        let plain = sealed
+            .strip_prefix(&format!("{purpose}/"))
+            .ok_or("another purpose")?;
+        Ok(plain.chars().rev().collect())
+    }
+}
+
+#[tokio::test]
+async fn secret_arguments_are_sealed_at_rest_and_shown_to_nobody() {
+    let bench = bench().await;
+    let order = Enqueue::of(&Told {
+        card: "4111".to_owned(),
+    })
+    .unwrap();
+    let mut conn = bench.pool.acquire().await.unwrap();
+    let id = bench.engine.enqueue(&mut conn, &[order]).await.unwrap()[0].id;
+    let stored: String = sqlx::query_scalar("SELECT args::text FROM jobs_hot WHERE id = $1")
+        .bind(id)
+        .fetch_one(&bench.pool)
+        .await
+        .unwrap();
+    assert!(
+        !stored.contains("4111") && stored.contains("$sealed"),
+        "{stored}"
+    );
+    assert_eq!(bench.record(id).await.args["card"], "•••");
+    let step = bench
+        .stepper()
+        .step(QueueName::Index)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(step.outcome.word(), "done", "the handler reads it");
+    // Without a key nothing is stored in the clear.
+    let keyless = PostgresEngine::new(bench.pool.clone());
+    let order = Enqueue::of(&Told {
+        card: "4111".to_owned(),
+    })
+    .unwrap();
+    assert!(keyless.enqueue(&mut conn, &[order]).await.is_err());
 }
