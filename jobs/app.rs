@@ -2,7 +2,7 @@
 
 use crate::gates::{ArgSeal, SharedGate};
 use crate::shelf::PhotoShelf;
-use partners::{Fetcher, Gate, Objects};
+use partners::{Fetcher, Gate, Objects, PartnerError, Webhook};
 use queue::{AnyEngine, BreakerPolicy, Locks, Partners, Throttle};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub struct App {
     /// What every outbound call goes through.
     pub gate: Arc<dyn Gate>,
     pub locks: Locks,
+    /// Where alerts are told, when that is set.
+    pub webhook: Option<Webhook>,
     /// Turns at the cores, for photos.
     pub(crate) hashing: Semaphore,
     pub(crate) shelf: Arc<PhotoShelf>,
@@ -69,11 +71,18 @@ impl App {
             partners,
             gate,
             locks,
+            webhook: None,
             hashing: Semaphore::new(cores),
             shelf: Arc::default(),
             cache,
             decoder: OnceCell::new(),
         }
+    }
+
+    /// Alerts go to this address.
+    pub fn telling(mut self, url: &str) -> Result<Self, PartnerError> {
+        self.webhook = Some(Webhook::new(url, self.gate.clone())?);
+        Ok(self)
     }
 
     /// Opened once a process, on first use: it is 84 MB.

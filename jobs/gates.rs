@@ -90,14 +90,19 @@ impl ArgSealer for ArgSeal {
     }
 }
 
-/// A shut gate costs no attempt; a refused key or password does not mend itself by trying again soon; what the
-/// partner asks for (`Retry-After`) wins over the policy's backoff.
+/// How long a job leaves a partner alone that failed it, unless that says otherwise. The breaker does the rest.
+const LEFT_ALONE: Duration = Duration::from_secs(20);
+
+/// A partner that is down costs nobody an attempt: the job waits, until its snooze limit. What the partner asks
+/// for (`Retry-After`) is how long. A refused key or password does not mend itself by trying again soon.
 pub(crate) fn judged(error: PartnerError) -> JobError {
     match error.kind {
-        ErrorKind::Shut => JobError::Snooze {
-            after: error.retry_after.unwrap_or(Duration::from_secs(30)),
-            reason: error.message,
-        },
+        ErrorKind::Shut | ErrorKind::Unavailable | ErrorKind::TimedOut | ErrorKind::Throttled => {
+            JobError::Snooze {
+                after: error.retry_after.unwrap_or(LEFT_ALONE),
+                reason: error.to_string(),
+            }
+        }
         ErrorKind::Denied | ErrorKind::Refused => JobError::reject(&error),
         _ => JobError::Retry {
             after: error.retry_after,

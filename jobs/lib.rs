@@ -8,6 +8,7 @@ pub mod app;
 pub mod archive_listings;
 pub mod build_feed;
 pub mod decode_vins;
+pub mod deliver_alert;
 pub mod gates;
 pub mod hash_photos;
 pub mod load_file;
@@ -24,6 +25,7 @@ pub use app::App;
 pub use archive_listings::ArchiveListings;
 pub use build_feed::BuildFeed;
 pub use decode_vins::DecodeVins;
+pub use deliver_alert::DeliverAlert;
 pub use hash_photos::HashPhotos;
 pub use load_file::LoadFile;
 pub use prune_history::PruneHistory;
@@ -44,6 +46,7 @@ pub fn catalogue() -> Catalogue<App> {
         .with::<BuildFeed>()
         .with::<ArchiveListings>()
         .with::<RestoreListings>()
+        .with::<DeliverAlert>()
         .with::<PruneHistory>()
         .guarded(|app, partner| app.partners.refused(partner))
         .opened_by(|app| Some(&app.args))

@@ -203,6 +203,27 @@ impl TestApp {
         }
     }
 
+    /// Alerts go to this address from now on.
+    pub fn tell(&mut self, url: &str) {
+        let app = self.rebuilt().telling(url).expect("a webhook");
+        self.app = Arc::new(app);
+        let engine = self.app.engine.clone();
+        self.stepper = Stepper::new(engine, self.app.pool.clone(), &self.catalogue, &self.app);
+    }
+
+    /// The same app, made anew: nobody has it yet.
+    fn rebuilt(&self) -> App {
+        App::new(
+            self.app.pool.clone(),
+            self.app.engine.clone(),
+            self.app.objects.clone(),
+            Sealer::new(&[9; 32]),
+            self.app.site.clone(),
+            fetcher(&self.photo_host),
+            self.app.cache.clone(),
+        )
+    }
+
     /// The test means to leave jobs behind.
     pub fn forgive_left_behind(&mut self) {
         self.forgiving = true;

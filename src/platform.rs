@@ -50,8 +50,8 @@ impl Platform {
             ours: config.ours.clone(),
             ..FetchSettings::default()
         })?;
-        let app = |pool: PgPool| {
-            Arc::new(App::new(
+        let app = |pool: PgPool| -> Result<Arc<App>> {
+            let app = App::new(
                 pool,
                 engine.clone(),
                 Objects::new(&config.objects),
@@ -59,11 +59,15 @@ impl Platform {
                 config.site.clone(),
                 fetcher.clone(),
                 config.data_dir.join("cache"),
-            ))
+            );
+            Ok(Arc::new(match &config.tuning.alert_webhook {
+                Some(url) => app.telling(url)?,
+                None => app,
+            }))
         };
         Ok(Self {
-            app: app(work),
-            api_app: app(api),
+            app: app(work)?,
+            api_app: app(api)?,
             catalogue: Arc::new(jobs::catalogue()),
             engine: engine.clone(),
             leases,

@@ -4,9 +4,12 @@
 mod dispatch;
 mod reap;
 mod ticks;
+mod watch;
 
 pub use dispatch::{DispatchError, dispatch_all};
-pub use ticks::{ScheduleError, check_schedule, fire, next_tick, tick_all};
+pub use ticks::{ScheduleError, backfill, check_schedule, fire, next_tick, tick_all};
+
+pub use watch::{WatchError, watch};
 
 use crate::App;
 use std::sync::Arc;
@@ -19,6 +22,7 @@ pub fn start(app: &Arc<App>, stop: &CancellationToken) -> JoinSet<()> {
     let mut loops = JoinSet::new();
     loops.spawn(dispatch::run(app.clone(), stop.clone()));
     loops.spawn(ticks::run(app.clone(), stop.clone()));
+    loops.spawn(watch::run(app.clone(), stop.clone()));
     loops.spawn(reap::run(app.clone(), stop.clone()));
     loops
 }

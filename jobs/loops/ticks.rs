@@ -6,16 +6,18 @@ use crate::App;
 use croner::Cron;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use queue::{Engine, EngineError, Runs};
+use queue::{Engine, EngineError, Jobs, Runs};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
-use stores::{Schedule, Schedules, StoreError};
+use stores::{Overlap, Schedule, Schedules, StoreError, Taken};
 use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(1);
-/// After a long outage this many missed ticks are written down; the newest runs.
+/// Ticks of one look: after a long outage the rest follow with the next, a second later.
 const CATCH_UP: usize = 1_000;
+/// A tick made later than this, in seconds, was caught up.
+const LATE: i64 = 60;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
@@ -63,7 +65,7 @@ pub(super) async fn run(app: Arc<App>, stop: CancellationToken) {
 pub async fn tick_all(app: &App) -> Result<(), ScheduleError> {
     let schedules = Schedules::list(&mut *app.pool.acquire().await?).await?;
     let mut failed = None;
-    for schedule in schedules.iter().filter(|schedule| !schedule.paused) {
+    for schedule in &schedules {
         if let Err(error) = tick_one(app, schedule).await {
             failed = Some(error);
         }
@@ -71,30 +73,136 @@ pub async fn tick_all(app: &App) -> Result<(), ScheduleError> {
     failed.map_or(Ok(()), Err)
 }
 
+/// Every expected tick gets its verdict, in the transaction that enqueues its job.
 async fn tick_one(app: &App, schedule: &Schedule) -> Result<(), ScheduleError> {
     let mut tx = app.pool.begin().await?;
-    let Some((from, now)) = Schedules::take(&mut tx, schedule.id).await? else {
+    let Some(taken) = Schedules::take(&mut tx, schedule.id).await? else {
         return Ok(());
     };
+    let mut busy = match taken.last_job {
+        Some(job) => Jobs::unfinished(&mut tx, &[job]).await? > 0,
+        None => false,
+    };
+    if let Some(at) = taken.buffered_at
+        && !busy
+    {
+        Schedules::untick(&mut tx, schedule.id, at).await?;
+        busy = enqueue(app, &mut tx, schedule, at, "ran, after the run before it")
+            .await?
+            .is_some();
+        Schedules::buffer(&mut tx, schedule.id, None).await?;
+    }
+    let due = due(schedule, taken.ticked_to, taken.now)?;
+    if let Some(last) = due.last() {
+        judge(app, &mut tx, schedule, &taken, &due, busy).await?;
+        Schedules::complete_to(&mut tx, schedule.id, *last).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Ticks after one moment up to another, a bounded number of them.
+fn due(
+    schedule: &Schedule,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<Timestamp>, ScheduleError> {
     let mut due = Vec::new();
     let mut at = from;
     while due.len() < CATCH_UP {
         at = next_tick(schedule, at)?;
-        if at > now {
+        if at > to {
             break;
         }
         due.push(at);
     }
-    let Some((newest, missed)) = due.split_last() else {
+    Ok(due)
+}
+
+async fn judge(
+    app: &App,
+    tx: &mut stores::PgConnection,
+    schedule: &Schedule,
+    taken: &Taken,
+    due: &[Timestamp],
+    busy: bool,
+) -> Result<(), ScheduleError> {
+    if let Some(who) = &schedule.paused_by {
+        Schedules::note(tx, schedule.id, due, &format!("skipped: paused by {who}")).await?;
+        return Ok(());
+    }
+    let late = |at: &Timestamp| taken.now.duration_since(*at).as_secs();
+    let (gone, within): (Vec<Timestamp>, Vec<Timestamp>) = due
+        .iter()
+        .partition(|at| late(at) > schedule.catch_up_seconds);
+    let why = format!(
+        "missed: later than its catch-up window of {} s",
+        schedule.catch_up_seconds
+    );
+    Schedules::note(tx, schedule.id, &gone, &why).await?;
+    let verdict = |at: &Timestamp| if late(at) > LATE { "caught up" } else { "ran" };
+    if schedule.overlap == Overlap::Allow {
+        for at in &within {
+            enqueue(app, tx, schedule, *at, verdict(at)).await?;
+        }
+        return Ok(());
+    }
+    // A night that was missed is made up for once, not as often as it was missed.
+    let Some((newest, earlier)) = within.split_last() else {
         return Ok(());
     };
-    for at in missed {
-        Schedules::tick(&mut tx, schedule.id, *at, "missed: no scheduler ran").await?;
+    Schedules::note(
+        tx,
+        schedule.id,
+        earlier,
+        "missed: no scheduler ran, a later tick makes up for it",
+    )
+    .await?;
+    if !busy {
+        enqueue(app, tx, schedule, *newest, verdict(newest)).await?;
+    } else if schedule.overlap == Overlap::BufferOne && taken.buffered_at.is_none() {
+        Schedules::note(
+            tx,
+            schedule.id,
+            &[*newest],
+            "buffered: waits for the run before it",
+        )
+        .await?;
+        Schedules::buffer(tx, schedule.id, Some(*newest)).await?;
+    } else {
+        Schedules::note(
+            tx,
+            schedule.id,
+            &[*newest],
+            "skipped: the run before it has not ended",
+        )
+        .await?;
     }
-    enqueue(app, &mut tx, schedule, *newest, "ran").await?;
-    Schedules::complete_to(&mut tx, schedule.id, *newest).await?;
-    tx.commit().await?;
     Ok(())
+}
+
+/// Runs the ticks of a time that has passed and that have no run of their own; the ledger says who asked.
+/// Returns their jobs.
+pub async fn backfill(
+    app: &App,
+    schedule: &Schedule,
+    from: Timestamp,
+    to: Timestamp,
+    who: &str,
+) -> Result<Vec<i64>, ScheduleError> {
+    let mut tx = app.pool.begin().await?;
+    let now = stores::now(&mut tx).await?;
+    let from = from
+        .checked_sub(jiff::SignedDuration::from_nanos(1))
+        .unwrap_or(from);
+    let mut jobs = Vec::new();
+    for at in due(schedule, from, to.min(now))? {
+        Schedules::untick(&mut tx, schedule.id, at).await?;
+        let made = enqueue(app, &mut tx, schedule, at, &format!("backfilled by {who}")).await?;
+        jobs.extend(made.map(|(job, _)| job));
+    }
+    tx.commit().await?;
+    Ok(jobs)
 }
 
 /// Runs a schedule now, outside its times; the ledger says who asked. The job's id and its run.

@@ -495,13 +495,14 @@ async fn a_feed_that_falls_too_far_is_held_and_latest_stays() {
     );
 }
 
+/// It is nobody's fault here: no attempt is used.
 #[tokio::test(flavor = "multi_thread")]
-async fn without_object_storage_a_pull_is_tried_again() {
+async fn without_object_storage_a_pull_waits() {
     let mut test = bayview().await;
     test.dropped("bayview", "stock.csv", stock().as_bytes());
     drop(test.objects.take());
     let step = test.stepper.perform(&pull("bayview")).await.unwrap();
-    assert_eq!(step.outcome.word(), "retry", "{:?}", step.outcome);
+    assert_eq!(step.outcome.word(), "snooze", "{:?}", step.outcome);
     assert!(files(&test).await.is_empty());
     test.forgive_left_behind();
 }
@@ -598,7 +599,9 @@ async fn a_schedule_that_cannot_run_says_why() {
         time_zone: zone.to_owned(),
         kind: kind.to_owned(),
         args: serde_json::json!({}),
-        paused: false,
+        overlap: stores::Overlap::Skip,
+        catch_up_seconds: 86_400,
+        paused_by: None,
         ticked_to: jiff::Timestamp::UNIX_EPOCH,
     };
     let why = |cron, zone, kind| {
@@ -659,6 +662,10 @@ fn arguments_keep_their_form() {
             PruneHistory::NAME,
             serde_json::to_string(&PruneHistory {}).unwrap(),
         ),
+        (
+            jobs::DeliverAlert::NAME,
+            serde_json::to_string(&jobs::DeliverAlert { alert: 3 }).unwrap(),
+        ),
     ];
     let expected = [
         ("pull_source", r#"{"source":"b"}"#),
@@ -670,6 +677,7 @@ fn arguments_keep_their_form() {
         ("archive_listings", r#"{"after_days":90}"#),
         ("restore_listings", r#"{"archive":1,"listing":null}"#),
         ("prune_history", "{}"),
+        ("deliver_alert", r#"{"alert":3}"#),
     ];
     assert_eq!(
         forms.map(|(name, json)| (name, json)),

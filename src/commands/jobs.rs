@@ -1,6 +1,6 @@
-//! `jobs`: list them, look at one.
+//! `jobs`: list them, look at one, cancel one.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use queue::{Engine, JobFilter, JobState};
 use std::path::Path;
 use std::process::ExitCode;
@@ -30,8 +30,10 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Everything about one job
+    /// Everything about one job: its attempts, effects and what it logged
     Show { id: i64 },
+    /// End a job that waits; have its worker drop it when it runs
+    Cancel { id: i64 },
 }
 
 impl Jobs {
@@ -92,6 +94,27 @@ impl Jobs {
                 println!("{}", serde_json::to_string_pretty(&job)?);
                 for (attempt, outcome, error) in queue::Jobs::attempts(&mut conn, id).await? {
                     println!("attempt {attempt}: {outcome} {}", error.unwrap_or_default());
+                }
+                for (step, digest) in queue::Effects::of(&mut conn, id).await? {
+                    println!("effect  {step}: {digest}");
+                }
+                for logged in queue::Jobs::logs(&mut conn, id).await? {
+                    println!("attempt {} logged:", logged.attempt);
+                    for line in logged.lines {
+                        println!("  {line}");
+                    }
+                }
+            }
+            Action::Cancel { id } => {
+                let who = super::operator();
+                let cancelled = platform.engine.cancel(id, &who).await?;
+                stores::Audit::note(&mut conn, &who, "cancel", &format!("job {id}")).await?;
+                match cancelled {
+                    queue::Cancelled::AtOnce => println!("job {id} is cancelled"),
+                    queue::Cancelled::Asked => {
+                        println!("job {id} runs: its worker will drop it within a few seconds")
+                    }
+                    queue::Cancelled::TooLate => bail!("there is no job {id} that has not ended"),
                 }
             }
         }

@@ -11,8 +11,11 @@ mod load;
 mod mappings;
 mod migrate;
 mod openapi;
+mod partners;
 mod photo;
+mod queues;
 mod sample;
+mod schedules;
 mod sources;
 mod up;
 mod vin;
@@ -72,8 +75,14 @@ enum Command {
     Photo(photo::Photo),
     /// Units that left the lot long ago: find them, bring them back
     Archive(archive::Archive),
-    /// Look at jobs
+    /// Look at jobs, cancel one
     Jobs(jobs::Jobs),
+    /// Queues: what is open, pause, resume, limit
+    Queues(queues::Queues),
+    /// The nightly clock: schedules and their ticks, pause, edit, run now, backfill
+    Schedules(schedules::Schedules),
+    /// Whom we call: breakers and budgets, isolate, close, probe
+    Partners(partners::Partners),
     /// API keys: create, list, revoke
     Keys(keys::Keys),
     /// Report everything that is wrong with the set-up, at once
@@ -141,6 +150,9 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Archive(archive) => archive.run(&global.data_dir()).await,
         Command::Photo(photo) => photo.run(&global.data_dir()).await,
         Command::Jobs(jobs) => jobs.run(&global.data_dir()).await,
+        Command::Queues(queues) => queues.run(&global.data_dir()).await,
+        Command::Schedules(schedules) => schedules.run(&global.data_dir()).await,
+        Command::Partners(partners) => partners.run(&global.data_dir()).await,
         Command::Keys(keys) => keys.run(&global.data_dir()).await,
         Command::Check(check) => check.run(&global.data_dir()).await,
         Command::Migrate => migrate::run(&global.data_dir()).await,
@@ -148,6 +160,16 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sample(sample) => sample.run(),
         Command::Bench(bench) => bench.run(&global.data_dir()).await,
     }
+}
+
+/// Who does it, for the audit and for whoever asks why.
+fn operator() -> String {
+    crate::config::value("SUDO_USER")
+        .or_else(|| crate::config::value("USER"))
+        .map_or_else(
+            || "the command line".to_owned(),
+            |user| format!("{user} (command line)"),
+        )
 }
 
 /// Joins what runs, or what the environment names.

@@ -8,9 +8,11 @@ pub mod fetch;
 pub mod gate;
 pub mod objects;
 pub mod sftp;
+mod webhook;
 
 pub use error::{ErrorKind, PartnerError};
 pub use fetch::{FetchSettings, Fetched, Fetcher};
 pub use gate::{Gate, Leave, OpenGate, Shut};
 pub use objects::{ObjectSettings, Objects};
 pub use sftp::{RemoteFile, SftpSettings};
+pub use webhook::Webhook;

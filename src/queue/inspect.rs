@@ -189,6 +189,25 @@ impl Jobs {
             .collect())
     }
 
+    /// Queues with jobs that have been ready for so long while no living worker serves them.
+    pub async fn unworked(
+        conn: &mut PgConnection,
+        seconds: f64,
+    ) -> sqlx::Result<Vec<(String, i64)>> {
+        let rows = sqlx::query!(
+            r#"SELECT l.queue, count(*) AS "jobs!" FROM jobs_hot h JOIN lanes l ON l.id = h.lane
+               WHERE h.token IS NULL AND h.started_at IS NULL AND l.paused_by IS NULL
+                 AND h.run_at < now() - $1::float8 * interval '1 second'
+                 AND NOT EXISTS (SELECT 1 FROM workers w WHERE l.queue = ANY(w.queues)
+                                 AND w.seen_at > now() - interval '30 seconds')
+               GROUP BY l.queue ORDER BY l.queue"#,
+            seconds
+        )
+        .fetch_all(conn)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.queue, row.jobs)).collect())
+    }
+
     /// What its attempts logged, oldest first.
     pub async fn logs(conn: &mut PgConnection, id: i64) -> sqlx::Result<Vec<AttemptLines>> {
         let rows = sqlx::query!(

@@ -13,6 +13,7 @@ pub struct Alert {
     pub subject: String,
     pub message: String,
     pub since: Timestamp,
+    pub delivered_at: Option<Timestamp>,
 }
 
 pub struct Alerts;
@@ -52,8 +53,8 @@ impl Alerts {
 
     pub async fn open(conn: &mut PgConnection) -> Res<Vec<Alert>> {
         let rows = sqlx::query!(
-            "SELECT id, what, severity, subject, message, since FROM alerts WHERE resolved_at IS NULL
-             ORDER BY since LIMIT 1000"
+            "SELECT id, what, severity, subject, message, since, delivered_at FROM alerts
+             WHERE resolved_at IS NULL ORDER BY since LIMIT 1000"
         )
         .fetch_all(conn)
         .await?;
@@ -66,7 +67,60 @@ impl Alerts {
                 subject: row.subject,
                 message: row.message,
                 since: crate::stamp(row.since),
+                delivered_at: row.delivered_at.map(crate::stamp),
             })
             .collect())
+    }
+
+    /// Open or not.
+    pub async fn find(conn: &mut PgConnection, id: i64) -> Res<Option<Alert>> {
+        let row = sqlx::query!(
+            "SELECT id, what, severity, subject, message, since, delivered_at FROM alerts WHERE id = $1",
+            id
+        )
+        .fetch_optional(conn)
+        .await?;
+        Ok(row.map(|row| Alert {
+            id: row.id,
+            what: row.what,
+            severity: row.severity,
+            subject: row.subject,
+            message: row.message,
+            since: crate::stamp(row.since),
+            delivered_at: row.delivered_at.map(crate::stamp),
+        }))
+    }
+
+    /// Open ones that nobody was told of.
+    pub async fn undelivered(conn: &mut PgConnection) -> Res<Vec<i64>> {
+        Ok(sqlx::query_scalar!(
+            "SELECT id FROM alerts WHERE resolved_at IS NULL AND delivered_at IS NULL ORDER BY id LIMIT 100"
+        )
+        .fetch_all(conn)
+        .await?)
+    }
+
+    pub async fn delivered(conn: &mut PgConnection, id: i64) -> Res<()> {
+        sqlx::query!("UPDATE alerts SET delivered_at = now() WHERE id = $1", id)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+
+    /// Ends the open ones of a kind whose subject is not among these.
+    pub async fn resolve_others(
+        conn: &mut PgConnection,
+        what: &str,
+        subjects: &[String],
+    ) -> Res<()> {
+        sqlx::query!(
+            "UPDATE alerts SET resolved_at = now()
+             WHERE what = $1 AND resolved_at IS NULL AND NOT subject = ANY($2)",
+            what,
+            subjects
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
     }
 }

@@ -123,6 +123,19 @@ impl Feeds {
         .await?)
     }
 
+    /// Feeds that were confirmed once and not for so many hours since.
+    pub async fn stale(conn: &mut PgConnection, hours: f64) -> Res<Vec<String>> {
+        Ok(sqlx::query_scalar!(
+            "SELECT f.key FROM feeds f WHERE (
+                 SELECT max(r.finished_at) FROM feed_runs r
+                 WHERE r.feed_id = f.id AND r.state IN ('published', 'unchanged')
+             ) < now() - $1::float8 * interval '1 hour' ORDER BY f.key",
+            hours
+        )
+        .fetch_all(conn)
+        .await?)
+    }
+
     /// A build was running already and may have missed the change: look again soon.
     pub async fn due_again(conn: &mut PgConnection, key: &str) -> Res<()> {
         sqlx::query!(

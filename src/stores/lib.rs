@@ -3,6 +3,7 @@
 
 mod alerts;
 mod archives;
+mod audit;
 mod changes;
 mod dealers;
 mod error;
@@ -22,6 +23,7 @@ mod vins;
 
 pub use alerts::{Alert, Alerts};
 pub use archives::{Archivable, ArchiveRow, ArchivedListing, Archives};
+pub use audit::{Audit, AuditEntry};
 pub use changes::{Change, Changes};
 pub use dealers::Dealers;
 pub use error::StoreError;
@@ -31,7 +33,7 @@ pub use keys::{ApiKey, Keys, Scope};
 pub use listings::{ListingFilter, Listings, UpsertCounts};
 pub use parents::Parents;
 pub use photos::{ListingPhoto, NewPhoto, PhotoCounts, PhotoHashes, PhotoPair, Photos, UrlOutcome};
-pub use schedules::{Schedule, Schedules, Tick};
+pub use schedules::{Overlap, Schedule, Schedules, Taken, Tick};
 pub use secrets::{Sealed, Sealer};
 pub use sources::{NewSource, SourceKind, SourceRow, Sources};
 pub use vins::{ContradictionRow, Vins};

@@ -1,7 +1,8 @@
 //! Jobs whose doings can be counted: every start is a line in a file, every effect a row.
 
 use queue::{
-    Backoff, CallEnd, Catalogue, Effects, Job, JobContext, JobError, Outcome, Partners, Policy, QueueName,
+    Backoff, CallEnd, Catalogue, Effects, Job, JobContext, JobError, Outcome, Partners, Policy,
+    QueueName,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -19,10 +20,16 @@ pub struct Stage {
 impl Stage {
     /// One line, written in one piece: it survives what comes after.
     fn note(&self, file: &str, text: &str) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let line = format!("{} {text}\n", now.as_millis());
         let mut options = std::fs::OpenOptions::new();
-        if let Ok(mut file) = options.create(true).append(true).open(self.notes.join(file)) {
+        if let Ok(mut file) = options
+            .create(true)
+            .append(true)
+            .open(self.notes.join(file))
+        {
             let _ = file.write_all(line.as_bytes());
         }
     }
@@ -42,7 +49,8 @@ impl Stage {
 
 const POLICY: Policy = Policy {
     queue: QueueName::Index,
-    max_attempts: 5,
+    // A fault of a server costs attempts; that is not what is judged here.
+    max_attempts: 50,
     backoff: Backoff {
         base: Duration::from_millis(200),
         cap: Duration::from_secs(2),
@@ -60,7 +68,11 @@ pub fn catalogue(newer: bool) -> Catalogue<Stage> {
         .with::<HoldPool>()
         .with::<Call>()
         .guarded(|stage, partner| stage.partners.refused(partner));
-    if newer { catalogue.with::<Newer>() } else { catalogue }
+    if newer {
+        catalogue.with::<Newer>()
+    } else {
+        catalogue
+    }
 }
 
 /// Takes a while, then does one thing.
@@ -219,8 +231,15 @@ impl Job for Call {
         stage.note(&format!("calls-{}", self.partner), &cx.id.to_string());
         tokio::time::sleep(Duration::from_millis(20)).await;
         let down = stage.notes.join(format!("down-{}", self.partner)).exists();
-        let end = if down { CallEnd::Failed("503".to_owned()) } else { CallEnd::Answered };
-        stage.partners.report(&self.partner, permit, &end, Duration::from_millis(20)).await?;
+        let end = if down {
+            CallEnd::Failed("503".to_owned())
+        } else {
+            CallEnd::Answered
+        };
+        stage
+            .partners
+            .report(&self.partner, permit, &end, Duration::from_millis(20))
+            .await?;
         if down {
             // What a job does whose partner is at fault: it waits for the partner, and keeps its attempt.
             return Ok(Outcome::Snooze {

@@ -73,7 +73,9 @@ impl Verdict {
 }
 
 pub async fn connect(url: &str, connections: u32, engine: bool) -> Result<PgPool> {
-    Ok(options(connections).connect_with(parsed(url, engine)?).await?)
+    Ok(options(connections)
+        .connect_with(parsed(url, engine)?)
+        .await?)
 }
 
 pub fn connect_lazy(url: &str, connections: u32) -> Result<PgPool> {
@@ -89,7 +91,11 @@ fn options(connections: u32) -> PgPoolOptions {
 fn parsed(url: &str, engine: bool) -> Result<PgConnectOptions> {
     let options: PgConnectOptions = url.parse()?;
     let options = options.options([("statement_timeout", "30000"), ("lock_timeout", "10000")]);
-    Ok(if engine { engine_options(options) } else { options })
+    Ok(if engine {
+        engine_options(options)
+    } else {
+        options
+    })
 }
 
 pub fn engine_on(choice: Engine, pool: &PgPool, redis: &str) -> Result<AnyEngine> {
@@ -141,9 +147,11 @@ impl World {
         let database = postgres.url("faults");
         let pool = connect(&database, 6, true).await?;
         stores::MIGRATIONS.run(&pool).await?;
-        sqlx::query("CREATE TABLE made (job_id bigint NOT NULL, at timestamptz NOT NULL DEFAULT now())")
-            .execute(&pool)
-            .await?;
+        sqlx::query(
+            "CREATE TABLE made (job_id bigint NOT NULL, at timestamptz NOT NULL DEFAULT now())",
+        )
+        .execute(&pool)
+        .await?;
         let redis_url = redis.url();
         Ok(Self {
             engine,
@@ -169,7 +177,11 @@ impl World {
     }
 
     pub fn pick<T>(&self, short: T, long: T) -> T {
-        if self.form == Form::Short { short } else { long }
+        if self.form == Form::Short {
+            short
+        } else {
+            long
+        }
     }
 
     /// Accepted, so from now on never to be lost.
@@ -206,14 +218,20 @@ impl World {
             child,
             out: BufReader::new(out),
         };
-        ensure!(worker.line()? == "ready", "the worker did not start: {}", self.log());
+        ensure!(
+            worker.line()? == "ready",
+            "the worker did not start: {}",
+            self.log()
+        );
         Ok(worker)
     }
 
     pub fn log(&self) -> String {
         let text = std::fs::read_to_string(self.root.join("workers.log")).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(30)..].join("\n")
+        let last = lines[lines.len().saturating_sub(4)..].iter();
+        let cut: Vec<String> = last.map(|line| line.chars().take(240).collect()).collect();
+        cut.join(" / ")
     }
 
     /// (milliseconds, job, attempt) of every start, in order.
@@ -234,35 +252,59 @@ impl World {
     }
 
     pub async fn until_started(&self, count: usize) -> Result<()> {
-        wait(Duration::from_secs(30), async || Ok(self.starts().len() >= count))
-            .await
-            .with_context(|| format!("{count} starts; {}", self.log()))
+        wait(Duration::from_secs(30), async || {
+            Ok(self.starts().len() >= count)
+        })
+        .await
+        .with_context(|| format!("{count} starts; {}", self.log()))
     }
 
     /// One number of the database; `None` while it cannot be asked.
     pub async fn count(&self, sql: &'static str) -> Option<i64> {
         let asked = sqlx::query_scalar::<_, i64>(sql).fetch_one(&self.pool);
-        tokio::time::timeout(Duration::from_secs(5), asked).await.ok()?.ok()
+        tokio::time::timeout(Duration::from_secs(5), asked)
+            .await
+            .ok()?
+            .ok()
     }
 
     pub async fn until(&self, sql: &'static str, at_least: i64, within: Duration) -> Result<()> {
-        wait(within, async || Ok(self.count(sql).await.is_some_and(|n| n >= at_least)))
-            .await
-            .with_context(|| format!("{sql} to be {at_least}; workers said: {}", self.log()))
+        wait(within, async || {
+            Ok(self.count(sql).await.is_some_and(|n| n >= at_least))
+        })
+        .await
+        .with_context(|| format!("{sql} to be {at_least}; workers said: {}", self.log()))
     }
 
     /// Every job that was accepted has ended.
     pub async fn until_all_ended(&self, within: Duration) -> Result<()> {
         let wanted = i64::try_from(self.ids.len())?;
-        self.until("SELECT count(*) FROM jobs_history", wanted, within).await
+        self.until("SELECT count(*) FROM jobs_history", wanted, within)
+            .await
+    }
+
+    pub async fn all_ended(&self, ids: &[i64]) -> bool {
+        let asked =
+            sqlx::query_scalar::<_, i64>("SELECT count(*) FROM jobs_history WHERE id = ANY($1)")
+                .bind(ids)
+                .fetch_one(&self.pool);
+        let found = tokio::time::timeout(Duration::from_secs(5), asked).await;
+        matches!(found, Ok(Ok(count)) if usize::try_from(count).is_ok_and(|count| count == ids.len()))
     }
 
     /// What became of the accepted jobs.
-    pub async fn judge(&self, row: &'static str, recovery: Option<f64>, note: String) -> Result<Verdict> {
-        let ended: Vec<(i64, i64)> =
-            sqlx::query_as("SELECT id, count(*) FROM jobs_history GROUP BY id")
-                .fetch_all(&self.pool)
-                .await?;
+    pub async fn judge(
+        &self,
+        row: &'static str,
+        recovery: Option<f64>,
+        note: String,
+    ) -> Result<Verdict> {
+        // A job that is dead but was not made to die is as good as lost.
+        let ended: Vec<(i64, i64)> = sqlx::query_as(
+            "SELECT id, count(*) FROM jobs_history WHERE state <> 'dead' OR kind = 'fatal' GROUP BY id",
+        )
+        .fetch_all(&self.pool)
+        .await?;
         let ended: HashMap<i64, i64> = ended.into_iter().collect();
         let lost = self.ids.iter().filter(|id| !ended.contains_key(id)).count();
         let twice = ended.values().filter(|count| **count > 1).count();
@@ -360,10 +402,17 @@ pub async fn pause(seconds: f64) {
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
 }
 
-pub async fn wait(within: Duration, mut condition: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+pub async fn wait(
+    within: Duration,
+    mut condition: impl AsyncFnMut() -> Result<bool>,
+) -> Result<()> {
     let begun = Instant::now();
     while !condition().await? {
-        ensure!(begun.elapsed() < within, "not within {} s", within.as_secs());
+        ensure!(
+            begun.elapsed() < within,
+            "not within {} s",
+            within.as_secs()
+        );
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     Ok(())

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -95,7 +95,9 @@ where
 async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, line: &Line) {
     let mut piece = vec![0; 16 * 1024];
     loop {
-        let Ok(bytes) = from.read(&mut piece).await else { return };
+        let Ok(bytes) = from.read(&mut piece).await else {
+            return;
+        };
         if bytes == 0 {
             return;
         }

@@ -140,7 +140,13 @@ async fn every_operation_but_search_wants_a_key_with_its_scope() {
                 "application/json",
                 json!({ "kind": "x", "args": {} }).to_string(),
             )),
-            _ => None,
+            _ if method == Method::GET => None,
+            "set_breaker" => Some(("application/json", json!({ "action": "probe" }).to_string())),
+            "backfill_schedule" => Some((
+                "application/json",
+                json!({ "from": "x", "to": "y" }).to_string(),
+            )),
+            _ => Some(("application/json", "{}".to_owned())),
         };
         for key in [None, Some("fc_guess")] {
             let (status, body) =
@@ -504,4 +510,132 @@ async fn readiness_turns_red_with_object_storage_and_says_so() {
             .contains("object storage"),
         "{body}"
     );
+}
+
+/// What an operator does shows, takes effect, and says who did it.
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_steer_queues_partners_schedules_and_jobs() {
+    let served = serve().await;
+    let key = served.key(Scope::Operate).await;
+    stores::execute_for_tests(
+        &served.test.app.pool,
+        "INSERT INTO partners (name) VALUES ('vpic');
+         INSERT INTO lanes (queue, partner) VALUES ('lookups', 'vpic');
+         INSERT INTO schedules (key, cron, time_zone, kind, args, ticked_to)
+             VALUES ('sweep', '0 * * * *', 'UTC', 'prune_history', '{}', now() - interval '3 hours')",
+    )
+    .await
+    .unwrap();
+    let send = async |method: Method, path: &str, body: Value| {
+        let body = Some(("application/json", body.to_string()));
+        let body = body.filter(|_| method != Method::GET);
+        let answer = served.send(method, path, Some(&key), body).await;
+        let status = answer.status().as_u16();
+        (status, answer.json::<Value>().await.unwrap())
+    };
+    let isolate = json!({ "action": "isolate", "why": "moving house" });
+    let (status, partner) = send(Method::POST, "/v2/partners/vpic/breaker", isolate).await;
+    assert_eq!((status, &partner["state"]), (200, &json!("isolated")));
+    let (_, lanes) = send(Method::GET, "/v2/queues", json!({})).await;
+    let reason = lanes[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("moving house"), "{lanes}");
+    send(
+        Method::POST,
+        "/v2/partners/vpic/breaker",
+        json!({ "action": "close" }),
+    )
+    .await;
+    let (_, events) = send(Method::GET, "/v2/partners/vpic/events", json!({})).await;
+    assert_eq!(events.as_array().unwrap().len(), 2);
+    assert!(events[0]["who"].is_string(), "{events}");
+    let (status, _) = send(
+        Method::POST,
+        "/v2/partners/vpic/breaker",
+        json!({ "action": "probe" }),
+    )
+    .await;
+    assert_eq!(status, 400, "a closed breaker is not probed");
+    let (status, _) = send(
+        Method::PUT,
+        "/v2/partners/vpic/limits",
+        json!({ "calls_per_second": -1.0 }),
+    )
+    .await;
+    assert_eq!(status, 400);
+    let (status, _) = send(Method::PUT, "/v2/partners/nobody/limits", json!({})).await;
+    assert_eq!(status, 404);
+
+    let (_, lanes) = send(
+        Method::PATCH,
+        "/v2/queues/lookups",
+        json!({ "paused": true }),
+    )
+    .await;
+    assert!(
+        lanes
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|lane| lane["open"] == false),
+        "{lanes}"
+    );
+    send(
+        Method::PATCH,
+        "/v2/queues/lookups",
+        json!({ "paused": false }),
+    )
+    .await;
+
+    let (status, problem) = send(
+        Method::PATCH,
+        "/v2/schedules/sweep",
+        json!({ "cron": "0 0 30 2 *" }),
+    )
+    .await;
+    assert_eq!(status, 400);
+    assert!(
+        problem["detail"].as_str().unwrap().contains("never fires"),
+        "{problem}"
+    );
+    let zone = json!({ "time_zone": "Mars/Olympus" });
+    assert_eq!(
+        send(Method::PATCH, "/v2/schedules/sweep", zone).await.0,
+        400
+    );
+    let (_, changed) = send(
+        Method::PATCH,
+        "/v2/schedules/sweep",
+        json!({ "overlap": "allow", "paused": true }),
+    )
+    .await;
+    assert_eq!(changed["overlap"], "allow");
+    assert!(changed["paused_by"].is_string(), "{changed}");
+    let range = json!({ "from": "2026-01-01T00:30:00Z", "to": "2026-01-01T03:30:00Z" });
+    let (_, filled) = send(Method::POST, "/v2/schedules/sweep/backfills", range).await;
+    assert_eq!(filled["jobs"].as_array().unwrap().len(), 3, "{filled}");
+    let (_, ticks) = send(Method::GET, "/v2/schedules/sweep/ticks", json!({})).await;
+    assert_eq!(ticks.as_array().unwrap().len(), 3);
+
+    let job = filled["jobs"][0].as_i64().unwrap();
+    let (status, cancelled) =
+        send(Method::POST, &format!("/v2/jobs/{job}/cancel"), json!({})).await;
+    assert_eq!((status, &cancelled["state"]), (200, &json!("cancelled")));
+    assert_eq!(
+        send(Method::POST, &format!("/v2/jobs/{job}/cancel"), json!({}))
+            .await
+            .0,
+        400
+    );
+    assert_eq!(
+        send(Method::GET, &format!("/v2/jobs/{job}/logs"), json!({}))
+            .await
+            .1,
+        json!([])
+    );
+    let audit = stores::Audit::list(&mut served.test.app.pool.acquire().await.unwrap(), 50)
+        .await
+        .unwrap();
+    assert!(audit.len() >= 6 && audit[0].action == "cancel", "{audit:?}");
+    let mut served = served;
+    served.test.forgive_left_behind();
 }

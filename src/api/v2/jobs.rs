@@ -33,6 +33,8 @@ struct JobView {
     worker: Option<String>,
     /// Why it waits, when it does.
     why: Option<String>,
+    /// How far it is, in its own units: `done`, `total`, `what`.
+    progress: Option<serde_json::Value>,
     args: serde_json::Value,
     report: Option<serde_json::Value>,
     error: Option<serde_json::Value>,
@@ -57,6 +59,7 @@ impl From<JobRecord> for JobView {
             finished_at: job.finished_at.map(|at| at.to_string()),
             worker: job.worker,
             why: job.why,
+            progress: job.progress,
             args: job.args,
             report: job.report,
             error: job.error,
@@ -69,6 +72,13 @@ struct JobPage {
     jobs: Vec<JobView>,
     /// Pass as `before` for the next page; absent on the last.
     next: Option<i64>,
+}
+
+#[derive(Object)]
+struct LogView {
+    attempt: i16,
+    ended_at: String,
+    lines: Vec<String>,
 }
 
 #[derive(Object)]
@@ -176,6 +186,47 @@ impl Jobs {
         Ok(Json(
             job.ok_or_else(|| Problem::not_found("job", id.0))?.into(),
         ))
+    }
+
+    /// Ends a job that waits; has its worker drop it when it runs.
+    #[oai(
+        path = "/jobs/:id/cancel",
+        method = "post",
+        operation_id = "cancel_job"
+    )]
+    async fn cancel_job(&self, key: Key, id: Path<i64>) -> Result<Json<JobView>, Problem> {
+        let who = key.require(&self.api, Scope::Operate).await?;
+        let cancelled = self.api.app.engine.cancel(id.0, &who.name).await?;
+        let job = self.api.app.engine.find(id.0).await?;
+        let job = job.ok_or_else(|| Problem::not_found("job", id.0))?;
+        if cancelled == queue::Cancelled::TooLate {
+            let state = job.state.as_str();
+            return Err(Problem::invalid(format!(
+                "job {} has ended: it is {state}",
+                id.0
+            )));
+        }
+        let mut conn = self.api.app.pool.acquire().await?;
+        stores::Audit::note(&mut conn, &who.name, "cancel", &format!("job {}", id.0)).await?;
+        Ok(Json(job.into()))
+    }
+
+    /// What its attempts logged, oldest first.
+    #[oai(
+        path = "/jobs/:id/logs",
+        method = "get",
+        operation_id = "list_job_logs"
+    )]
+    async fn list_job_logs(&self, key: Key, id: Path<i64>) -> Result<Json<Vec<LogView>>, Problem> {
+        key.require(&self.api, Scope::Read).await?;
+        let mut conn = self.api.app.pool.acquire().await?;
+        let logs = queue::Jobs::logs(&mut conn, id.0).await?;
+        let views = logs.into_iter().map(|log| LogView {
+            attempt: log.attempt,
+            ended_at: log.ended_at.to_string(),
+            lines: log.lines,
+        });
+        Ok(Json(views.collect()))
     }
 
     /// Puts a job in the queue. Work that is already waiting is not doubled.

@@ -1,5 +1,6 @@
 //! The unified shape: one envelope for vehicles, equipment and parents.
 
+mod control;
 pub(crate) mod envelope;
 mod feeds;
 pub(crate) mod health;
@@ -19,6 +20,7 @@ type Apis = (
     jobs::Jobs,
     feeds::Feeds,
     sources::Sources,
+    control::Control,
 );
 
 pub(crate) fn service(api: &Api) -> OpenApiService<Apis, ()> {
@@ -29,6 +31,7 @@ pub(crate) fn service(api: &Api) -> OpenApiService<Apis, ()> {
         jobs::Jobs { api: api.clone() },
         feeds::Feeds { api: api.clone() },
         sources::Sources { api: api.clone() },
+        control::Control { api: api.clone() },
     );
     OpenApiService::new(apis, "Forecourt", "2").server("/v2")
 }

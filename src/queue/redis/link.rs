@@ -18,7 +18,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub(super) struct Link {
-    client: Client,
+    client: Arc<Client>,
     held: Arc<Mutex<Option<Held>>>,
 }
 
@@ -32,7 +32,7 @@ struct Held {
 impl Link {
     pub(super) fn new(url: &str) -> Res<Self> {
         Ok(Self {
-            client: Client::open(url)?,
+            client: Arc::new(Client::open(url)?),
             held: Arc::default(),
         })
     }

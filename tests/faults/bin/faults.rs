@@ -27,7 +27,9 @@ struct Args {
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let form = if args.short { Form::Short } else { Form::Long };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let mut table = String::from(
         "| # | fault | engine | jobs | lost | effects doubled | recovery s | passed | took s | note |\n|---|---|---|---|---|---|---|---|---|---|\n",
     );
@@ -37,7 +39,11 @@ fn main() -> Result<ExitCode> {
             continue;
         }
         for engine in [Engine::Postgres, Engine::Redis] {
-            if args.engine.as_deref().is_some_and(|wanted| wanted != engine.name()) {
+            if args
+                .engine
+                .as_deref()
+                .is_some_and(|wanted| wanted != engine.name())
+            {
                 continue;
             }
             let begun = Instant::now();
@@ -45,7 +51,9 @@ fn main() -> Result<ExitCode> {
                 Ok(verdict) => {
                     let problem = verdict.problem(LIMIT);
                     failed += usize::from(problem.is_some());
-                    let recovery = verdict.recovery.map_or("".to_owned(), |s| format!("{s:.1}"));
+                    let recovery = verdict
+                        .recovery
+                        .map_or("".to_owned(), |s| format!("{s:.1}"));
                     format!(
                         "| {number} | {} | {} | {} | {} | {} | {recovery} | {} | {:.0} | {} |",
                         verdict.row,
@@ -61,7 +69,10 @@ fn main() -> Result<ExitCode> {
                 Err(error) => {
                     failed += 1;
                     let words = format!("{error:#}").replace('\n', " ");
-                    format!("| {number} | {name} | {} | | | | | {words} | | |", engine.name())
+                    format!(
+                        "| {number} | {name} | {} | | | | | {words} | | |",
+                        engine.name()
+                    )
                 }
             };
             println!("{line}");
@@ -72,5 +83,9 @@ fn main() -> Result<ExitCode> {
         std::fs::write(path, table)?;
     }
     println!("{failed} rows failed");
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

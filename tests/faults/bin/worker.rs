@@ -1,15 +1,13 @@
 //! A worker process for the fault matrix: the real workers and engines, and jobs whose doings are counted.
-#![expect(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a test process: it says when it is ready, and burns time on purpose"
-)]
+#![expect(clippy::print_stdout, reason = "it says when it is ready")]
 
 use anyhow::Result;
 use clap::Parser;
 use faults::jobs::{Stage, catalogue};
 use faults::{Engine as Choice, engine_on};
-use queue::{BreakerPolicy, Engine, Partners, QueueName, QueueSettings, Throttle, WorkerSettings, Workers};
+use queue::{
+    BreakerPolicy, Engine, Partners, QueueName, QueueSettings, Throttle, WorkerSettings, Workers,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,12 +41,24 @@ struct Args {
 #[tokio::main]
 async fn main() -> Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_writer(std::io::stderr)
+        .init();
     let args = Args::parse();
-    let choice = if args.engine == "redis" { Choice::Redis } else { Choice::Postgres };
+    let choice = if args.engine == "redis" {
+        Choice::Redis
+    } else {
+        Choice::Postgres
+    };
     let pool = faults::connect(&args.database, args.connections, true).await?;
     let engine = engine_on(choice, &pool, &args.redis)?;
-    let leases = engine_on(choice, &faults::connect_lazy(&args.database, 2)?, &args.redis)?;
+    let leases = engine_on(
+        choice,
+        &faults::connect_lazy(&args.database, 2)?,
+        &args.redis,
+    )?;
     let work = faults::connect(&args.database, 8, false).await?;
     let policy = BreakerPolicy {
         minimum: 4,
@@ -79,7 +89,14 @@ async fn main() -> Result<()> {
         }
     });
     let name = args.name.unwrap_or_else(queue::boot_name);
-    let workers = Workers::start(&engine, leases, &Arc::new(catalogue(args.newer)), &stage, &name, &settings)?;
+    let workers = Workers::start(
+        &engine,
+        leases,
+        &Arc::new(catalogue(args.newer)),
+        &stage,
+        &name,
+        &settings,
+    )?;
     println!("ready");
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     terminate.recv().await;

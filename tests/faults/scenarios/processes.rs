@@ -21,11 +21,18 @@ pub(super) async fn kill_the_only_worker(engine: Engine, form: Form) -> Result<V
     let killed_at = worker.kill()?;
     let _next = world.worker(&[])?;
     world.until_all_ended(LONG).await?;
-    let attempts = world.count("SELECT count(*) FROM jobs_history WHERE attempt = 2").await;
-    ensure!(attempts == Some(4), "four attempts were begun and lost, {attempts:?} were counted");
+    let attempts = world
+        .count("SELECT count(*) FROM jobs_history WHERE attempt = 2")
+        .await;
+    ensure!(
+        attempts == Some(4),
+        "four attempts were begun and lost, {attempts:?} were counted"
+    );
     let recovery = rescued_after(&world, killed_at);
     ensure!(recovery.is_some(), "nothing was rescued");
-    world.judge("kill -9 of the only worker", recovery, String::new()).await
+    world
+        .judge("kill -9 of the only worker", recovery, String::new())
+        .await
 }
 
 pub(super) async fn kill_one_of_two(engine: Engine, form: Form) -> Result<Verdict> {
@@ -37,7 +44,9 @@ pub(super) async fn kill_one_of_two(engine: Engine, form: Form) -> Result<Verdic
     let killed_at = first.kill()?;
     world.until_all_ended(LONG).await?;
     let recovery = rescued_after(&world, killed_at);
-    world.judge("kill -9 of one of two", recovery, String::new()).await
+    world
+        .judge("kill -9 of one of two", recovery, String::new())
+        .await
 }
 
 pub(super) async fn kill_again_and_again(engine: Engine, form: Form) -> Result<Verdict> {
@@ -53,14 +62,23 @@ pub(super) async fn kill_again_and_again(engine: Engine, form: Form) -> Result<V
     }
     let after = now_ms();
     world.until_all_ended(Duration::from_secs(300)).await?;
-    let done = world.count("SELECT count(*) FROM jobs_history WHERE state = 'done'").await;
+    let done = world
+        .count("SELECT count(*) FROM jobs_history WHERE state = 'done'")
+        .await;
     let share = f64::from(u32::try_from(done.unwrap_or(0))?) / f64::from(jobs);
     ensure!(share >= 0.95, "only {:.1} % are done", share * 100.0);
-    let note = format!("{kills} kills, {:.1} % done, the last {:.1} s after", share * 100.0, super::since(after));
+    let note = format!(
+        "{kills} kills, {:.1} % done, the last {:.1} s after",
+        share * 100.0,
+        super::since(after)
+    );
     world.judge("kill -9 again and again", None, note).await
 }
 
-pub(super) async fn kill_and_restart_under_the_same_name(engine: Engine, form: Form) -> Result<Verdict> {
+pub(super) async fn kill_and_restart_under_the_same_name(
+    engine: Engine,
+    form: Form,
+) -> Result<Verdict> {
     let mut world = World::new(engine, form).await?;
     world.enqueue(&effects(4, 1_000)?).await?;
     let worker = world.worker(&["--name", "the-one"])?;
@@ -71,10 +89,15 @@ pub(super) async fn kill_and_restart_under_the_same_name(engine: Engine, form: F
     world.until_all_ended(LONG).await?;
     let recovery = rescued_after(&world, killed_at);
     ensure!(recovery.is_some(), "its old jobs were not rescued");
-    world.judge("kill -9, same name at once", recovery, String::new()).await
+    world
+        .judge("kill -9, same name at once", recovery, String::new())
+        .await
 }
 
-pub(super) async fn die_between_effect_and_acknowledgement(engine: Engine, form: Form) -> Result<Verdict> {
+pub(super) async fn die_between_effect_and_acknowledgement(
+    engine: Engine,
+    form: Form,
+) -> Result<Verdict> {
     let mut world = World::new(engine, form).await?;
     let order = Enqueue::of(&EffectThenDie {})?;
     world.enqueue(&vec![order; 2]).await?;
@@ -90,8 +113,17 @@ pub(super) async fn die_between_effect_and_acknowledgement(engine: Engine, form:
         .await?;
     }
     let made = world.count("SELECT count(*) FROM made").await;
-    ensure!(made == Some(2), "two effects were to be made, {made:?} were");
-    world.judge("died between effect and ack", None, format!("{lives} processes")).await
+    ensure!(
+        made == Some(2),
+        "two effects were to be made, {made:?} were"
+    );
+    world
+        .judge(
+            "died between effect and ack",
+            None,
+            format!("{lives} processes"),
+        )
+        .await
 }
 
 /// A process that sleeps through its lease must not finish what is somebody else's now.
@@ -113,7 +145,13 @@ pub(super) async fn stop_and_continue(engine: Engine, form: Form) -> Result<Verd
     let (report, _, _) = sleeper.terminate()?;
     let stale = report["stale"].as_u64().unwrap_or(0);
     ensure!(stale == 4, "four stale words were to be refused: {report}");
-    world.judge("SIGSTOP past the lease, SIGCONT", recovery, format!("{stale} refused")).await
+    world
+        .judge(
+            "SIGSTOP past the lease, SIGCONT",
+            recovery,
+            format!("{stale} refused"),
+        )
+        .await
 }
 
 /// Finishes what it can within the grace, hands the rest back with the attempt restored.
@@ -126,10 +164,16 @@ pub(super) async fn terminate_with_long_jobs(engine: Engine, form: Form) -> Resu
     pause(0.5).await;
     let (report, code, took) = worker.terminate()?;
     ensure!(code == 0, "it exits with {code}");
-    ensure!(took < Duration::from_secs(3), "it took {took:?} with a grace of 2 s");
+    ensure!(
+        took < Duration::from_secs(3),
+        "it took {took:?} with a grace of 2 s"
+    );
     for id in &long {
         let (state, attempt) = world.state(*id).await?;
-        ensure!(state == "ready" && attempt == 0, "job {id} is {state} with {attempt} attempts used");
+        ensure!(
+            state == "ready" && attempt == 0,
+            "job {id} is {state} with {attempt} attempts used"
+        );
     }
     // A second signal ends it at once.
     let worker = world.worker(&["--grace", "600"])?;
@@ -147,6 +191,11 @@ pub(super) async fn terminate_with_long_jobs(engine: Engine, form: Form) -> Resu
     }
     let _next = world.worker(&[])?;
     world.until_all_ended(LONG).await?;
-    let note = format!("drained in {:.1} s {report}; second signal {second:.1} s", took.as_secs_f64());
-    world.judge("SIGTERM with short and endless jobs", None, note).await
+    let note = format!(
+        "drained in {:.1} s {report}; second signal {second:.1} s",
+        took.as_secs_f64()
+    );
+    world
+        .judge("SIGTERM with short and endless jobs", None, note)
+        .await
 }

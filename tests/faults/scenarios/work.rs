@@ -12,13 +12,27 @@ const LONG: Duration = Duration::from_secs(120);
 /// A job takes every connection of the engine for longer than a lease: leases have their own.
 pub(super) async fn exhaust_the_pool(engine: Engine, form: Form) -> Result<Verdict> {
     let mut world = World::new(engine, form).await?;
-    let id = world.enqueue(&[Enqueue::of(&HoldPool { ms: 13_000 })?]).await?[0];
-    let _workers = (world.worker(&["--connections", "4"])?, world.worker(&["--connections", "4"])?);
+    let id = world
+        .enqueue(&[Enqueue::of(&HoldPool { ms: 13_000 })?])
+        .await?[0];
+    let _workers = (
+        world.worker(&["--connections", "4"])?,
+        world.worker(&["--connections", "4"])?,
+    );
     world.until_all_ended(LONG).await?;
     let (state, attempt) = world.state(id).await?;
-    ensure!(state == "done" && attempt == 1, "it is {state} after {attempt} attempts");
+    ensure!(
+        state == "done" && attempt == 1,
+        "it is {state} after {attempt} attempts"
+    );
     ensure!(world.starts().len() == 1, "it was rescued while it ran");
-    world.judge("the engine's pool is exhausted", None, "no false rescue".to_owned()).await
+    world
+        .judge(
+            "the engine's pool is exhausted",
+            None,
+            "no false rescue".to_owned(),
+        )
+        .await
 }
 
 /// Poison is buried, and its neighbours are served.
@@ -35,7 +49,11 @@ pub(super) async fn fatal_jobs(engine: Engine, form: Form) -> Result<Verdict> {
     let mut worker = world.worker(&[])?;
     let begun = now_ms();
     while world.count("SELECT count(*) FROM jobs_history").await != Some(wanted) {
-        ensure!(since(begun) < 200.0, "poison is not buried: {}", world.log());
+        ensure!(
+            since(begun) < 200.0,
+            "poison is not buried: {}",
+            world.log()
+        );
         if worker.ended() {
             deaths += 1;
             worker = world.worker(&[])?;
@@ -46,19 +64,42 @@ pub(super) async fn fatal_jobs(engine: Engine, form: Form) -> Result<Verdict> {
         let (state, _) = world.state(*id).await?;
         ensure!(state == "dead", "{how:?} is {state}");
     }
-    let done = world.count("SELECT count(*) FROM jobs_history WHERE kind = 'effect' AND state = 'done'").await;
+    let done = world
+        .count("SELECT count(*) FROM jobs_history WHERE kind = 'effect' AND state = 'done'")
+        .await;
     ensure!(done == Some(20), "of 20 neighbours {done:?} are done");
-    world.judge("panic, abort, overflow, endless loop", None, format!("{deaths} processes died")).await
+    world
+        .judge(
+            "panic, abort, overflow, endless loop",
+            None,
+            format!("{deaths} processes died"),
+        )
+        .await
 }
 
 /// A handler that burns its thread for longer than a lease is not taken for dead.
 pub(super) async fn burn_longer_than_a_lease(engine: Engine, form: Form) -> Result<Verdict> {
     let mut world = World::new(engine, form).await?;
-    world.enqueue(&vec![Enqueue::of(&Burn { ms: 12_000 })?; 2]).await?;
-    let _workers = (world.worker(&["--concurrency", "2"])?, world.worker(&["--concurrency", "2"])?);
+    world
+        .enqueue(&vec![Enqueue::of(&Burn { ms: 12_000 })?; 2])
+        .await?;
+    let _workers = (
+        world.worker(&["--concurrency", "2"])?,
+        world.worker(&["--concurrency", "2"])?,
+    );
     world.until_all_ended(LONG).await?;
-    ensure!(world.starts().len() == 2, "{} starts of two jobs", world.starts().len());
-    world.judge("CPU-bound job longer than its lease", None, "no false rescue".to_owned()).await
+    ensure!(
+        world.starts().len() == 2,
+        "{} starts of two jobs",
+        world.starts().len()
+    );
+    world
+        .judge(
+            "CPU-bound job longer than its lease",
+            None,
+            "no false rescue".to_owned(),
+        )
+        .await
 }
 
 /// During a rolling deploy the old release leaves alone what it does not know.
@@ -67,17 +108,24 @@ pub(super) async fn a_newer_kind(engine: Engine, form: Form) -> Result<Verdict> 
     let id = world.enqueue(&[Enqueue::of(&Newer {})?]).await?[0];
     world.enqueue(&effects(10, 10)?).await?;
     let old = world.worker(&[])?;
-    world.until("SELECT count(*) FROM jobs_history", 10, LONG).await?;
+    world
+        .until("SELECT count(*) FROM jobs_history", 10, LONG)
+        .await?;
     let waits = "SELECT count(*) FROM jobs_hot WHERE kind = 'newer' AND snoozes = 1";
     world.until(waits, 1, LONG).await?;
     let (state, attempt) = world.state(id).await?;
-    ensure!(state == "scheduled" && attempt == 0, "it is {state} after {attempt} attempts");
+    ensure!(
+        state == "scheduled" && attempt == 0,
+        "it is {state} after {attempt} attempts"
+    );
     let _new = world.worker(&["--newer"])?;
     drop(old);
     world.until_all_ended(LONG).await?;
     let (state, _) = world.state(id).await?;
     ensure!(state == "done", "it is {state}");
-    world.judge("rolling deploy, unknown kind", None, String::new()).await
+    world
+        .judge("rolling deploy, unknown kind", None, String::new())
+        .await
 }
 
 /// Twenty thousand due in one second, on three processes.
@@ -90,7 +138,11 @@ pub(super) async fn all_due_at_once(engine: Engine, form: Form) -> Result<Verdic
         .collect();
     world.enqueue(&orders).await?;
     let fast = ["--fast", "--concurrency", "50"];
-    let _workers = (world.worker(&fast)?, world.worker(&fast)?, world.worker(&fast)?);
+    let _workers = (
+        world.worker(&fast)?,
+        world.worker(&fast)?,
+        world.worker(&fast)?,
+    );
     let begun = now_ms();
     world.until_all_ended(Duration::from_secs(300)).await?;
     let note = format!("{jobs} jobs, three processes, {:.1} s", since(begun));
@@ -131,8 +183,13 @@ pub(super) async fn a_partner_down(engine: Engine, form: Form) -> Result<Verdict
     let recovery = since(up_at);
     for id in lost {
         let (state, attempt) = world.state(id).await?;
-        ensure!(state == "done" && attempt == 1, "job {id} is {state} after {attempt} attempts");
+        ensure!(
+            state == "done" && attempt == 1,
+            "job {id} is {state} after {attempt} attempts"
+        );
     }
-    let note = format!("{made} calls while down; the other partner's 200 jobs took {others:.1} s; all back after {recovery:.1} s");
+    let note = format!(
+        "{made} calls while down; the other partner's 200 jobs took {others:.1} s; all back after {recovery:.1} s"
+    );
     world.judge("a partner is down", None, note).await
 }
