@@ -6,12 +6,12 @@
 //! Twice: the run belongs to the job, so a second delivery ends the same run; the same bytes as
 //! the last published run are not uploaded again.
 
-use crate::App;
+use crate::{App, turns};
 use domain::Dealer;
 use feeds::{Definition, Feed, Unit};
 use futures::TryStreamExt;
 use partners::objects::Upload;
-use queue::{Job, JobContext, JobError, Outcome, Policy, QueueName};
+use queue::{Job, JobContext, JobError, Lock, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -49,6 +49,8 @@ impl Job for BuildFeed {
             }
             return Ok(Outcome::Done(serde_json::to_value(run)?));
         }
+        let name = format!("build of {}", feed.key);
+        let turn = turns::take(app, &name, cx, Self::POLICY.timeout).await?;
         let latest = latest(app, &feed).await?;
         // The attempt is in the key: a stale one cannot write over a later one's object.
         let object_key = format!(
@@ -80,13 +82,14 @@ impl Job for BuildFeed {
             }
         }
         run.state = verdict.word().to_owned();
-        end(app, &feed, &run, &exclusions, &verdict).await?;
+        end(app, &feed, &turn, &run, &exclusions, &verdict).await?;
         match &verdict {
             Verdict::Publish => point_latest(app, &feed, &definition, &run).await?,
             // Mends a copy that failed when that run was published.
             Verdict::Unchanged(before) => point_latest(app, &feed, &definition, before).await?,
             Verdict::Hold(_) => {}
         }
+        turns::release(app, &turn).await;
         let run = Feeds::run(&mut *app.pool.acquire().await?, run.id).await?;
         Ok(Outcome::Done(serde_json::to_value(run)?))
     }
@@ -218,11 +221,13 @@ fn judge(definition: &Definition, run: &FeedRun, latest: Option<&FeedRun>) -> Ve
 async fn end(
     app: &App,
     feed: &FeedRow,
+    turn: &Lock,
     run: &FeedRun,
     exclusions: &[Exclusion],
     verdict: &Verdict,
 ) -> Result<(), JobError> {
     let mut tx = app.pool.begin().await?;
+    turns::still_ours(&mut tx, turn).await?;
     if !Feeds::finish_run(&mut tx, run, exclusions).await? {
         return Err(JobError::Snooze {
             after: Duration::from_secs(1),

@@ -20,6 +20,7 @@ pub mod restore_listings;
 mod shelf;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod turns;
 
 pub use app::App;
 pub use archive_listings::ArchiveListings;

@@ -6,12 +6,12 @@
 //! loaded again.
 
 use crate::gates::judged;
-use crate::{App, LoadFile};
+use crate::{App, LoadFile, turns};
 use domain::Digest;
 use jiff::Timestamp;
 use partners::sftp::SftpClient;
 use partners::{ErrorKind, PartnerError, RemoteFile, SftpSettings, gate};
-use queue::{Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, QueueName};
+use queue::{Engine, Enqueue, Job, JobContext, JobError, Lock, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stores::{Alerts, Files, NewFile, SourceKind, SourceRow, Sources};
@@ -61,6 +61,8 @@ impl Job for PullSource {
             });
         }
         let settings = settings(app, &source)?;
+        let name = format!("pull of {}", source.key);
+        let turn = turns::take(app, &name, cx, Self::POLICY.timeout).await?;
         let (files, unsafe_names) = list(app, &settings, &source).await.map_err(judged)?;
         tell_unsafe(app, &source, &unsafe_names).await?;
         let mut report = Report {
@@ -71,7 +73,7 @@ impl Job for PullSource {
         // One file that cannot be had must not keep the others behind it from arriving.
         let mut first_problem = None;
         for file in files {
-            match take(app, cx, &source, &settings, &file).await {
+            match take(app, cx, &source, &settings, &turn, &file).await {
                 Ok(true) => report.new += 1,
                 Ok(false) => report.known += 1,
                 Err(problem) => {
@@ -79,6 +81,7 @@ impl Job for PullSource {
                 }
             }
         }
+        turns::release(app, &turn).await;
         if let Some(problem) = first_problem {
             return Err(problem);
         }
@@ -159,13 +162,14 @@ async fn take(
     cx: &JobContext,
     source: &SourceRow,
     settings: &SftpSettings,
+    turn: &Lock,
     file: &RemoteFile,
 ) -> Result<bool, JobError> {
     if fetched_before(app, source, file).await? {
         return Ok(false);
     }
     let bytes = fetch(app, settings, source, file).await.map_err(judged)?;
-    keep(app, cx, source, file, bytes).await
+    keep(app, cx, source, turn, file, bytes).await
 }
 
 async fn fetched_before(
@@ -191,6 +195,7 @@ async fn keep(
     app: &App,
     cx: &JobContext,
     source: &SourceRow,
+    turn: &Lock,
     file: &RemoteFile,
     bytes: Vec<u8>,
 ) -> Result<bool, JobError> {
@@ -206,6 +211,7 @@ async fn keep(
             .map_err(judged)?;
     }
     let mut tx = app.pool.begin().await?;
+    turns::still_ours(&mut tx, turn).await?;
     let record = NewFile {
         source_id: source.id,
         name: file.name.clone(),

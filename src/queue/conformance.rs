@@ -2,6 +2,7 @@
 //! fixture and calls [`conformance_suite!`](crate::conformance_suite).
 
 pub mod lanes;
+pub mod model;
 
 use crate::engine::{Ack, Claim, Claimed, Engine, Verdict};
 use crate::{
@@ -98,6 +99,10 @@ macro_rules! conformance_suite {
 #[macro_export]
 macro_rules! whole_suite {
     ($fixture:path) => {
+        #[tokio::test]
+        async fn random_operations_agree_with_the_model() {
+            $crate::conformance::model::random_operations_agree_with_the_model(&$fixture().await).await;
+        }
         $crate::conformance_suite!($fixture: lanes:
             a_queues_limit_holds_over_every_process,
             a_limit_counts_what_was_rescued_no_more,

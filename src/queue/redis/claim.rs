@@ -20,6 +20,17 @@ const AGED_EVERY: usize = 4;
 const AGED_MS: i64 = 300_000;
 
 pub(super) async fn claim(engine: &RedisEngine, claim: Claim<'_>) -> Res<Vec<Claimed>> {
+    match claim_once(engine, &claim).await {
+        // A fresh or restarted Redis: give it the jobs, and look again.
+        Err(RedisError::Stray) => {
+            super::rebuild::rebuild_if_lost(engine).await?;
+            claim_once(engine, &claim).await
+        }
+        answer => answer,
+    }
+}
+
+async fn claim_once(engine: &RedisEngine, claim: &Claim<'_>) -> Res<Vec<Claimed>> {
     let mut lanes = engine
         .lanes()
         .open(engine.pool(), claim.queue, claim.woken)
@@ -27,7 +38,7 @@ pub(super) async fn claim(engine: &RedisEngine, claim: Claim<'_>) -> Res<Vec<Cla
     if lanes.is_empty() {
         return Ok(Vec::new());
     }
-    let turn = turn(engine, &claim);
+    let turn = turn(engine, claim);
     let count = lanes.len();
     lanes.rotate_left(turn % count);
     let max = claim.max.min(SLICE);
@@ -70,13 +81,7 @@ pub(super) async fn claim(engine: &RedisEngine, claim: Claim<'_>) -> Res<Vec<Cla
             .arg(&look.lane.partner)
             .arg(i32::from(look.alone));
     }
-    let answer: Vec<String> = match engine.link.run(&script).await {
-        // A fresh or restarted Redis: give it the jobs, and look again with the next claim.
-        Err(RedisError::Stray) if super::rebuild::rebuild_if_lost(engine).await? => {
-            return Ok(Vec::new());
-        }
-        answer => answer?,
-    };
+    let answer: Vec<String> = engine.link.run(&script).await?;
     let jobs = read(&answer, &lanes)?;
     free_keys(engine, &jobs).await?;
     Ok(jobs.into_iter().map(|(job, _)| job).collect())

@@ -85,7 +85,10 @@ pub(super) async fn keep(engine: &RedisEngine, ended: &[Ended]) -> Res<()> {
     if ended.is_empty() {
         return Ok(());
     }
-    let mut waiting = vec![ended];
+    // Rows are locked by id, as the relay does.
+    let mut sorted: Vec<&Ended> = ended.iter().collect();
+    sorted.sort_unstable_by_key(|job| job.id);
+    let mut waiting = vec![&sorted[..]];
     while let Some(slice) = waiting.pop() {
         match (write(engine, slice).await, slice) {
             (Ok(()), _) => {}
@@ -99,12 +102,13 @@ pub(super) async fn keep(engine: &RedisEngine, ended: &[Ended]) -> Res<()> {
                     error: one.end.error.as_ref().map(|_| words.clone()),
                     ..one.end.clone()
                 };
-                let plain = [Ended {
+                let plain = Ended {
+                    id: one.id,
                     body: one.body.clone(),
+                    tries: one.tries,
                     end,
-                    ..*one
-                }];
-                write(engine, &plain).await?;
+                };
+                write(engine, &[&plain]).await?;
             }
             (Err(error), many) if refuses_data(&error) && many.len() > 1 => {
                 let (first, second) = many.split_at(many.len() / 2);
@@ -133,7 +137,7 @@ pub(super) async fn keep(engine: &RedisEngine, ended: &[Ended]) -> Res<()> {
     Ok(())
 }
 
-async fn write(engine: &RedisEngine, ended: &[Ended]) -> sqlx::Result<()> {
+async fn write(engine: &RedisEngine, ended: &[&Ended]) -> sqlx::Result<()> {
     macro_rules! column {
         ($job:ident => $value:expr) => {
             &ended.iter().map(|$job| $value).collect::<Vec<_>>()
