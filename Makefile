@@ -4,7 +4,7 @@
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: demo test bench dev sqlx setup openapi
+.PHONY: demo test faults bench dev sqlx setup openapi
 
 demo: setup ## one whole night on private servers, then keep serving; ARGS="--once"
 	$(CARGO) build --locked
@@ -13,6 +13,10 @@ demo: setup ## one whole night on private servers, then keep serving; ARGS="--on
 test: setup ## the whole suite on real servers
 	$(CARGO) build --locked --workspace --bins
 	./target/debug/with-servers .ci/test
+
+faults: setup ## the long form of the fault matrix, into tests/faults/RESULTS.md (about two hours); ARGS="ROW …"
+	$(CARGO) build --locked --workspace --bins
+	./target/debug/faults --out tests/faults/RESULTS.new.md $(ARGS)
 
 bench: setup ## pairs against peers, into benches/RESULTS.md (see benches/README.md)
 	benches/run

@@ -1,11 +1,13 @@
 //! Delete finished jobs past their retention, and make room for the coming days.
 //!
 //! Starts: cron. Reads: the catalogue's policies. Writes: `jobs_history` and its partitions,
-//! `job_attempts`, `job_keys`.
+//! `job_attempts`, `job_logs`, `effects`, `job_keys`, `partner_calls`.
 //! Twice: there is nothing left to delete. Unfinished jobs live in another table.
 
 use crate::App;
-use queue::{Job, JobContext, JobError, Jobs, Outcome, Policy, Priority, QueueName, Unique};
+use queue::{
+    Job, JobContext, JobError, Jobs, Outcome, Partner, Policy, Priority, QueueName, Unique,
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ const LEFTOVERS: Duration = Duration::from_secs(30 * 24 * 3600);
 struct Report {
     jobs: u64,
     leftovers: u64,
+    /// Slices of partners' windows.
+    calls: u64,
     partitions: i32,
 }
 
@@ -48,7 +52,14 @@ impl Job for PruneHistory {
             report.jobs += prune_kind(app, entry.name, entry.policy.retention).await?;
         }
         let mut conn = app.pool.acquire().await?;
-        report.leftovers = Jobs::prune_leftovers(&mut conn, LEFTOVERS.as_secs_f64()).await?;
+        loop {
+            let pruned = Jobs::prune_leftovers(&mut conn, LEFTOVERS.as_secs_f64(), SLICE).await?;
+            report.leftovers += pruned;
+            if pruned == 0 {
+                break;
+            }
+        }
+        report.calls = Partner::prune_calls(&mut conn).await?;
         report.partitions = Jobs::ensure_history_days(&mut conn, DAYS_AHEAD).await?;
         Ok(Outcome::Done(serde_json::to_value(report)?))
     }

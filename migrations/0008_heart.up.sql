@@ -68,7 +68,8 @@ CREATE TABLE throttles (
 
 -- Redis engine: jobs committed here and not yet handed to Redis. The job itself stays in jobs_hot until its
 -- end is written to the history, so that a lost Redis can be built again.
-CREATE TABLE outbox (job_id bigint PRIMARY KEY);
+CREATE TABLE outbox (job_id bigint PRIMARY KEY) WITH (autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0);
 
 -- What a job has done outside, once: a second delivery finds the row and does nothing.
 CREATE TABLE effects (

@@ -113,6 +113,7 @@ macro_rules! whole_suite {
             a_running_job_is_asked_to_end,
             progress_is_fenced_and_shown,
             lines_of_attempts_are_kept,
+            pruning_never_touches_an_unfinished_job,
         );
         $crate::conformance_suite!($fixture:
             every_job_is_claimed_exactly_once,

@@ -126,7 +126,6 @@ impl Jobs {
         Ok(row.map(|row| record!(row)))
     }
 
-    /// Newest first, below `before` (an id) when given.
     /// How many of these jobs have not ended.
     pub async fn unfinished(conn: &mut PgConnection, ids: &[i64]) -> sqlx::Result<i64> {
         sqlx::query_scalar!(
@@ -152,6 +151,7 @@ impl Jobs {
         .await
     }
 
+    /// Newest first, below `before` (an id) when given.
     pub async fn list(
         conn: &mut PgConnection,
         filter: &JobFilter,
@@ -254,39 +254,50 @@ impl Jobs {
             .await
     }
 
-    /// Attempt rows, expired keys and runs nobody can look up any more.
+    /// Attempts, lines and effects of jobs that are gone, and keys that ran out: at most `slice` of each;
+    /// returns how many. What an unfinished job has is never touched.
     pub async fn prune_leftovers(
         conn: &mut PgConnection,
         older_than_seconds: f64,
+        slice: i64,
     ) -> sqlx::Result<u64> {
         let attempts = sqlx::query!(
-            "DELETE FROM job_attempts a WHERE ended_at < now() - $1::float8 * interval '1 second'
-               AND NOT EXISTS (SELECT 1 FROM jobs_hot h WHERE h.id = a.job_id)",
-            older_than_seconds
+            "DELETE FROM job_attempts WHERE ctid = ANY(ARRAY(
+                 SELECT a.ctid FROM job_attempts a WHERE ended_at < now() - $1::float8 * interval '1 second'
+                   AND NOT EXISTS (SELECT 1 FROM jobs_hot h WHERE h.id = a.job_id) LIMIT $2))",
+            older_than_seconds,
+            slice
         )
         .execute(&mut *conn)
         .await?
         .rows_affected();
         let logs = sqlx::query!(
-            "DELETE FROM job_logs l WHERE ended_at < now() - $1::float8 * interval '1 second'
-               AND NOT EXISTS (SELECT 1 FROM jobs_hot h WHERE h.id = l.job_id)",
-            older_than_seconds
+            "DELETE FROM job_logs WHERE ctid = ANY(ARRAY(
+                 SELECT l.ctid FROM job_logs l WHERE ended_at < now() - $1::float8 * interval '1 second'
+                   AND NOT EXISTS (SELECT 1 FROM jobs_hot h WHERE h.id = l.job_id) LIMIT $2))",
+            older_than_seconds,
+            slice
         )
         .execute(&mut *conn)
         .await?
         .rows_affected();
         let effects = sqlx::query!(
-            "DELETE FROM effects e WHERE made_at < now() - $1::float8 * interval '1 second'
-               AND NOT EXISTS (SELECT 1 FROM jobs_hot h WHERE h.id = e.job_id)",
-            older_than_seconds
+            "DELETE FROM effects WHERE ctid = ANY(ARRAY(
+                 SELECT e.ctid FROM effects e WHERE made_at < now() - $1::float8 * interval '1 second'
+                   AND NOT EXISTS (SELECT 1 FROM jobs_hot h WHERE h.id = e.job_id) LIMIT $2))",
+            older_than_seconds,
+            slice
         )
         .execute(&mut *conn)
         .await?
         .rows_affected();
-        let keys = sqlx::query!("DELETE FROM job_keys WHERE until < now()")
-            .execute(conn)
-            .await?
-            .rows_affected();
+        let keys = sqlx::query!(
+            "DELETE FROM job_keys WHERE ctid = ANY(ARRAY(SELECT ctid FROM job_keys WHERE until < now() LIMIT $1))",
+            slice
+        )
+        .execute(conn)
+        .await?
+        .rows_affected();
         Ok(attempts + logs + effects + keys)
     }
 }

@@ -213,3 +213,48 @@ pub async fn lines_of_attempts_are_kept<E: Ledger>(f: &Fixture<E>) {
     assert_eq!(logs[0].attempt, 1);
     assert_eq!(logs[0].lines, ["INFO fetched rows=\"12\"", "WARN slow"]);
 }
+
+/// Retention looks at what has ended; what waits, snoozes or runs keeps all it has.
+pub async fn pruning_never_touches_an_unfinished_job<E: Ledger>(f: &Fixture<E>) {
+    use crate::{Effects, Jobs, Outcome};
+    let ids = f
+        .enqueue(&[super::probe(1), super::probe(2), super::probe(3)])
+        .await;
+    let jobs = f.claim("w", 3).await;
+    let snooze = Outcome::Snooze {
+        after: Duration::from_secs(60),
+        reason: "later".to_owned(),
+    };
+    let mut ack = ack_of(&jobs[0], snooze);
+    ack.lines = vec!["INFO not yet".to_owned()];
+    f.engine.ack("w", &[ack]).await.expect("ack");
+    f.ack(&jobs[1], done()).await;
+    let mut conn = f.pool.acquire().await.expect("a connection");
+    for id in &ids {
+        Effects::first(&mut conn, *id, "step", "digest")
+            .await
+            .expect("effect");
+    }
+    // Older than a second from now: everything.
+    let pruned = Jobs::prune(&mut conn, "probe", -1.0, 100)
+        .await
+        .expect("prune");
+    assert_eq!(pruned, 1, "only what has ended");
+    let leftovers = Jobs::prune_leftovers(&mut conn, -1.0, 100)
+        .await
+        .expect("prune");
+    assert_eq!(leftovers, 1, "the effect of the job that has ended");
+    assert_eq!(
+        Jobs::attempts(&mut conn, ids[0])
+            .await
+            .expect("attempts")
+            .len(),
+        1
+    );
+    assert_eq!(Jobs::logs(&mut conn, ids[0]).await.expect("logs").len(), 1);
+    assert_eq!(
+        Effects::of(&mut conn, ids[2]).await.expect("effects").len(),
+        1
+    );
+    assert_eq!(f.ack(&jobs[2], done()).await, Verdict::Accepted);
+}

@@ -10,8 +10,8 @@ use redis::Script;
 use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::LazyLock;
-use std::time::Duration;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 static PUSH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/push.lua")));
 
@@ -196,16 +196,48 @@ pub(super) async fn relay_for_ever(engine: &RedisEngine) {
     }
 }
 
+/// How far the relay is, so that it need not walk over what was taken and is not vacuumed yet.
+#[derive(Default)]
+pub(super) struct Relayed(Mutex<(i64, Option<Instant>)>);
+
+/// A job may be committed after jobs with higher ids: so far back is looked each time, and to the start once in a
+/// while.
+const LATE: i64 = 5_000;
+const SWEEP: Duration = Duration::from_secs(1);
+
+impl Relayed {
+    fn begin(&self) -> i64 {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.1.is_none_or(|swept| swept.elapsed() >= SWEEP) {
+            held.1 = Some(Instant::now());
+            return 0;
+        }
+        held.0 - LATE
+    }
+
+    /// Old ids are in the outbox again.
+    pub(super) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (0, None);
+    }
+
+    fn reached(&self, mark: i64) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.0 = held.0.max(mark);
+    }
+}
+
 /// Everything committed so far; returns how many.
 pub(super) async fn relay(engine: &RedisEngine) -> Res<usize> {
     let mut handed = 0;
+    let mut mark = engine.relayed.begin();
     loop {
         let mut tx = engine.pool().begin().await?;
         // The rows are held until the commit, so that a job cannot end between being read and being given.
-        let rows = sqlx::query_file!("queries/relay.sql", RELAYED)
+        let rows = sqlx::query_file!("queries/relay.sql", RELAYED, mark)
             .fetch_all(&mut *tx)
             .await?;
         let taken = rows.len();
+        mark = rows.last().map_or(mark, |row| row.id);
         let parcels: Vec<Parcel> = rows
             .into_iter()
             .map(|row| Parcel {
@@ -242,6 +274,7 @@ pub(super) async fn relay(engine: &RedisEngine) -> Res<usize> {
         }
         tx.commit().await?;
         handed += taken;
+        engine.relayed.reached(mark);
         if i64::try_from(taken).unwrap_or(0) < RELAYED {
             return Ok(handed);
         }

@@ -48,6 +48,7 @@ pub(super) async fn rebuild_if_lost(engine: &RedisEngine) -> Res<bool> {
         .execute(&mut *tx)
         .await?;
     tx.commit().await?;
+    engine.relayed.forget();
     // Only now: a crash before this makes somebody do it again, one after it has lost nothing.
     engine
         .link
