@@ -93,12 +93,10 @@ impl Attempt {
     }
 
     /// Its outcome, once it has run past its time by `more`: it never reached an await point, so nothing
-    /// else can end it. Told once.
+    /// else can end it.
     pub(crate) fn overstayed(&self, more: Duration) -> Option<(Outcome, Chances)> {
         let chances = *self.chances.get()?;
-        if chances.began.elapsed() < chances.timeout.saturating_add(more)
-            || self.given_up.swap(true, Ordering::SeqCst)
-        {
+        if chances.began.elapsed() < chances.timeout.saturating_add(more) || self.given_up() {
             return None;
         }
         let message = format!(
@@ -116,6 +114,11 @@ impl Attempt {
             }
         };
         Some((outcome, chances))
+    }
+
+    /// Its end was told for it, and the engine took it in.
+    pub(crate) fn give_up(&self) {
+        self.given_up.store(true, Ordering::SeqCst);
     }
 
     /// Somebody else has told its end.
@@ -165,6 +168,11 @@ mod tests {
         });
         let (outcome, _) = attempt.overstayed(Duration::ZERO).expect("overstayed");
         assert_eq!(outcome.word(), "dead");
-        assert!(attempt.given_up() && attempt.overstayed(Duration::ZERO).is_none());
+        assert!(
+            attempt.overstayed(Duration::ZERO).is_some(),
+            "it could not be told: again"
+        );
+        attempt.give_up();
+        assert!(attempt.overstayed(Duration::ZERO).is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! Starting, watching and draining the workers of one process.
 
 use crate::backend::PumpBackend;
-use crate::engine::{Ack, Engine, RENEWAL};
+use crate::engine::{Ack, Engine, RENEWAL, Verdict};
 use crate::health::Health;
 use crate::layers::stack;
 use crate::pump::{Counters, Pump, PumpSettings, run_acker, run_claimer, run_marker};
@@ -374,12 +374,7 @@ async fn look_after<E: Engine>(engine: &E, name: &str, pumps: &[Arc<Pump>], heal
             let Some((outcome, chances)) = attempt.overstayed(OVERSTAY) else {
                 continue;
             };
-            health.stuck(*id);
-            tracing::error!(
-                job.id = id,
-                outcome = outcome.word(),
-                "a job blocks its thread past its timeout"
-            );
+            let word = outcome.word();
             let ack = Ack {
                 id: *id,
                 token: *token,
@@ -389,10 +384,26 @@ async fn look_after<E: Engine>(engine: &E, name: &str, pumps: &[Arc<Pump>], heal
                 attempt: chances.attempt,
                 lines: attempt.take_lines(),
             };
-            match engine.ack(name, std::slice::from_ref(&ack)).await {
-                Ok(_) => pump.give_up_on(&ack),
-                // Its lease goes on; it is looked after again when the process is started anew.
-                Err(error) => tracing::error!(%error, job.id = id, "its end could not be told"),
+            match engine
+                .ack(name, std::slice::from_ref(&ack))
+                .await
+                .as_deref()
+            {
+                Ok([Verdict::Accepted]) => {
+                    attempt.give_up();
+                    pump.give_up_on(&ack);
+                    health.stuck(*id);
+                    tracing::error!(
+                        job.id = id,
+                        outcome = word,
+                        "a job blocks its thread past its timeout"
+                    );
+                }
+                // It ended by itself just now, or its lease was lost before.
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, job.id = id, "its end could not be told, trying again")
+                }
             }
         }
     }

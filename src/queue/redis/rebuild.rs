@@ -108,6 +108,9 @@ async fn forget_finished(engine: &RedisEngine) -> Res<usize> {
                 &keys.ended,
                 &keys.ended_at,
                 &keys.begun,
+                &keys.claims,
+                &keys.left,
+                &keys.open,
             ] {
                 script.key(key);
             }
