@@ -39,6 +39,11 @@ impl Health {
         problems
     }
 
+    pub(crate) fn has_stuck(&self) -> bool {
+        let stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        !stuck.is_empty()
+    }
+
     pub(crate) fn stuck(&self, id: i64) {
         let mut stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
         stuck.push(id);

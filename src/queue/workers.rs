@@ -9,9 +9,9 @@ use crate::{Catalogue, QueueName};
 use apalis::prelude::{Monitor, WorkerBuilder, WorkerBuilderExt};
 use apalis_core::worker::ext::parallelize::ParallelizeExt;
 use serde::Serialize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -206,7 +206,10 @@ impl Workers {
             }
         });
         let queues: Vec<QueueName> = settings.queues.iter().map(|q| q.queue).collect();
+        let beat = Arc::<AtomicU64>::default();
+        tokio::spawn(beat_until(lease_stop.clone(), beat.clone()));
         let lease = start_lease_thread(
+            beat,
             leases,
             name.clone(),
             queues,
@@ -310,6 +313,7 @@ pub fn boot_name() -> String {
 /// Leases are renewed on a thread with a runtime of its own: a job that burns every worker
 /// thread must not be taken for dead.
 fn start_lease_thread<E: Engine>(
+    beat: Arc<AtomicU64>,
     engine: E,
     name: Arc<str>,
     queues: Vec<QueueName>,
@@ -324,6 +328,7 @@ fn start_lease_thread<E: Engine>(
         .name("leases".to_owned())
         .spawn(move || {
             runtime.block_on(async {
+                let mut pulse = Pulse::default();
                 while !stop.is_cancelled() {
                     let held: Vec<Arc<Pump>> = pumps.iter().filter_map(Weak::upgrade).collect();
                     let tokens: Vec<i64> = held.iter().flat_map(|pump| pump.tokens()).collect();
@@ -339,6 +344,7 @@ fn start_lease_thread<E: Engine>(
                         tracing::warn!("running jobs could not be looked after in time");
                     }
                     drop(held);
+                    pulse.look(&beat, &health);
                     let pause = if lost { RENEWAL / 6 } else { RENEWAL };
                     tokio::select! {
                         () = stop.cancelled() => {}
@@ -347,6 +353,43 @@ fn start_lease_thread<E: Engine>(
                 }
             });
         })
+}
+
+const BEAT: Duration = Duration::from_millis(500);
+
+/// On the workers' runtime: as long as it moves, some thread of it is free.
+async fn beat_until(stop: CancellationToken, beat: Arc<AtomicU64>) {
+    while !stop.is_cancelled() {
+        beat.fetch_add(1, Ordering::Relaxed);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(BEAT) => {}
+        }
+    }
+}
+
+/// What the lease thread makes of the beat.
+#[derive(Default)]
+struct Pulse(Option<(u64, Instant)>);
+
+/// No beat for this long, and jobs that are known to block: nothing will ever run here again.
+const NO_PULSE: Duration = Duration::from_secs(10);
+
+impl Pulse {
+    /// Ends the process when jobs in endless loops hold every thread: what else it holds is rescued, and its
+    /// supervisor starts it anew. A burst of long work alone is no reason.
+    fn look(&mut self, beat: &AtomicU64, health: &Health) {
+        let now = beat.load(Ordering::Relaxed);
+        match self.0 {
+            Some((last, since)) if last == now => {
+                if since.elapsed() >= NO_PULSE && health.has_stuck() {
+                    tracing::error!("jobs that never wait hold every thread: ending this process");
+                    std::process::exit(70);
+                }
+            }
+            _ => self.0 = Some((now, Instant::now())),
+        }
+    }
 }
 
 /// Past its timeout by this much an attempt cannot be ended any more: it never waits.

@@ -178,7 +178,7 @@ impl Job for Burn {
     }
 }
 
-/// Takes every connection of the engine and keeps them.
+/// Takes every connection of the engine but the listener's, and keeps them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HoldPool {
     pub ms: u64,
@@ -191,7 +191,7 @@ impl Job for HoldPool {
     async fn run(self, stage: &Stage, cx: &JobContext) -> Result<Outcome, JobError> {
         stage.note("starts", &format!("{} {}", cx.id, cx.attempt));
         let mut held = Vec::new();
-        for _ in 0..stage.engine_pool.options().get_max_connections() {
+        for _ in 1..stage.engine_pool.options().get_max_connections() {
             held.push(stage.engine_pool.acquire().await?);
         }
         tokio::time::sleep(Duration::from_millis(self.ms)).await;
