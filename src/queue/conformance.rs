@@ -248,6 +248,7 @@ impl<E: Ledger> Fixture<E> {
             queue: QueueName::Index,
             max,
             woken: true,
+            rescued: true,
         };
         self.engine.claim(claim).await.expect("claim")
     }

@@ -35,6 +35,8 @@ pub struct Claimed {
     pub partner: String,
     /// It was rescued before, and is in a batch of its own.
     pub alone: bool,
+    /// How often its worker died while it was alone.
+    pub rescues: u16,
     /// What this process knows of the attempt.
     pub(crate) attempt: Arc<Attempt>,
 }
@@ -47,6 +49,9 @@ pub struct Claim<'a> {
     pub max: usize,
     /// Something was enqueued since the last claim: look again everywhere.
     pub woken: bool,
+    /// A rescued job may come, alone. Not while this process holds one whose worker died before when it was
+    /// alone: should it die again, nobody else must be taken for the culprit.
+    pub rescued: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use crate::health::Health;
 use crate::histogram::Histogram;
 use crate::running::Attempt;
 use crate::{Outcome, QueueName};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -59,6 +59,8 @@ pub(crate) struct Pump {
     begun: Mutex<HashMap<(i64, i64), Arc<Attempt>>>,
     /// Jobs not yet acknowledged, by the token they were claimed under: the leases to renew.
     held: Mutex<HashMap<i64, usize>>,
+    /// Of those, rescued jobs whose worker died before when they were alone.
+    suspects: Mutex<HashSet<i64>>,
     /// No new claim begins.
     stopping: AtomicBool,
     /// No claim is in flight either: what has not begun goes back. Were it to go back earlier, our
@@ -84,6 +86,7 @@ impl Pump {
             unsent: AtomicUsize::new(0),
             begun: Mutex::default(),
             held: Mutex::default(),
+            suspects: Mutex::default(),
             stopping: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             counters,
@@ -170,14 +173,22 @@ impl Pump {
                 *open -= 1;
                 if *open == 0 {
                     held.remove(&ack.token);
+                    lock(&self.suspects).remove(&ack.token);
                 }
             }
         }
     }
 
+    fn holds_a_suspect(&self) -> bool {
+        !lock(&self.suspects).is_empty()
+    }
+
     fn fill(&self, jobs: Vec<Claimed>) {
         for job in &jobs {
             *lock(&self.held).entry(job.token).or_default() += 1;
+            if job.alone && job.rescues > 0 {
+                lock(&self.suspects).insert(job.token);
+            }
         }
         self.depth.fetch_add(jobs.len(), Ordering::Relaxed);
         lock(&self.buffer).extend(jobs);
@@ -247,6 +258,7 @@ pub(crate) async fn run_claimer<E: Engine>(
             queue: settings.queue,
             max: room.min(settings.batch),
             woken,
+            rescued: !pump.holds_a_suspect(),
         };
         match engine.claim(claim).await {
             Ok(jobs) => {

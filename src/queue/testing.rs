@@ -134,6 +134,7 @@ impl<E: Engine, A: Send + Sync + 'static> Stepper<E, A> {
             queue,
             max,
             woken: true,
+            rescued: true,
         };
         Ok(self.engine.claim(claim).await?)
     }

@@ -70,7 +70,7 @@ pub(super) async fn claim(
     if groups.is_empty() {
         return Ok(Vec::new());
     }
-    let alone = marks.alone_due(claim.queue, claim.woken);
+    let alone = claim.rescued && marks.alone_due(claim.queue, claim.woken);
     let turn = marks.turn(claim.queue);
     let count = groups.len();
     groups.rotate_left(turn % count);
@@ -175,7 +175,7 @@ impl Look<'_> {
             let bounds = self.bounds(&levels, true);
             jobs = self.take_fairly(conn, bounds, self.max).await?;
         }
-        if jobs.is_empty() && !self.alone {
+        if jobs.is_empty() && !self.alone && self.claim.rescued {
             jobs = self.take_alone(conn).await?;
         }
         Ok(jobs)
@@ -304,6 +304,7 @@ async fn take(
             lane: row.lane,
             partner: look.partner(row.lane),
             alone: false,
+            rescues: u16::try_from(row.rescues).unwrap_or_default(),
             attempt: Arc::default(),
         })
         .collect())

@@ -26,6 +26,6 @@ ledger AS (
 )
 UPDATE jobs_hot h SET token = $2
 WHERE h.ctid = ANY (ARRAY(SELECT row_id FROM pick))
-RETURNING h.id, h.lane, h.priority, h.kind, h.version, h.attempt, h.max_attempts, h.run_id,
+RETURNING h.id, h.lane, h.priority, h.kind, h.version, h.attempt, h.max_attempts, h.rescues, h.run_id,
     h.args::text AS "args!", h.run_at, h.created_at, now() AS "now!",
     coalesce(h.unique_key LIKE 'queued:%', false) AS "frees_key!"

@@ -69,7 +69,7 @@ async fn claim_once(engine: &RedisEngine, claim: &Claim<'_>) -> Res<Vec<Claimed>
     for (scope, most) in limits {
         script.arg(scope).arg(most);
     }
-    let places = places(&lanes, turn, max);
+    let places = places(&lanes, turn, max, claim.rescued);
     for (place, look) in places.iter().enumerate() {
         script.key(keys.lane(look.lane.id, look.level));
         script
@@ -114,7 +114,7 @@ struct Place<'a> {
 }
 
 /// Where to look, in order: rescued jobs, now and then those that have waited longest, then by priority.
-fn places(lanes: &[OpenLane], turn: usize, max: usize) -> Vec<Place<'_>> {
+fn places(lanes: &[OpenLane], turn: usize, max: usize, rescued: bool) -> Vec<Place<'_>> {
     let mut places = Vec::new();
     let tokens: Vec<i64> = lanes.iter().map(|_| crate::random_token()).collect();
     let mut look = |level: i16, most: usize, age_ms: i64, alone: bool| {
@@ -130,7 +130,7 @@ fn places(lanes: &[OpenLane], turn: usize, max: usize) -> Vec<Place<'_>> {
         }
     };
     let levels = Priority::ALL.map(Priority::level);
-    for level in levels {
+    for level in levels.into_iter().filter(|_| rescued) {
         look(-1 - level, 1, 0, true);
     }
     if turn.is_multiple_of(AGED_EVERY) {
@@ -171,6 +171,7 @@ fn read(answer: &[String], lanes: &[OpenLane]) -> Res<Vec<(Claimed, Body)>> {
                 lane,
                 partner: partner.map(|open| open.partner.clone()).unwrap_or_default(),
                 alone: alone == "1",
+                rescues: u16::try_from(tries.rescues).unwrap_or_default(),
                 attempt: Arc::default(),
             };
             Ok((claimed, body))

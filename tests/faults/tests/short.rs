@@ -26,7 +26,7 @@ macro_rules! rows {
         #[test]
         fn every_row_is_run() {
             let here = [$(stringify!($name)),+];
-            // Its neighbours may be buried with it (ARCHITECTURE.md): in the long form only, until that is mended.
+            // A dozen processes die in it, a minute and more: in the long form only.
             for (_, name, _) in ROWS.iter().filter(|(_, name, _)| *name != "fatal_jobs") {
                 assert!(here.contains(name), "{name} is not in the short form");
             }
