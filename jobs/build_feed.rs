@@ -41,58 +41,69 @@ impl Job for BuildFeed {
 
     async fn run(self, app: &App, cx: &JobContext) -> Result<Outcome, JobError> {
         let (feed, definition) = find(app, &self.feed).await?;
-        let mut run = begin(app, &feed, cx).await?;
-        if run.state != "building" {
-            // An earlier attempt ended the run and died before it could say so.
-            if run.state == "published" {
-                point_latest(app, &feed, &definition, &run).await?;
-            }
-            return Ok(Outcome::Done(serde_json::to_value(run)?));
-        }
         let name = format!("build of {}", feed.key);
         let turn = turns::take(app, &name, cx, Self::POLICY.timeout).await?;
-        let latest = latest(app, &feed).await?;
-        // The attempt is in the key: a stale one cannot write over a later one's object.
-        let object_key = format!(
-            "feeds/{}/runs/{}-{}.{}",
-            feed.key,
-            run.id,
-            cx.attempt,
-            definition.format.extension()
-        );
-        let mut upload = app
-            .objects
-            .upload(&object_key, definition.format.content_type())?;
-        let exclusions = render(app, &definition, &mut run, &mut upload).await?;
-        let verdict = judge(&definition, &run, latest.as_ref());
-        match &verdict {
-            Verdict::Publish => {
-                upload.finish().await?;
-                run.object_key = Some(object_key);
-            }
-            Verdict::Unchanged(before) => {
-                upload.abandon().await?;
-                run.object_key.clone_from(&before.object_key);
-            }
-            // Kept for whoever must decide.
-            Verdict::Hold(reason) => {
-                upload.finish().await?;
-                run.object_key = Some(object_key);
-                run.held_reason = Some(reason.clone());
-            }
-        }
-        run.state = verdict.word().to_owned();
-        end(app, &feed, &turn, &run, &exclusions, &verdict).await?;
-        match &verdict {
-            Verdict::Publish => point_latest(app, &feed, &definition, &run).await?,
-            // Mends a copy that failed when that run was published.
-            Verdict::Unchanged(before) => point_latest(app, &feed, &definition, before).await?,
-            Verdict::Hold(_) => {}
-        }
+        let outcome = build(app, cx, &feed, &definition, &turn).await;
         turns::release(app, &turn).await;
-        let run = Feeds::run(&mut *app.pool.acquire().await?, run.id).await?;
-        Ok(Outcome::Done(serde_json::to_value(run)?))
+        outcome
     }
+}
+
+async fn build(
+    app: &App,
+    cx: &JobContext,
+    feed: &FeedRow,
+    definition: &Definition,
+    turn: &Lock,
+) -> Result<Outcome, JobError> {
+    let mut run = begin(app, feed, cx).await?;
+    if run.state != "building" {
+        // An earlier attempt ended the run and died before it could say so.
+        if run.state == "published" {
+            point_latest(app, feed, definition, &run).await?;
+        }
+        return Ok(Outcome::Done(serde_json::to_value(run)?));
+    }
+    let latest = latest(app, feed).await?;
+    // The attempt is in the key: a stale one cannot write over a later one's object.
+    let object_key = format!(
+        "feeds/{}/runs/{}-{}.{}",
+        feed.key,
+        run.id,
+        cx.attempt,
+        definition.format.extension()
+    );
+    let mut upload = app
+        .objects
+        .upload(&object_key, definition.format.content_type())?;
+    let exclusions = render(app, definition, &mut run, &mut upload).await?;
+    let verdict = judge(definition, &run, latest.as_ref());
+    match &verdict {
+        Verdict::Publish => {
+            upload.finish().await?;
+            run.object_key = Some(object_key);
+        }
+        Verdict::Unchanged(before) => {
+            upload.abandon().await?;
+            run.object_key.clone_from(&before.object_key);
+        }
+        // Kept for whoever must decide.
+        Verdict::Hold(reason) => {
+            upload.finish().await?;
+            run.object_key = Some(object_key);
+            run.held_reason = Some(reason.clone());
+        }
+    }
+    run.state = verdict.word().to_owned();
+    end(app, feed, turn, &run, &exclusions, &verdict).await?;
+    match &verdict {
+        Verdict::Publish => point_latest(app, feed, definition, &run).await?,
+        // Mends a copy that failed when that run was published.
+        Verdict::Unchanged(before) => point_latest(app, feed, definition, before).await?,
+        Verdict::Hold(_) => {}
+    }
+    let run = Feeds::run(&mut *app.pool.acquire().await?, run.id).await?;
+    Ok(Outcome::Done(serde_json::to_value(run)?))
 }
 
 async fn find(app: &App, key: &str) -> Result<(FeedRow, Definition), JobError> {

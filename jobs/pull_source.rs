@@ -60,32 +60,42 @@ impl Job for PullSource {
                 reason: format!("source {} is paused", source.key),
             });
         }
-        let settings = settings(app, &source)?;
         let name = format!("pull of {}", source.key);
         let turn = turns::take(app, &name, cx, Self::POLICY.timeout).await?;
-        let (files, unsafe_names) = list(app, &settings, &source).await.map_err(judged)?;
-        tell_unsafe(app, &source, &unsafe_names).await?;
-        let mut report = Report {
-            listed: files.len(),
-            unsafe_names: unsafe_names.len(),
-            ..Report::default()
-        };
-        // One file that cannot be had must not keep the others behind it from arriving.
-        let mut first_problem = None;
-        for file in files {
-            match take(app, cx, &source, &settings, &turn, &file).await {
-                Ok(true) => report.new += 1,
-                Ok(false) => report.known += 1,
-                Err(problem) => {
-                    first_problem.get_or_insert(problem);
-                }
+        let outcome = pull(app, cx, &source, &turn).await;
+        turns::release(app, &turn).await;
+        outcome
+    }
+}
+
+async fn pull(
+    app: &App,
+    cx: &JobContext,
+    source: &SourceRow,
+    turn: &Lock,
+) -> Result<Outcome, JobError> {
+    let settings = settings(app, source)?;
+    let (files, unsafe_names) = list(app, &settings, source).await.map_err(judged)?;
+    tell_unsafe(app, source, &unsafe_names).await?;
+    let mut report = Report {
+        listed: files.len(),
+        unsafe_names: unsafe_names.len(),
+        ..Report::default()
+    };
+    // One file that cannot be had must not keep the others behind it from arriving.
+    let mut first_problem = None;
+    for file in files {
+        match take(app, cx, source, &settings, turn, &file).await {
+            Ok(true) => report.new += 1,
+            Ok(false) => report.known += 1,
+            Err(problem) => {
+                first_problem.get_or_insert(problem);
             }
         }
-        turns::release(app, &turn).await;
-        if let Some(problem) = first_problem {
-            return Err(problem);
-        }
-        Ok(Outcome::Done(serde_json::to_value(report)?))
+    }
+    match first_problem {
+        Some(problem) => Err(problem),
+        None => Ok(Outcome::Done(serde_json::to_value(report)?)),
     }
 }
 

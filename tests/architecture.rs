@@ -158,6 +158,8 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
         "parents",
         "archive",
         "alerts",
+        "turns",
+        "twice",
     ]
     .map(|name| fs::read_to_string(format!("jobs/tests/{name}.rs")).unwrap())
     .concat();

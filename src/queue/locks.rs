@@ -17,7 +17,7 @@ pub struct Locks {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lock {
     pub name: String,
-    owner: String,
+    pub owner: String,
     /// Grows with every owner.
     pub epoch: i64,
 }
@@ -50,6 +50,21 @@ impl Locks {
             name: name.to_owned(),
             owner: owner.to_owned(),
             epoch,
+        }))
+    }
+
+    /// As it is held now, by whomever.
+    pub async fn held(&self, name: &str) -> sqlx::Result<Option<Lock>> {
+        let row = sqlx::query!(
+            "SELECT owner, epoch FROM locks WHERE name = $1 AND until > now()",
+            name
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|row| Lock {
+            name: name.to_owned(),
+            owner: row.owner,
+            epoch: row.epoch,
         }))
     }
 

@@ -1,0 +1,164 @@
+//! Every kind of job delivered twice, the second time to a worker that knows nothing of the first: the stock,
+//! the feeds and the ledger end as they do when each came once.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use jobs::testing::TestApp;
+use jobs::{ArchiveListings, BuildFeed, DeliverAlert, PruneHistory, PullSource, RestoreListings};
+use queue::{Job, Outcome};
+use std::collections::BTreeSet;
+use stores::{Alerts, Archives, Changes, Feeds, Files, ListingFilter, Listings, Photos, Vins};
+
+const HEADER: &str = "Type,Stock,VIN,Year,Make,Model,ExteriorColor,Miles,Selling Price,ImageList\n";
+const VINS: [&str; 4] = [
+    "1HGCM82633A004352",
+    "5TDXZ3DC2KS015402",
+    "1FTEW1EG2JFD44217",
+    "KM8K2CAB4PU001140",
+];
+
+fn file(units: &[usize], price: u32) -> String {
+    let rows: String = units
+        .iter()
+        .map(|n| {
+            let vin = VINS[*n];
+            format!(
+                "Used,A{n},{vin},,,,Red,\"12,000\",\"${price}\",http://photos.test/bay/A{n}.jpg\n"
+            )
+        })
+        .collect();
+    format!("{HEADER}{rows}")
+}
+
+struct Night {
+    test: TestApp,
+    kinds: BTreeSet<String>,
+}
+
+impl Night {
+    async fn perform<J: Job<App = jobs::App>>(&mut self, job: &J) -> Outcome {
+        let step = self.test.stepper.perform(job).await.unwrap();
+        assert_eq!(
+            step.outcome.word(),
+            "done",
+            "{}: {:?}",
+            J::NAME,
+            step.outcome
+        );
+        self.kinds.insert(step.kind);
+        self.rest().await;
+        step.outcome
+    }
+
+    /// Whatever follows.
+    async fn rest(&mut self) {
+        for step in self.test.run_all().await {
+            assert_eq!(
+                step.outcome.word(),
+                "done",
+                "{}: {:?}",
+                step.kind,
+                step.outcome
+            );
+            self.kinds.insert(step.kind);
+        }
+        self.test.follow_changes().await;
+        self.kinds.insert("rebuild_parents".to_owned());
+    }
+
+    async fn state(&self) -> serde_json::Value {
+        let mut conn = self.test.app.pool.acquire().await.unwrap();
+        let all = ListingFilter::default();
+        let listings = Listings::list(&mut conn, &all, 0, 100).await.unwrap();
+        let listings: Vec<_> = listings
+            .iter()
+            .map(|l| {
+                (
+                    l.stock_number.clone(),
+                    l.status,
+                    l.version,
+                    serde_json::to_value(&l.details).unwrap(),
+                )
+            })
+            .collect();
+        let files = Files::list(&mut conn, None, 10).await.unwrap();
+        let files: Vec<_> = files.iter().map(|f| (f.state, f.counts)).collect();
+        let runs = Feeds::runs(&mut conn, feeds::BUILT_IN[0].0, 10)
+            .await
+            .unwrap();
+        let runs: Vec<_> = runs
+            .iter()
+            .map(|r| (r.state.clone(), r.rows, r.excluded, r.digest.clone()))
+            .collect();
+        serde_json::json!({
+            "listings": listings,
+            "files": files,
+            "feed runs": runs,
+            "photos": Photos::counts(&mut conn).await.unwrap(),
+            "vins": Vins::counts(&mut conn).await.unwrap(),
+            "archived": Archives::count(&mut conn).await.unwrap(),
+            "changes": Changes::position(&mut conn).await.unwrap(),
+        })
+    }
+}
+
+async fn night(twice: bool) -> (serde_json::Value, BTreeSet<String>) {
+    let mut test = TestApp::start().await;
+    if twice {
+        test.stepper.deliver_twice();
+    }
+    test.source("bayview", "homenet").await;
+    let (key, text) = feeds::BUILT_IN[0];
+    let definition = serde_json::to_value(feeds::Definition::parse(text).unwrap()).unwrap();
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    Feeds::put(&mut conn, key, key, &definition).await.unwrap();
+    Alerts::raise(&mut conn, "tried", "warning", "this test", "is one")
+        .await
+        .unwrap();
+    let alert = Alerts::undelivered(&mut conn).await.unwrap()[0];
+    drop(conn);
+    let mut night = Night {
+        test,
+        kinds: BTreeSet::new(),
+    };
+    let pull = PullSource {
+        source: "bayview".to_owned(),
+    };
+    let feed = BuildFeed {
+        feed: key.to_owned(),
+    };
+    night
+        .test
+        .dropped("bayview", "one.csv", file(&[0, 1, 2, 3], 9_000).as_bytes());
+    night.perform(&pull).await;
+    night.perform(&feed).await;
+    night
+        .test
+        .dropped("bayview", "two.csv", file(&[0, 1, 2], 8_500).as_bytes());
+    night.perform(&pull).await;
+    night.perform(&feed).await;
+    night.perform(&ArchiveListings { after_days: 0 }).await;
+    let mut conn = night.test.app.pool.acquire().await.unwrap();
+    let archive = Archives::find(&mut conn, VINS[3]).await.unwrap()[0].archive_id;
+    drop(conn);
+    night
+        .perform(&RestoreListings {
+            archive,
+            listing: None,
+        })
+        .await;
+    night.perform(&PruneHistory {}).await;
+    night.perform(&DeliverAlert { alert }).await;
+    (night.state().await, night.kinds)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_delivered_twice_ends_as_delivered_once() {
+    let (once, kinds) = night(false).await;
+    let every: BTreeSet<String> = jobs::catalogue()
+        .iter()
+        .map(|kind| kind.name.to_owned())
+        .collect();
+    assert_eq!(kinds, every);
+    let (twice, _) = night(true).await;
+    assert_eq!(once, twice);
+}
