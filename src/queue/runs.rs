@@ -35,11 +35,14 @@ impl Runs {
         .await
     }
 
-    /// Jobs of any run that have not ended.
+    /// Jobs of any run that have not ended, and claimed ones of none: a dead worker's, perhaps, whose lease
+    /// has yet to run out.
     pub async fn unfinished(conn: &mut PgConnection) -> sqlx::Result<i64> {
-        sqlx::query_scalar!(r#"SELECT count(*) AS "n!" FROM jobs_hot WHERE run_id IS NOT NULL"#)
-            .fetch_one(conn)
-            .await
+        sqlx::query_scalar!(
+            r#"SELECT count(*) AS "n!" FROM jobs_hot WHERE run_id IS NOT NULL OR token IS NOT NULL"#
+        )
+        .fetch_one(conn)
+        .await
     }
 
     /// Jobs that ended, of any kind and run.
