@@ -9,10 +9,12 @@ pub mod archive_listings;
 pub mod build_feed;
 pub mod decode_vins;
 pub mod deliver_alert;
+mod drop;
 pub mod gates;
 pub mod hash_photos;
 pub mod load_file;
 pub mod loops;
+pub mod probe_partner;
 pub mod prune_history;
 pub mod pull_source;
 pub mod rebuild_parents;
@@ -29,6 +31,7 @@ pub use decode_vins::DecodeVins;
 pub use deliver_alert::DeliverAlert;
 pub use hash_photos::HashPhotos;
 pub use load_file::LoadFile;
+pub use probe_partner::ProbePartner;
 pub use prune_history::PruneHistory;
 pub use pull_source::PullSource;
 pub use rebuild_parents::RebuildParents;
@@ -48,6 +51,7 @@ pub fn catalogue() -> Catalogue<App> {
         .with::<ArchiveListings>()
         .with::<RestoreListings>()
         .with::<DeliverAlert>()
+        .with::<ProbePartner>()
         .with::<PruneHistory>()
         .guarded(|app, partner| app.partners.refused(partner))
         .opened_by(|app| Some(&app.args))

@@ -6,11 +6,10 @@
 //! loaded again.
 
 use crate::gates::judged;
-use crate::{App, LoadFile, turns};
+use crate::{App, LoadFile, drop, turns};
 use domain::Digest;
 use jiff::Timestamp;
-use partners::sftp::SftpClient;
-use partners::{ErrorKind, PartnerError, RemoteFile, SftpSettings, gate};
+use partners::{RemoteFile, SftpSettings};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Lock, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -46,7 +45,7 @@ impl Job for PullSource {
     }
 
     fn partner(&self) -> Option<String> {
-        Some(partner_of(&self.source))
+        Some(drop::partner_of(&self.source))
     }
 
     async fn run(self, app: &App, cx: &JobContext) -> Result<Outcome, JobError> {
@@ -74,8 +73,8 @@ async fn pull(
     source: &SourceRow,
     turn: &Lock,
 ) -> Result<Outcome, JobError> {
-    let settings = settings(app, source)?;
-    let (files, unsafe_names) = list(app, &settings, source).await.map_err(judged)?;
+    let settings = drop::settings(app, source)?;
+    let (files, unsafe_names) = drop::list(app, &settings, source).await.map_err(judged)?;
     tell_unsafe(app, source, &unsafe_names).await?;
     let mut report = Report {
         listed: files.len(),
@@ -99,71 +98,9 @@ async fn pull(
     }
 }
 
-/// Each source is a partner of its own: its host may serve others well.
-fn partner_of(source: &str) -> String {
-    format!("sftp {source}")
-}
-
 async fn find(app: &App, key: &str) -> Result<SourceRow, JobError> {
     let source = Sources::find(&mut *app.pool.acquire().await?, key).await?;
     source.ok_or_else(|| JobError::reject_because(format!("there is no source {key:?}")))
-}
-
-fn settings(app: &App, source: &SourceRow) -> Result<SftpSettings, JobError> {
-    let password = app
-        .sealer
-        .open(&SourceRow::purpose(&source.key), &source.secret())
-        .map_err(|error| JobError::reject(&error))?;
-    Ok(SftpSettings {
-        host: source.host.clone(),
-        port: u16::try_from(source.port).unwrap_or(22),
-        username: source.username.clone(),
-        password,
-        host_key: source.host_key.clone(),
-    })
-}
-
-async fn list(
-    app: &App,
-    settings: &SftpSettings,
-    source: &SourceRow,
-) -> Result<(Vec<RemoteFile>, Vec<String>), PartnerError> {
-    gate::through(&*app.gate, &partner_of(&source.key), || {
-        let (settings, folder) = (settings.clone(), source.folder.clone());
-        let pattern = source.pattern.clone();
-        blocking(move || SftpClient::connect(&settings)?.list(&folder, &pattern))
-    })
-    .await
-}
-
-async fn fetch(
-    app: &App,
-    settings: &SftpSettings,
-    source: &SourceRow,
-    file: &RemoteFile,
-) -> Result<Vec<u8>, PartnerError> {
-    gate::through(&*app.gate, &partner_of(&source.key), || {
-        let (settings, folder, file) = (settings.clone(), source.folder.clone(), file.clone());
-        blocking(move || SftpClient::connect(&settings)?.fetch(&folder, &file))
-    })
-    .await
-}
-
-/// libssh2 blocks: its calls stay off the worker's threads.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, PartnerError> + Send + 'static,
-) -> Result<T, PartnerError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|ended| {
-            Err(PartnerError {
-                kind: ErrorKind::Unavailable,
-                operation: "talk to",
-                target: "the drop".to_owned(),
-                message: ended.to_string(),
-                retry_after: None,
-            })
-        })
 }
 
 /// `true` when the file is new to us and its load is enqueued.
@@ -178,7 +115,9 @@ async fn take(
     if fetched_before(app, source, file).await? {
         return Ok(false);
     }
-    let bytes = fetch(app, settings, source, file).await.map_err(judged)?;
+    let bytes = drop::fetch(app, settings, source, file)
+        .await
+        .map_err(judged)?;
     keep(app, cx, source, turn, file, bytes).await
 }
 

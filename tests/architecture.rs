@@ -158,12 +158,13 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
         "parents",
         "archive",
         "alerts",
+        "probes",
         "turns",
         "twice",
     ]
     .map(|name| fs::read_to_string(format!("jobs/tests/{name}.rs")).unwrap())
     .concat();
-    let support = ["lib", "app", "gates", "shelf", "testing", "turns"];
+    let support = ["lib", "app", "drop", "gates", "shelf", "testing", "turns"];
     let mut jobs = 0;
     for entry in fs::read_dir("jobs").unwrap() {
         let path = entry.unwrap().path();
@@ -190,7 +191,7 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
             "{name} has another wire name"
         );
     }
-    assert_eq!(jobs, 10);
+    assert_eq!(jobs, 11);
 }
 
 #[test]

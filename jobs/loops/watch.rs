@@ -2,7 +2,7 @@
 //! nobody works) becomes an alert, ends when it does, and is told to somebody.
 
 use super::pause;
-use crate::{App, DeliverAlert};
+use crate::{App, DeliverAlert, ProbePartner};
 use queue::{BreakerState, Engine, EngineError, Enqueue, Partner};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,14 +58,14 @@ pub async fn watch(app: &App) -> Result<(), WatchError> {
     missed_ticks(&mut tx).await?;
     stale_feeds(&mut tx).await?;
     unworked_queues(&mut tx).await?;
+    let mut orders = probes(app, &mut tx).await?;
     if app.webhook.is_some() {
-        let mut orders = Vec::new();
         for alert in Alerts::undelivered(&mut tx).await? {
             orders.push(Enqueue::of(&DeliverAlert { alert })?);
         }
-        if !orders.is_empty() {
-            app.engine.enqueue(&mut tx, &orders).await?;
-        }
+    }
+    if !orders.is_empty() {
+        app.engine.enqueue(&mut tx, &orders).await?;
     }
     tx.commit().await?;
     Ok(())
@@ -100,6 +100,23 @@ async fn breakers(conn: &mut PgConnection) -> Result<(), WatchError> {
         })
         .collect();
     settle(conn, "breaker_open", "critical", &open).await
+}
+
+/// Partners whose break is over are asked whether they are back: nobody else may have anything to ask.
+async fn probes(app: &App, conn: &mut PgConnection) -> Result<Vec<Enqueue>, WatchError> {
+    let partners = Partner::list(conn).await?;
+    let over = partners.into_iter().filter(|partner| {
+        partner.state == BreakerState::Open
+            && partner.until.is_none_or(|until| until <= partner.as_of)
+            // The alert that its breaker is open is told to it, and is its probe.
+            && !(partner.name == "webhook" && app.webhook.is_some())
+    });
+    over.map(|partner| {
+        Ok(Enqueue::of(&ProbePartner {
+            partner: partner.name,
+        })?)
+    })
+    .collect()
 }
 
 async fn missed_ticks(conn: &mut PgConnection) -> Result<(), WatchError> {

@@ -666,6 +666,13 @@ fn arguments_keep_their_form() {
             jobs::DeliverAlert::NAME,
             serde_json::to_string(&jobs::DeliverAlert { alert: 3 }).unwrap(),
         ),
+        (
+            jobs::ProbePartner::NAME,
+            serde_json::to_string(&jobs::ProbePartner {
+                partner: "sftp b".to_owned(),
+            })
+            .unwrap(),
+        ),
     ];
     let expected = [
         ("pull_source", r#"{"source":"b"}"#),
@@ -678,6 +685,7 @@ fn arguments_keep_their_form() {
         ("restore_listings", r#"{"archive":1,"listing":null}"#),
         ("prune_history", "{}"),
         ("deliver_alert", r#"{"alert":3}"#),
+        ("probe_partner", r#"{"partner":"sftp b"}"#),
     ];
     assert_eq!(
         forms.map(|(name, json)| (name, json)),

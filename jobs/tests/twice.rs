@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use jobs::testing::TestApp;
-use jobs::{ArchiveListings, BuildFeed, DeliverAlert, PruneHistory, PullSource, RestoreListings};
-use queue::{Job, Outcome};
+use jobs::{
+    ArchiveListings, BuildFeed, DeliverAlert, ProbePartner, PruneHistory, PullSource,
+    RestoreListings,
+};
+use queue::{Job, Outcome, Partner};
 use std::collections::BTreeSet;
 use stores::{Alerts, Archives, Changes, Feeds, Files, ListingFilter, Listings, Photos, Vins};
 
@@ -65,6 +68,16 @@ impl Night {
         self.kinds.insert("rebuild_parents".to_owned());
     }
 
+    async fn break_over(&self, partner: &str) {
+        let mut conn = self.test.app.pool.acquire().await.unwrap();
+        assert!(
+            Partner::isolate(&mut conn, partner, "ops", "a test")
+                .await
+                .unwrap()
+        );
+        assert!(Partner::probe_now(&mut conn, partner, "ops").await.unwrap());
+    }
+
     async fn state(&self) -> serde_json::Value {
         let mut conn = self.test.app.pool.acquire().await.unwrap();
         let all = ListingFilter::default();
@@ -94,6 +107,12 @@ impl Night {
             "files": files,
             "feed runs": runs,
             "photos": Photos::counts(&mut conn).await.unwrap(),
+            "partners": Partner::list(&mut conn)
+                .await
+                .unwrap()
+                .iter()
+                .map(|p| (p.name.clone(), p.state.as_str()))
+                .collect::<Vec<_>>(),
             "vins": Vins::counts(&mut conn).await.unwrap(),
             "archived": Archives::count(&mut conn).await.unwrap(),
             "changes": Changes::position(&mut conn).await.unwrap(),
@@ -148,6 +167,10 @@ async fn night(twice: bool) -> (serde_json::Value, BTreeSet<String>) {
         .await;
     night.perform(&PruneHistory {}).await;
     night.perform(&DeliverAlert { alert }).await;
+    let partner = "sftp bayview".to_owned();
+    let probe = ProbePartner { partner };
+    night.break_over(&probe.partner).await;
+    night.perform(&probe).await;
     (night.state().await, night.kinds)
 }
 

@@ -294,6 +294,19 @@ impl Photos {
         )
     }
 
+    /// Any URL of a host that we know of.
+    pub async fn url_at(conn: &mut PgConnection, host: &str) -> Res<Option<String>> {
+        // starts_with, not LIKE: a host may hold an underscore.
+        Ok(sqlx::query_scalar!(
+            "SELECT url FROM photo_urls
+             WHERE starts_with(lower(url), 'https://' || $1 || '/') OR starts_with(lower(url), 'http://' || $1 || '/')
+             LIMIT 1",
+            host
+        )
+        .fetch_optional(conn)
+        .await?)
+    }
+
     /// A picture that stands for a missing photo, by its content digest.
     pub async fn add_placeholder(conn: &mut PgConnection, digest: &str, by: &str) -> Res<()> {
         sqlx::query!(
