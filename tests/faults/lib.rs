@@ -198,12 +198,24 @@ impl World {
     }
 
     pub fn worker(&self, more: &[&str]) -> Result<Worker> {
+        self.worker_at("", more)
+    }
+
+    /// A worker whose clock is wrong by an offset as libfaketime writes it (`+300s`); none for a right one.
+    pub fn worker_at(&self, clock: &str, more: &[&str]) -> Result<Worker> {
         let notes = self.notes();
         let stderr = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.root.join("workers.log"))?;
-        let mut child = Command::new(program("fault-worker")?)
+        let mut command = Command::new(program("fault-worker")?);
+        if !clock.is_empty() {
+            command
+                .env("LD_PRELOAD", faketime()?)
+                .env("FAKETIME", clock)
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
+        let mut child = command
             .args(["--database", &self.database, "--redis", &self.redis_url])
             .args(["--engine", self.engine.name()])
             .arg("--notes")
@@ -391,6 +403,15 @@ impl Drop for Worker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// libfaketime, where Debian puts it.
+fn faketime() -> Result<PathBuf> {
+    let libraries = std::fs::read_dir("/usr/lib")?;
+    libraries
+        .filter_map(|entry| Some(entry.ok()?.path().join("faketime/libfaketime.so.1")))
+        .find(|path| path.exists())
+        .context("libfaketime is missing: run .ci/setup, or install faketime")
 }
 
 pub fn now_ms() -> u128 {

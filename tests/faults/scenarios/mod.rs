@@ -38,6 +38,7 @@ rows! {
     11 work::fatal_jobs,
     13 work::burn_longer_than_a_lease,
     14 processes::stop_and_continue,
+    15 processes::clocks_that_are_wrong,
     17 work::a_newer_kind,
     18 processes::terminate_with_long_jobs,
     19 work::all_due_at_once,

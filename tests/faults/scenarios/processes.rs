@@ -199,3 +199,43 @@ pub(super) async fn terminate_with_long_jobs(engine: Engine, form: Form) -> Resu
         .judge("SIGTERM with short and endless jobs", None, note)
         .await
 }
+
+/// Workers whose clocks are five minutes wrong, either way: leases and due times are the store's.
+pub(super) async fn clocks_that_are_wrong(engine: Engine, form: Form) -> Result<Verdict> {
+    let mut world = World::new(engine, form).await?;
+    let jobs = world.pick(40, 400);
+    let later: Vec<Enqueue> = effects(jobs, 100)?
+        .into_iter()
+        .map(|order| order.after(Duration::from_secs(4)))
+        .collect();
+    world.enqueue(&effects(8, 1_500)?).await?;
+    let ids = world.enqueue(&later).await?;
+    let slow = ["--concurrency", "4"];
+    let fast = world.worker_at("+300s", &slow)?;
+    world.until_started(4).await?;
+    pause(0.5).await;
+    let killed_at = fast.kill()?;
+    let _wrong = (
+        world.worker_at("-300s", &slow)?,
+        world.worker_at("+300s", &slow)?,
+    );
+    // What the workers note bears their own clocks: only the store's tell.
+    let again = "SELECT count(*) FROM jobs_history WHERE attempt = 2";
+    world.until(again, 4, LONG).await?;
+    let recovery = super::since(killed_at) - 1.5;
+    world.until_all_ended(LONG).await?;
+    let early = world
+        .count(
+            "SELECT count(*) FROM jobs_history
+             WHERE started_at < run_at - interval '50 milliseconds' OR finished_at > now()",
+        )
+        .await;
+    ensure!(
+        early == Some(0),
+        "{early:?} attempts began before their time, or end in the future"
+    );
+    ensure!(world.all_ended(&ids).await, "a delayed job did not run");
+    world
+        .judge("clocks five minutes wrong", Some(recovery), String::new())
+        .await
+}

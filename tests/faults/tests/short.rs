@@ -51,6 +51,7 @@ rows!(
     exhaust_the_pool,
     burn_longer_than_a_lease,
     stop_and_continue,
+    clocks_that_are_wrong,
     a_newer_kind,
     terminate_with_long_jobs,
     all_due_at_once,
