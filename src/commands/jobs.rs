@@ -60,6 +60,7 @@ impl Jobs {
                     kind,
                     queue,
                     run_id: run,
+                    ..JobFilter::default()
                 };
                 for job in
                     queue::Jobs::list(&mut conn, &filter, None, limit.clamp(1, 1_000)).await?

@@ -50,7 +50,7 @@ impl Queues {
                             })
                             .next()
                             .unwrap_or_else(|| "open".to_owned()),
-                        Gate::Blocked { reason, until } => {
+                        Gate::Blocked { reason, until, .. } => {
                             let until =
                                 until.map_or(String::new(), |at| format!(", until {at:.0}"));
                             format!("{reason}{until}")

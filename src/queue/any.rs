@@ -1,5 +1,6 @@
 //! Whichever engine the configuration names.
 
+use crate::bulk::{Change, Revival};
 use crate::engine::{
     Ack, Cancelled, Claim, Claimed, Engine, EngineError, Enqueued, Rescued, Verdict, Wakes,
 };
@@ -95,6 +96,19 @@ impl Engine for AnyEngine {
 
     async fn cancel(&self, id: i64, who: &str) -> Result<Cancelled, EngineError> {
         either!(self, engine => engine.cancel(id, who).await)
+    }
+
+    async fn revive(
+        &self,
+        conn: &mut PgConnection,
+        jobs: &[Revival],
+        who: &str,
+    ) -> Result<Vec<i64>, EngineError> {
+        either!(self, engine => engine.revive(conn, jobs, who).await)
+    }
+
+    async fn reschedule(&self, changes: &[Change], why: &str) -> Result<Vec<i64>, EngineError> {
+        either!(self, engine => engine.reschedule(changes, why).await)
     }
 
     async fn cancelling(&self, ids: &[i64]) -> Result<Vec<(i64, String)>, EngineError> {

@@ -101,6 +101,15 @@ impl<A: Send + Sync + 'static> Catalogue<A> {
         Some((self.entries.get(kind)?.accept)(args))
     }
 
+    /// For a job that is put back: how many attempts its kind gets, and the key its arguments take. Sealed
+    /// arguments cannot be read here, and take none.
+    pub fn revival(&self, kind: &str, args: &serde_json::Value) -> (u16, Option<String>) {
+        let attempts = self.policy(kind).map_or(1, |policy| policy.max_attempts);
+        let order = self.accept(kind, args.clone()).and_then(Result::ok);
+        let key = order.and_then(|order| crate::postgres::stored_key(&order));
+        (attempts, key)
+    }
+
     pub fn policy(&self, kind: &str) -> Option<Policy> {
         self.entries.get(kind).map(|entry| entry.policy)
     }

@@ -3,6 +3,7 @@
 
 pub mod lanes;
 pub mod model;
+pub mod operate;
 
 use crate::engine::{Ack, Claim, Claimed, Engine, Verdict};
 use crate::{
@@ -81,10 +82,10 @@ pub struct Fixture<E> {
 
 #[macro_export]
 macro_rules! conformance_suite {
-    ($fixture:path: lanes: $($test:ident),+ $(,)?) => {
+    ($fixture:path: $module:ident: $($test:ident),+ $(,)?) => {
         $(#[tokio::test]
         async fn $test() {
-            $crate::conformance::lanes::$test(&$fixture().await).await;
+            $crate::conformance::$module::$test(&$fixture().await).await;
         })+
     };
     ($fixture:path: $($test:ident),+ $(,)?) => {
@@ -114,6 +115,15 @@ macro_rules! whole_suite {
             progress_is_fenced_and_shown,
             lines_of_attempts_are_kept,
             pruning_never_touches_an_unfinished_job,
+        );
+        $crate::conformance_suite!($fixture: operate:
+            explain_agrees_with_claiming,
+            explain_knows_the_quarantine,
+            a_bulk_retry_brings_back_what_is_dead,
+            two_operators_and_workers_at_once,
+            a_retry_is_released_at_its_pace,
+            waiting_jobs_are_moved_reprioritised_and_cancelled,
+            everything_must_be_meant,
         );
         $crate::conformance_suite!($fixture:
             every_job_is_claimed_exactly_once,

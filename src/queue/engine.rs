@@ -1,5 +1,6 @@
 //! The contract both engines keep. Everything is batched; every write carries its token.
 
+use crate::bulk::{Change, Revival};
 use crate::running::Attempt;
 use crate::{Enqueue, Envelope, JobRecord, Outcome, QueueName};
 use jiff::Timestamp;
@@ -149,6 +150,21 @@ pub trait Engine: Clone + Send + Sync + Unpin + 'static {
 
     /// Ends a job that waits; asks the worker of one that runs to drop it.
     fn cancel(&self, id: i64, who: &str) -> impl Future<Output = Res<Cancelled>> + Send;
+
+    /// Puts dead and cancelled jobs back, in the caller's transaction; the ids of those that came back.
+    fn revive(
+        &self,
+        conn: &mut PgConnection,
+        jobs: &[Revival],
+        who: &str,
+    ) -> impl Future<Output = Res<Vec<i64>>> + Send;
+
+    /// Gives waiting jobs another time or priority; the ids of those that were waiting.
+    fn reschedule(
+        &self,
+        changes: &[Change],
+        why: &str,
+    ) -> impl Future<Output = Res<Vec<i64>>> + Send;
 
     /// Which of these jobs are to be dropped, and by whose word.
     fn cancelling(&self, ids: &[i64]) -> impl Future<Output = Res<Vec<(i64, String)>>> + Send;

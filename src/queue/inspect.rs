@@ -1,11 +1,11 @@
 //! Looking at jobs: one, or a page of them, finished or not.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
     Scheduled,
@@ -78,12 +78,41 @@ pub struct AttemptLines {
 }
 
 /// Every part narrows; `None` is any.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct JobFilter {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<JobState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partner: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<i64>,
+    /// Contained in the arguments: `{"source": "bayview"}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub args: Option<serde_json::Value>,
+    /// In the error, or the reason it waits for; whatever the case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
+    /// Enqueued at or after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Enqueued before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Just these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ids: Option<Vec<i64>>,
+}
+
+impl JobFilter {
+    /// Whether it matches every job.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 pub struct Jobs;
@@ -165,7 +194,13 @@ impl Jobs {
             filter.queue.as_deref(),
             filter.run_id,
             before.unwrap_or(i64::MAX),
-            limit
+            limit,
+            filter.partner,
+            filter.args,
+            filter.words,
+            filter.since.map(moment),
+            filter.until.map(moment),
+            filter.ids.as_deref()
         )
         .fetch_all(conn)
         .await?;
@@ -304,4 +339,9 @@ impl Jobs {
 
 pub(crate) fn stamp(at: OffsetDateTime) -> Timestamp {
     Timestamp::from_nanosecond(at.unix_timestamp_nanos()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+pub(crate) fn moment(at: Timestamp) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(at.as_nanosecond())
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }

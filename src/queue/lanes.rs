@@ -99,10 +99,22 @@ pub enum Gate {
     /// May be claimed, as far as the limits go.
     Open { limits: Vec<Limit> },
     Blocked {
+        by: Block,
         reason: String,
         /// When it opens by itself, if that is known.
         until: Option<Timestamp>,
     },
+}
+
+/// What keeps a lane shut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Block {
+    Paused,
+    Isolated,
+    Breaker,
+    /// A limit of the queue, of the partner, or of a partner that is being probed or has just come back.
+    Concurrency,
 }
 
 /// After a break a partner gets one job at a time, then two, four, …: doubled each second, so that twenty
@@ -111,12 +123,13 @@ const RAMP_SECONDS: i64 = 10;
 
 /// Whether jobs of this lane may be claimed now, and if not, why.
 pub fn gate(lane: &Lane, now: Timestamp) -> Gate {
-    let blocked = |reason: String, until| Gate::Blocked { reason, until };
+    let blocked = |by, reason: String, until| Gate::Blocked { by, reason, until };
     if let Some(who) = &lane.paused_by {
         let since = lane
             .paused_at
             .map_or(String::new(), |at| format!(" since {at:.0}"));
         return blocked(
+            Block::Paused,
             format!("queue {} is paused by {who}{since}", lane.queue),
             None,
         );
@@ -126,14 +139,14 @@ pub fn gate(lane: &Lane, now: Timestamp) -> Gate {
         match (breaker.state, breaker.until) {
             (BreakerState::Isolated, _) => {
                 let reason = format!("partner {} is isolated: {}", lane.partner, breaker.reason);
-                return blocked(reason, None);
+                return blocked(Block::Isolated, reason, None);
             }
             (BreakerState::Open, Some(until)) if until > now => {
                 let reason = format!(
                     "the breaker of partner {} is open: {}",
                     lane.partner, breaker.reason
                 );
-                return blocked(reason, Some(until));
+                return blocked(Block::Breaker, reason, Some(until));
             }
             (BreakerState::Open, _) => {
                 limits.push(lane.of_partner(1, "its breaker is half open, one job probes"))
@@ -155,7 +168,7 @@ pub fn gate(lane: &Lane, now: Timestamp) -> Gate {
                 "{} of {} run of {what} {name}: {}",
                 full.running, full.max, full.why
             );
-            blocked(reason, None)
+            blocked(Block::Concurrency, reason, None)
         }
         None => Gate::Open { limits },
     }
@@ -322,7 +335,7 @@ mod tests {
     #[test]
     fn an_open_breaker_blocks_until_its_time_then_lets_one_probe() {
         let mut lane = broken(BreakerState::Open, Some(30), None);
-        let Gate::Blocked { reason, until } = gate(&lane, at(29)) else {
+        let Gate::Blocked { reason, until, .. } = gate(&lane, at(29)) else {
             panic!("open too early");
         };
         assert!(

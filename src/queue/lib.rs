@@ -12,12 +12,14 @@
 
 mod any;
 mod backend;
+mod bulk;
 mod catalogue;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod effects;
 mod engine;
 mod envelope;
+mod explain;
 mod health;
 mod histogram;
 mod inspect;
@@ -42,6 +44,7 @@ mod throttle;
 mod workers;
 
 pub use any::AnyEngine;
+pub use bulk::{Bulk, BulkAction, BulkError, Bulks, Change, KindOf, Preview, Revival};
 pub use catalogue::{Catalogue, Entry};
 pub use effects::Effects;
 pub use engine::{
@@ -49,11 +52,12 @@ pub use engine::{
     Verdict, Wakes,
 };
 pub use envelope::{Enqueue, Envelope};
+pub use explain::{Cause, Explanation, explain};
 pub use health::Health;
 pub use histogram::Histogram;
 pub use inspect::{AttemptLines, JobFilter, JobRecord, JobState, Jobs};
 pub use job::{Job, JobContext, JobError};
-pub use lanes::{Breaker, BreakerState, Gate, Lane, Limit, Scope, gate};
+pub use lanes::{Block, Breaker, BreakerState, Gate, Lane, Limit, Scope, gate};
 pub use locks::{Hints, Lock, Locks};
 pub use logs::AttemptLog;
 pub use outcome::{ErrorRecord, FailureClass, Outcome};

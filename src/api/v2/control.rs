@@ -170,7 +170,9 @@ impl Control {
         let views = lanes.into_iter().map(|lane| {
             let (reason, until) = match gate(&lane, lane.as_of) {
                 Gate::Open { .. } => (None, None),
-                Gate::Blocked { reason, until } => (Some(reason), until.map(|at| at.to_string())),
+                Gate::Blocked { reason, until, .. } => {
+                    (Some(reason), until.map(|at| at.to_string()))
+                }
             };
             LaneView {
                 queue: lane.queue,

@@ -168,6 +168,7 @@ impl Jobs {
             kind: kind.0,
             queue: queue.0,
             run_id: run_id.0,
+            ..JobFilter::default()
         };
         let mut conn = self.api.app.pool.acquire().await?;
         let jobs = queue::Jobs::list(&mut conn, &filter, before.0, limit).await?;

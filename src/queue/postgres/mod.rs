@@ -1,18 +1,21 @@
 //! The PostgreSQL engine: the contract in SQL.
 //!
-//! One file per duty: `claim`, `ack`, `enqueue`, `lease`, `wakes`. The statements stand in
+//! One file per duty: `claim`, `ack`, `enqueue`, `lease`, `mend` (what operators do), `wakes`. The statements stand in
 //! `queries/`, each with the plan it expects.
 
 mod ack;
 mod claim;
 mod enqueue;
 mod lease;
+mod mend;
 mod wakes;
 
 pub(crate) use ack::{json, keep_lines, micros, refuses_data};
 pub(crate) use enqueue::{enqueue as enqueue_rows, stored_key};
 pub(crate) use lease::{ask_to_cancel, forget_lost_workers, sign_in};
+pub(crate) use mend::{reschedule as reschedule_rows, revive as revive_rows};
 
+use crate::bulk::{Change, Revival};
 use crate::engine::{
     Ack, Cancelled, Claim, Claimed, Engine, EngineError, Enqueued, Rescued, Verdict, Wakes,
 };
@@ -134,6 +137,23 @@ impl Engine for PostgresEngine {
         lease::cancel(&self.pool, id, who)
             .await
             .map_err(failed("cancel"))
+    }
+
+    async fn revive(
+        &self,
+        conn: &mut PgConnection,
+        jobs: &[Revival],
+        who: &str,
+    ) -> Result<Vec<i64>, EngineError> {
+        mend::revive(conn, jobs, who)
+            .await
+            .map_err(failed("revive"))
+    }
+
+    async fn reschedule(&self, changes: &[Change], why: &str) -> Result<Vec<i64>, EngineError> {
+        mend::reschedule(&self.pool, changes, why)
+            .await
+            .map_err(failed("reschedule"))
     }
 
     async fn cancelling(&self, ids: &[i64]) -> Result<Vec<(i64, String)>, EngineError> {

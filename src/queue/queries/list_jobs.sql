@@ -1,5 +1,6 @@
 -- Jobs below an id, newest first. $1 state, $2 kind, $3 queue, $4 run (each NULL for any),
--- $5 below this id, $6 rows. Plan: both sides walk their id index downwards and stop at $6.
+-- $5 below this id, $6 rows, $7 partner, $8 arguments contained, $9 words in the error or the reason, $10 enqueued after,
+-- $11 enqueued before, $12 ids. Plan: both sides walk their id index downwards and stop at $6.
 SELECT j.* FROM (
     (SELECT h.id AS "id!", l.queue AS "queue!", l.partner AS "partner!", h.kind AS "kind!", h.version AS "version!",
         CASE WHEN h.priority < 0 THEN -1 - h.priority ELSE h.priority END::smallint AS "priority!",
@@ -13,6 +14,10 @@ SELECT j.* FROM (
       AND ($4::bigint IS NULL OR h.run_id = $4)
       AND ($1::text IS NULL OR $1 = CASE WHEN h.token IS NOT NULL OR h.started_at IS NOT NULL THEN 'running'
                                          WHEN h.run_at > now() THEN 'scheduled' ELSE 'ready' END)
+      AND ($7::text IS NULL OR l.partner = $7) AND ($8::jsonb IS NULL OR h.args @> $8)
+      AND ($9::text IS NULL OR position(lower($9) IN lower(h.why)) > 0)
+      AND ($10::timestamptz IS NULL OR h.created_at >= $10) AND ($11::timestamptz IS NULL OR h.created_at < $11)
+      AND ($12::bigint[] IS NULL OR h.id = ANY($12))
     ORDER BY h.id DESC LIMIT $6)
     UNION ALL
     (SELECT h.id, l.queue, l.partner, h.kind, h.version, h.priority, h.state, h.attempt, h.max_attempts, h.snoozes,
@@ -20,5 +25,9 @@ SELECT j.* FROM (
     FROM jobs_history h JOIN lanes l ON l.id = h.lane
     WHERE h.id < $5 AND ($2::text IS NULL OR h.kind = $2) AND ($3::text IS NULL OR l.queue = $3)
       AND ($4::bigint IS NULL OR h.run_id = $4) AND ($1::text IS NULL OR h.state = $1)
+      AND ($7::text IS NULL OR l.partner = $7) AND ($8::jsonb IS NULL OR h.args @> $8)
+      AND ($9::text IS NULL OR position(lower($9) IN lower(h.error ->> 'message')) > 0)
+      AND ($10::timestamptz IS NULL OR h.created_at >= $10) AND ($11::timestamptz IS NULL OR h.created_at < $11)
+      AND ($12::bigint[] IS NULL OR h.id = ANY($12))
     ORDER BY h.id DESC LIMIT $6)
 ) j ORDER BY 1 DESC LIMIT $6

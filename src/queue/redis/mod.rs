@@ -10,7 +10,8 @@
 //! are counted over all queues.
 //!
 //! One file per duty: `keys`, `link` (connections), `body` (what travels), `outbox` (enqueue and
-//! relay), `claim`, `ack`, `lease`, `ended` (writing the history), `rebuild`.
+//! relay), `claim`, `ack`, `lease`, `ended` (writing the history), `mend` (what
+//! operators do), `rebuild`.
 
 mod ack;
 mod body;
@@ -20,11 +21,13 @@ mod ephemeral;
 mod keys;
 mod lease;
 mod link;
+mod mend;
 mod outbox;
 mod rebuild;
 
 pub use ephemeral::Bucket;
 
+use crate::bulk::{Change, Revival};
 use crate::engine::{
     Ack, Cancelled, Claim, Claimed, Engine, EngineError, Enqueued, Rescued, Verdict, Wakes,
 };
@@ -162,6 +165,23 @@ impl Engine for RedisEngine {
 
     async fn cancel(&self, id: i64, who: &str) -> Result<Cancelled, EngineError> {
         lease::cancel(self, id, who).await.map_err(failed("cancel"))
+    }
+
+    async fn revive(
+        &self,
+        conn: &mut PgConnection,
+        jobs: &[Revival],
+        who: &str,
+    ) -> Result<Vec<i64>, EngineError> {
+        mend::revive(self, conn, jobs, who)
+            .await
+            .map_err(failed("revive"))
+    }
+
+    async fn reschedule(&self, changes: &[Change], why: &str) -> Result<Vec<i64>, EngineError> {
+        mend::reschedule(self, changes, why)
+            .await
+            .map_err(failed("reschedule"))
     }
 
     async fn cancelling(&self, ids: &[i64]) -> Result<Vec<(i64, String)>, EngineError> {
