@@ -7,7 +7,7 @@
 
 use crate::App;
 use crate::gates::judged;
-use queue::{Job, JobContext, JobError, Outcome, Policy, Priority, QueueName};
+use queue::{Job, JobContext, JobError, Outcome, Policy, Priority, QueueName, Unique};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stores::{Alert, Alerts};
@@ -30,6 +30,8 @@ impl Job for DeliverAlert {
         queue: QueueName::Upkeep,
         priority: Priority::High,
         timeout: Duration::from_secs(30),
+        // A webhook that refuses it is not asked again at every look.
+        unique: Unique::Within(Duration::from_secs(15 * 60)),
         ..Policy::DEFAULT
     };
 

@@ -6,7 +6,7 @@
 
 use crate::{App, drop};
 use partners::{ErrorKind, PartnerError};
-use queue::{BreakerState, Job, JobContext, JobError, Outcome, Partner, Policy, Priority};
+use queue::{BreakerState, Job, JobContext, JobError, Outcome, Partner, Policy, Priority, Unique};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stores::{Photos, Sources};
@@ -31,6 +31,8 @@ impl Job for ProbePartner {
         priority: Priority::High,
         timeout: Duration::from_secs(120),
         retention: Duration::from_secs(24 * 3600),
+        // A probe that cannot even be made is not tried at every look.
+        unique: Unique::Within(Duration::from_secs(20)),
         ..Policy::DEFAULT
     };
 
@@ -53,7 +55,7 @@ impl Job for ProbePartner {
             None => {
                 let mut conn = app.pool.acquire().await?;
                 // Should it be called again after all, its first failures open it again.
-                Partner::close(&mut conn, &self.partner, Self::NAME, false).await?;
+                Partner::let_be(&mut conn, &self.partner, Self::NAME).await?;
                 said(false, "nothing calls it any more: closed".to_owned())
             }
             Some(Ok(())) => said(true, "it answers".to_owned()),

@@ -60,6 +60,7 @@ impl Job for PruneHistory {
             }
         }
         report.calls = Partner::prune_calls(&mut conn).await?;
+        while Partner::prune_idle(&mut conn, SLICE).await? > 0 {}
         report.partitions = Jobs::ensure_history_days(&mut conn, DAYS_AHEAD).await?;
         Ok(Outcome::Done(serde_json::to_value(report)?))
     }

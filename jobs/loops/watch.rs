@@ -87,10 +87,9 @@ async fn settle(
 }
 
 async fn breakers(conn: &mut PgConnection) -> Result<(), WatchError> {
-    let open: Vec<(String, String)> = Partner::list(conn)
+    let open: Vec<(String, String)> = Partner::list_shut(conn)
         .await?
         .into_iter()
-        .filter(|partner| matches!(partner.state, BreakerState::Open | BreakerState::Isolated))
         .map(|partner| {
             let why = partner.reason.unwrap_or_default();
             (
@@ -104,7 +103,7 @@ async fn breakers(conn: &mut PgConnection) -> Result<(), WatchError> {
 
 /// Partners whose break is over are asked whether they are back: nobody else may have anything to ask.
 async fn probes(app: &App, conn: &mut PgConnection) -> Result<Vec<Enqueue>, WatchError> {
-    let partners = Partner::list(conn).await?;
+    let partners = Partner::list_shut(conn).await?;
     let over = partners.into_iter().filter(|partner| {
         partner.state == BreakerState::Open
             && partner.until.is_none_or(|until| until <= partner.as_of)

@@ -121,6 +121,7 @@ async fn an_alert_is_told_once_to_the_webhook() {
     // Told, so neither the watch nor a second delivery tells it again.
     watch(&test.app).await.unwrap();
     assert!(test.run_all().await.is_empty());
+    execute(&test.app, "DELETE FROM job_keys").await;
     test.stepper
         .perform(&DeliverAlert { alert: id })
         .await

@@ -38,7 +38,7 @@ impl Queues {
         let who = super::operator();
         match self.action {
             Action::List => {
-                for lane in Lane::list(&mut tx, None).await? {
+                for lane in platform.app.engine.lanes(None).await? {
                     let stands = match gate(&lane, lane.as_of) {
                         Gate::Open { limits } => limits
                             .iter()

@@ -190,8 +190,9 @@ impl Fetcher {
 
 fn answered(url: &str, status: StatusCode, response: &reqwest::Response) -> PartnerError {
     let kind = match status {
-        StatusCode::NOT_FOUND | StatusCode::GONE => ErrorKind::NotFound,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorKind::Denied,
+        // S3 answers 403 for an object that is not there: one picture's fault, not its host's.
+        StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::FORBIDDEN => ErrorKind::NotFound,
+        StatusCode::UNAUTHORIZED => ErrorKind::Denied,
         StatusCode::TOO_MANY_REQUESTS => ErrorKind::Throttled,
         status if status.is_server_error() => ErrorKind::Unavailable,
         _ => ErrorKind::Refused,

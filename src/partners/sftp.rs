@@ -48,9 +48,9 @@ impl SftpClient {
         let target = format!("{}:{}", settings.host, settings.port);
         let address = (settings.host.as_str(), settings.port)
             .to_socket_addrs()
-            .ok()
-            .and_then(|mut addresses| addresses.next())
-            .ok_or_else(|| error(ErrorKind::NotFound, "find host", &target, "no such host"))?;
+            .map_err(|e| error(ErrorKind::Unavailable, "find host", &target, &e.to_string()))?
+            .next()
+            .ok_or_else(|| error(ErrorKind::Unavailable, "find host", &target, "no address"))?;
         let stream = TcpStream::connect_timeout(&address, CONNECT).map_err(|e| {
             error(
                 ErrorKind::Unavailable,

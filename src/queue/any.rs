@@ -4,7 +4,7 @@ use crate::bulk::{Change, Revival};
 use crate::engine::{
     Ack, Cancelled, Claim, Claimed, Engine, EngineError, Enqueued, Rescued, Verdict, Wakes,
 };
-use crate::{Enqueue, JobRecord, PostgresEngine, QueueName, RedisEngine};
+use crate::{Enqueue, JobRecord, Lane, PostgresEngine, QueueName, RedisEngine};
 use sqlx::PgConnection;
 
 #[derive(Clone)]
@@ -41,6 +41,20 @@ impl AnyEngine {
             Self::Postgres(engine) => engine.sealing(sealer).into(),
             Self::Redis(engine) => engine.sealing(sealer).into(),
         }
+    }
+
+    /// Lanes with what runs in them as the engine counts it: every one, or those of one queue.
+    pub async fn lanes(&self, queue: Option<QueueName>) -> Result<Vec<Lane>, EngineError> {
+        let failed = |source: sqlx::Error| EngineError {
+            operation: "list lanes",
+            source: source.into(),
+        };
+        let mut conn = self.pool().acquire().await.map_err(failed)?;
+        let mut lanes = Lane::list(&mut conn, queue).await.map_err(failed)?;
+        if let Self::Redis(redis) = self {
+            redis.count_running(&mut lanes).await?;
+        }
+        Ok(lanes)
     }
 
     pub fn name(&self) -> &'static str {

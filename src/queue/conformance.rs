@@ -124,6 +124,8 @@ macro_rules! whole_suite {
             a_retry_is_released_at_its_pace,
             waiting_jobs_are_moved_reprioritised_and_cancelled,
             everything_must_be_meant,
+            a_cancelled_job_is_not_tried_again,
+            a_job_that_is_counted_on_waits_for_the_commit,
         );
         $crate::conformance_suite!($fixture:
             every_job_is_claimed_exactly_once,

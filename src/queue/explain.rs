@@ -1,7 +1,7 @@
 //! Why isn't this running? The true reason and when it ends, from the gate that decides claiming.
 
 use crate::inspect::stamp;
-use crate::lanes::{Block, Gate, Lane, gate, moved_on};
+use crate::lanes::{Block, Gate, gate, moved_on};
 use crate::{AnyEngine, Engine, EngineError, JobRecord, JobState};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -100,21 +100,28 @@ pub async fn explain(engine: &AnyEngine, id: i64) -> Result<Option<Explanation>,
     }))
 }
 
+fn failed(source: sqlx::Error) -> EngineError {
+    EngineError {
+        operation: "explain",
+        source: source.into(),
+    }
+}
+
 /// In the order in which they matter.
-async fn told(engine: &AnyEngine, job: &JobRecord) -> sqlx::Result<Vec<Found>> {
-    let mut conn = engine.pool().acquire().await?;
+async fn told(engine: &AnyEngine, job: &JobRecord) -> Result<Vec<Found>, EngineError> {
+    let mut conn = engine.pool().acquire().await.map_err(failed)?;
     let found = match job.state {
         JobState::Done | JobState::Dead | JobState::Cancelled => vec![ended(job)],
-        JobState::Running => vec![running(&mut conn, job).await?],
+        JobState::Running => vec![running(&mut conn, job).await.map_err(failed)?],
         JobState::Scheduled => {
             let mut found = vec![scheduled(job)];
-            found.extend(held_up(&mut conn, job).await?);
+            found.extend(held_up(engine, &mut conn, job).await?);
             found
         }
         JobState::Ready => {
-            let mut found = held_up(&mut conn, job).await?;
+            let mut found = held_up(engine, &mut conn, job).await?;
             if found.is_empty() {
-                found.push(in_line(&mut conn, job).await?);
+                found.push(in_line(&mut conn, job).await.map_err(failed)?);
             }
             found
         }
@@ -190,11 +197,15 @@ fn scheduled(job: &JobRecord) -> Found {
 }
 
 /// What stands between a due job and being claimed, but for others before it.
-async fn held_up(conn: &mut PgConnection, job: &JobRecord) -> sqlx::Result<Vec<Found>> {
+async fn held_up(
+    engine: &AnyEngine,
+    conn: &mut PgConnection,
+    job: &JobRecord,
+) -> Result<Vec<Found>, EngineError> {
     let mut found = Vec::new();
     let queue = crate::QueueName::parse(&job.queue);
     let lanes = match queue {
-        Some(queue) => Lane::list(conn, Some(queue)).await?,
+        Some(queue) => engine.lanes(Some(queue)).await?,
         None => Vec::new(),
     };
     let lane = lanes.iter().find(|lane| lane.partner == job.partner);
@@ -209,8 +220,9 @@ async fn held_up(conn: &mut PgConnection, job: &JobRecord) -> sqlx::Result<Vec<F
         job.queue,
         SILENT_SECONDS
     )
-    .fetch_one(&mut *conn)
-    .await?;
+    .fetch_one(conn)
+    .await
+    .map_err(failed)?;
     if !served {
         found.push(Found {
             cause: Cause::NoWorker,

@@ -69,7 +69,7 @@ pub use postgres::{PostgresEngine, engine_options};
 pub use redis::{Bucket, RedisEngine, RedisError};
 pub use runs::{Progress, Runs};
 pub use secrets::ArgSealer;
-pub use throttle::Throttle;
+pub use throttle::{Throttle, Turn};
 pub use workers::{DrainReport, QueueSettings, WorkerSettings, Workers, boot_name};
 
 /// Random, so that a claim lost in a crash can never have its token reissued.

@@ -333,15 +333,18 @@ fn start_lease_thread<E: Engine>(
                     let held: Vec<Arc<Pump>> = pumps.iter().filter_map(Weak::upgrade).collect();
                     let tokens: Vec<i64> = held.iter().flat_map(|pump| pump.tokens()).collect();
                     let renewed =
-                        tokio::time::timeout(RENEWAL, engine.renew(&name, &queues, &tokens)).await;
+                        tokio::time::timeout(RENEWAL / 2, engine.renew(&name, &queues, &tokens))
+                            .await;
                     let lost = !matches!(renewed, Ok(Ok(_)));
                     if health.leases(lost) {
                         tracing::warn!(lost, "lease renewal changed");
                     }
-                    let look =
-                        tokio::time::timeout(RENEWAL, look_after(&engine, &name, &held, &health));
-                    if look.await.is_err() {
-                        tracing::warn!("running jobs could not be looked after in time");
+                    // A lost renewal is tried again before anything else: there are three chances in a lease.
+                    if !lost {
+                        let look = look_after(&engine, &name, &held, &health);
+                        if tokio::time::timeout(RENEWAL / 2, look).await.is_err() {
+                            tracing::warn!("running jobs could not be looked after in time");
+                        }
                     }
                     drop(held);
                     pulse.look(&beat, &health);

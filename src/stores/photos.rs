@@ -294,13 +294,11 @@ impl Photos {
         )
     }
 
-    /// Any URL of a host that we know of.
+    /// A URL of a host that we know of, whatever its port; one that was answered well before, if there is one.
     pub async fn url_at(conn: &mut PgConnection, host: &str) -> Res<Option<String>> {
-        // starts_with, not LIKE: a host may hold an underscore.
         Ok(sqlx::query_scalar!(
-            "SELECT url FROM photo_urls
-             WHERE starts_with(lower(url), 'https://' || $1 || '/') OR starts_with(lower(url), 'http://' || $1 || '/')
-             LIMIT 1",
+            "SELECT url FROM photo_urls WHERE substring(lower(url) from '^https?://([^/:?#]+)') = $1
+             ORDER BY state = 'fetched' DESC, fetched_at DESC LIMIT 1",
             host
         )
         .fetch_optional(conn)

@@ -166,7 +166,7 @@ impl Control {
     #[oai(path = "/queues", method = "get", operation_id = "list_queues")]
     async fn list_queues(&self, key: Key) -> Result<Json<Vec<LaneView>>, Problem> {
         key.require(&self.api, Scope::Read).await?;
-        let lanes = Lane::list(&mut *self.api.app.pool.acquire().await?, None).await?;
+        let lanes = self.api.app.engine.lanes(None).await?;
         let views = lanes.into_iter().map(|lane| {
             let (reason, until) = match gate(&lane, lane.as_of) {
                 Gate::Open { .. } => (None, None),

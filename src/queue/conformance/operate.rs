@@ -350,3 +350,61 @@ pub async fn everything_must_be_meant<E: Ledger + Into<AnyEngine>>(f: &Fixture<E
             .is_ok()
     );
 }
+
+/// An operator's word stands, however the attempt under way ends.
+pub async fn a_cancelled_job_is_not_tried_again<E: Ledger + Into<AnyEngine>>(f: &Fixture<E>) {
+    let ids = f.enqueue(&[probe(1), probe(2), probe(3)]).await;
+    let jobs = f.claim("w", 3).await;
+    for id in &ids {
+        f.engine.cancel(*id, "ops").await.expect("cancel");
+    }
+    let retry = Outcome::Retry {
+        after: Duration::ZERO,
+        error: failed("the line is busy"),
+    };
+    f.ack(&jobs[0], retry).await;
+    f.ack(&jobs[1], Outcome::HandBack).await;
+    f.expire_leases().await;
+    f.engine.rescue().await.expect("rescue");
+    for id in ids {
+        assert_eq!(f.state(id).await, JobState::Cancelled, "job {id}");
+        let record = f.engine.find(id).await.expect("find").expect("kept");
+        assert_eq!(record.report.expect("by whom")["cancelled"], "by ops");
+    }
+    assert!(f.claim("w", 10).await.is_empty());
+    assert_eq!(f.engine.open_in_ledger().await, 0);
+}
+
+/// Whoever finds its work queued already counts on that job to see what it is about to commit.
+pub async fn a_job_that_is_counted_on_waits_for_the_commit<E: Ledger + Into<AnyEngine>>(
+    f: &Fixture<E>,
+) {
+    let order = Enqueue::of(&super::QueuedOnce).expect("json");
+    let id = f.enqueue(std::slice::from_ref(&order)).await[0];
+    f.engine.settle().await;
+    let mut tx = f.pool.begin().await.expect("begin");
+    let found = f.engine.enqueue(&mut tx, &[order]).await.expect("enqueue");
+    assert!(found[0].existing && found[0].id == id);
+    let committed = std::cell::Cell::new(false);
+    let claim = async {
+        loop {
+            if let Some(job) = f.claim("w", 1).await.first() {
+                return (job.id, committed.get());
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let commit = async {
+        // Long enough for a claim that does not wait to come first.
+        for _ in 0..50 {
+            sqlx::query("SELECT 1")
+                .execute(&mut *tx)
+                .await
+                .expect("a look");
+        }
+        committed.set(true);
+        tx.commit().await.expect("commit");
+    };
+    let (claimed, ()) = tokio::join!(claim, commit);
+    assert_eq!(claimed, (id, true));
+}

@@ -12,7 +12,7 @@ pub use breaker::{BreakerPolicy, Window};
 pub use state::{Partner, PartnerEvent};
 
 use crate::lanes::{BreakerState, moved_on};
-use crate::throttle::Throttle;
+use crate::throttle::{Throttle, Turn};
 use sqlx::PgPool;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -123,16 +123,18 @@ impl Partners {
             (BreakerState::Closed | BreakerState::ForcedClosed, _) => {}
         }
         if let Some(rate) = partner.calls_per_second {
-            let wait = self.throttle.take(&format!("partner {name}"), rate).await?;
-            if wait > LONGEST_WAIT {
-                return Ok(Err(Refusal {
-                    wait,
-                    reason: format!(
-                        "partner {name} takes {rate} calls a second, and they are spent"
-                    ),
-                }));
+            let bucket = format!("partner {name}");
+            match self.throttle.take(&bucket, rate, LONGEST_WAIT).await? {
+                Turn::Taken(wait) => tokio::time::sleep(wait).await,
+                Turn::Full(wait) => {
+                    return Ok(Err(Refusal {
+                        wait: spread(wait),
+                        reason: format!(
+                            "partner {name} takes {rate} calls a second, and they are spent"
+                        ),
+                    }));
+                }
             }
-            tokio::time::sleep(wait).await;
         }
         Ok(Ok(Permit { probe: None, retry }))
     }
@@ -209,6 +211,9 @@ impl Partners {
             None => Partner::ensure(&mut conn, name).await?,
         };
         let mut held = lock(&self.known);
+        if held.len() >= KNOWN {
+            held.retain(|_, known| known.read.elapsed() < Duration::from_secs(10));
+        }
         let known = held.entry(name.to_owned()).or_insert_with(|| Known {
             partner: partner.clone(),
             read: Instant::now(),
@@ -312,6 +317,16 @@ impl Partners {
         tx.commit().await
     }
 }
+
+/// Up to twice as long: those who were sent away together must not come back together.
+fn spread(wait: Duration) -> Duration {
+    let draw = u32::try_from(crate::random_token() % 1_000).unwrap_or(0);
+    wait.max(Duration::from_secs(1))
+        .mul_f64(1.0 + f64::from(draw) / 1e3)
+}
+
+/// More partners than this are not kept in mind when nobody calls them.
+const KNOWN: usize = 10_000;
 
 impl Window {
     fn add(&mut self, more: Self) {

@@ -151,6 +151,12 @@ impl Partner {
         Self::shift(conn, name, &from, to, "closed by hand", Some(who), None).await
     }
 
+    /// An open breaker that nobody will ever probe is closed; what an operator said stands.
+    pub async fn let_be(conn: &mut PgConnection, name: &str, who: &str) -> sqlx::Result<bool> {
+        let why = "nothing calls it any more";
+        Self::shift(conn, name, &["open"], "closed", why, Some(who), None).await
+    }
+
     /// The next job or call is the probe, whatever is left of the break.
     pub async fn probe_now(conn: &mut PgConnection, name: &str, who: &str) -> sqlx::Result<bool> {
         let from = ["open", "isolated"];
@@ -199,6 +205,34 @@ impl Partner {
             .await?;
         }
         Ok(done.rows_affected() == 1)
+    }
+
+    /// Not closed: what a watch looks at.
+    pub async fn list_shut(conn: &mut PgConnection) -> sqlx::Result<Vec<Self>> {
+        let names = sqlx::query_scalar!(
+            "SELECT name FROM partners WHERE state IN ('open', 'isolated') ORDER BY name LIMIT 1000"
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        let mut partners = Vec::new();
+        for name in names {
+            partners.extend(Self::find(conn, &name).await?);
+        }
+        Ok(partners)
+    }
+
+    /// Hosts that were called once and are well: any file may name any number of them. At most `slice`.
+    pub async fn prune_idle(conn: &mut PgConnection, slice: i64) -> sqlx::Result<u64> {
+        let done = sqlx::query!(
+            "DELETE FROM partners WHERE name IN (
+                 SELECT name FROM partners p WHERE state = 'closed' AND max_running IS NULL AND calls_per_second IS NULL
+                   AND changed_at < now() - interval '7 days' AND name LIKE 'photos %'
+                   AND NOT EXISTS (SELECT 1 FROM partner_calls c WHERE c.partner = p.name) LIMIT $1)",
+            slice
+        )
+        .execute(conn)
+        .await?;
+        Ok(done.rows_affected())
     }
 
     /// Closed slices of the window that no breaker looks at any more.

@@ -86,10 +86,12 @@ pub(super) async fn claim(
             alone,
             turn,
         };
-        let found = if group.iter().all(|lane| lane.limits.is_empty()) {
-            look.take(&mut *pool.acquire().await?).await?
-        } else {
-            look.within_limits(pool).await?
+        let found = match look.look(pool).await {
+            Ok(found) => found,
+            Err(error) => {
+                keep(&jobs, error)?;
+                break;
+            }
         };
         let was_alone = found.iter().any(|job| job.alone);
         jobs.extend(found);
@@ -112,6 +114,13 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
+    async fn look(&self, pool: &PgPool) -> sqlx::Result<Vec<Claimed>> {
+        if self.lanes.iter().all(|lane| lane.limits.is_empty()) {
+            return self.take(&mut *pool.acquire().await?).await;
+        }
+        self.within_limits(pool).await
+    }
+
     /// Counting what runs and claiming more must be one step: whoever claims against the same limit waits.
     async fn within_limits(&self, pool: &PgPool) -> sqlx::Result<Vec<Claimed>> {
         let mut tx = pool.begin().await?;
@@ -166,10 +175,10 @@ impl Look<'_> {
         let levels = Priority::ALL.map(Priority::level);
         let bounds = self.bounds(&levels, false);
         let swept_all = bounds.swept.len() == bounds.lanes.len();
-        jobs.extend(
-            self.take_fairly(conn, bounds, self.max - jobs.len())
-                .await?,
-        );
+        match self.take_fairly(conn, bounds, self.max - jobs.len()).await {
+            Ok(fair) => jobs.extend(fair),
+            Err(error) => keep(&jobs, error)?,
+        }
         if jobs.is_empty() && !swept_all && self.marks.may_sweep(self.lanes, &levels) {
             // Nothing above the marks: look below them before calling the queue dry.
             let bounds = self.bounds(&levels, true);
@@ -224,7 +233,10 @@ impl Look<'_> {
                 .any(|lane| jobs.iter().filter(|job| job.lane == lane.id).count() >= share);
         if more {
             let bounds = self.bounds(&Priority::ALL.map(Priority::level), false);
-            jobs.extend(take(conn, self, bounds, left).await?);
+            match take(conn, self, bounds, left).await {
+                Ok(more) => jobs.extend(more),
+                Err(error) => keep(&jobs, error)?,
+            }
         }
         Ok(jobs)
     }
@@ -240,6 +252,16 @@ impl Look<'_> {
         lanes.rotate_left(self.turn % count);
         self.marks.bounds(&lanes, levels, sweep)
     }
+}
+
+/// What an earlier look has claimed must not be forgotten when a later one fails: its lease would have to run
+/// out. Nothing claimed, nothing kept: that is the error it is.
+fn keep(jobs: &[Claimed], error: sqlx::Error) -> sqlx::Result<()> {
+    if jobs.is_empty() {
+        return Err(error);
+    }
+    tracing::warn!(%error, kept = jobs.len(), "a part of a claim failed");
+    Ok(())
 }
 
 fn quarantine() -> [i16; 3] {

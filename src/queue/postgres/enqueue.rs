@@ -119,9 +119,35 @@ async fn look_up(
         &kinds,
         &keys
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    for row in rows {
+    // What is unique while it is queued must not be claimed before the caller has committed what it counts on
+    // that job to see: it is locked, and claims pass it over.
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let queued: Vec<bool> = rows
+        .iter()
+        .map(|row| {
+            let place = usize::try_from(row.rank - 1).unwrap_or_default();
+            keys.get(place)
+                .is_some_and(|key| key.starts_with("queued:"))
+        })
+        .collect();
+    let held = if queued.contains(&true) {
+        sqlx::query_scalar!(
+            "SELECT id FROM jobs_hot WHERE id = ANY($1) AND unique_key LIKE 'queued:%' AND token IS NULL
+             ORDER BY id FOR SHARE",
+            &ids
+        )
+        .fetch_all(&mut *conn)
+        .await?
+    } else {
+        Vec::new()
+    };
+    for (row, queued) in rows.into_iter().zip(queued) {
+        // Claimed meanwhile: its key is about to be free.
+        if queued && !held.contains(&row.id) {
+            continue;
+        }
         let place = usize::try_from(row.rank - 1).unwrap_or_default();
         if let Some(&index) = rest.get(place) {
             results[index] = Some(Enqueued {

@@ -80,7 +80,7 @@ pub(crate) async fn ask_to_cancel(pool: &PgPool, id: i64, who: &str) -> sqlx::Re
     })
 }
 
-pub(super) async fn cancelling(pool: &PgPool, ids: &[i64]) -> sqlx::Result<Vec<(i64, String)>> {
+pub(crate) async fn cancelling(pool: &PgPool, ids: &[i64]) -> sqlx::Result<Vec<(i64, String)>> {
     let rows = sqlx::query!(
         r#"SELECT id, cancel_by AS "who!" FROM jobs_hot WHERE cancel_by IS NOT NULL AND id = ANY($1)"#,
         ids

@@ -12,6 +12,7 @@ mod wakes;
 
 pub(crate) use ack::{json, keep_lines, micros, refuses_data};
 pub(crate) use enqueue::{enqueue as enqueue_rows, stored_key};
+pub(crate) use lease::cancelling as cancelling_rows;
 pub(crate) use lease::{ask_to_cancel, forget_lost_workers, sign_in};
 pub(crate) use mend::{reschedule as reschedule_rows, revive as revive_rows};
 

@@ -9,18 +9,21 @@ WITH a AS MATERIALIZED (
 ),
 gone AS (
     DELETE FROM jobs_hot h USING a
-    WHERE h.id = a.id AND h.token = a.token AND a.code IN (2, 3)
+    -- An operator's word to end it counts for an attempt that would be tried again, too.
+    WHERE h.id = a.id AND h.token = a.token AND (a.code IN (2, 3) OR h.cancel_by IS NOT NULL)
     RETURNING h.id, h.token, h.lane, h.kind, h.version, h.priority, h.attempt, h.max_attempts, h.snoozes,
-        h.rescues, h.run_id, h.created_at, h.run_at, h.started_at, h.args, a.code, a.report, a.error, a.ran_us
+        h.rescues, h.run_id, h.created_at, h.run_at, h.started_at, h.args, h.cancel_by, a.code, a.report, a.error, a.ran_us
 ),
 put AS (
     INSERT INTO jobs_history (id, lane, kind, version, priority, state, attempt, max_attempts,
         snoozes, rescues, run_id, created_at, run_at, started_at, finished_at, worker, args, report, error)
     SELECT id, lane, kind, version, CASE WHEN priority < 0 THEN -1 - priority ELSE priority END,
         CASE code WHEN 2 THEN 'dead' ELSE 'cancelled' END,
-        attempt + (started_at IS NULL)::int, max_attempts, snoozes, rescues, run_id, created_at,
+        CASE WHEN code IN (4, 5) THEN attempt - (started_at IS NOT NULL)::int
+             ELSE attempt + (started_at IS NULL)::int END, max_attempts, snoozes + (code = 4)::int, rescues, run_id, created_at,
         run_at, now() - ran_us * interval '1 microsecond', now(), $1, args,
-        report::jsonb, error::jsonb
+        CASE WHEN code IN (2, 3) THEN report::jsonb ELSE jsonb_build_object('cancelled', 'by ' || cancel_by) END,
+        error::jsonb
     FROM gone
 ),
 again AS (
@@ -31,7 +34,7 @@ again AS (
                               ELSE h.attempt - (h.started_at IS NOT NULL)::int END,
         snoozes = h.snoozes + (a.code = 4)::int
     FROM a
-    WHERE h.id = a.id AND h.token = a.token AND a.code IN (1, 4, 5)
+    WHERE h.id = a.id AND h.token = a.token AND a.code IN (1, 4, 5) AND h.cancel_by IS NULL
     RETURNING h.id, h.lane, h.attempt, a.token, a.code, a.error, a.ran_us, a.why
 ),
 kept AS (

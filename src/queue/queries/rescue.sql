@@ -8,28 +8,33 @@ WITH lost AS (
         ORDER BY until LIMIT 50 FOR UPDATE SKIP LOCKED)
     RETURNING c.token, c.worker, c.batch = 1 AS alone, c.ids
 ),
-held AS (
-    SELECT h.id, l.worker, l.alone, h.started_at,
+counted AS (
+    SELECT h.id, l.worker, l.alone, h.started_at, h.cancel_by IS NOT NULL AS asked,
         h.rescues + l.alone::int > $1::int
-            OR (h.started_at IS NOT NULL AND h.attempt >= h.max_attempts) AS buried
+            OR (h.started_at IS NOT NULL AND h.attempt >= h.max_attempts) AS spent
     FROM lost l CROSS JOIN LATERAL unnest(l.ids) AS u(id)
     JOIN jobs_hot h ON h.id = u.id AND h.token = l.token
     FOR UPDATE OF h
 ),
+-- What an operator has asked to end does not come back.
+held AS (
+    SELECT *, spent OR asked AS buried, asked AND NOT spent AS cancelled FROM counted
+),
 gone AS (
     DELETE FROM jobs_hot h USING held WHERE h.id = held.id AND held.buried
-    RETURNING h.*, held.worker, held.alone
+    RETURNING h.*, held.worker, held.alone, held.cancelled
 ),
 put AS (
     INSERT INTO jobs_history (id, lane, kind, version, priority, state, attempt, max_attempts,
-        snoozes, rescues, run_id, created_at, run_at, started_at, finished_at, worker, args, error)
+        snoozes, rescues, run_id, created_at, run_at, started_at, finished_at, worker, args, report, error)
     SELECT id, lane, kind, version, CASE WHEN priority < 0 THEN -1 - priority ELSE priority END,
-        'dead', attempt, max_attempts, snoozes, rescues + alone::int, run_id, created_at, run_at,
+        CASE WHEN cancelled THEN 'cancelled' ELSE 'dead' END, attempt, max_attempts, snoozes, rescues + alone::int, run_id, created_at, run_at,
         started_at, now(), worker, args,
-        jsonb_build_object('class', 'rescue', 'message',
+        CASE WHEN cancelled THEN jsonb_build_object('cancelled', 'by ' || cancel_by) END,
+        CASE WHEN NOT cancelled THEN jsonb_build_object('class', 'rescue', 'message',
             'worker ' || worker || ' vanished while running it, ' ||
             CASE WHEN rescues + alone::int > $1::int THEN 'and it was alone each time'
-                 ELSE 'and its attempts are used' END)
+                 ELSE 'and its attempts are used' END) END
     FROM gone
 ),
 back AS (

@@ -3,7 +3,7 @@
 use super::body::{Body, End, Tries};
 use super::claim::SLICE;
 use super::ended::{self, Ended};
-use super::{RedisEngine, RedisError, Res};
+use super::{RedisEngine, RedisError, Res, lease};
 use crate::Outcome;
 use crate::engine::{Ack, Verdict};
 use crate::postgres::{json, keep_lines, micros};
@@ -89,6 +89,7 @@ async fn ack_slice(engine: &RedisEngine, worker: &str, acks: &[Ack]) -> Res<Vec<
         )));
     }
     again.write(engine, worker).await?;
+    lease::end_cancelled(engine, &again.ids).await?;
     // A row in PostgreSQL may hold a key: whoever asks for it next must not find a job that is over. Without a
     // row the history may come a moment later.
     let (rows, fleeting): (Vec<Ended>, Vec<Ended>) =

@@ -31,15 +31,20 @@ impl RedisEngine {
 }
 
 impl Bucket {
-    /// Seconds to wait.
-    pub(crate) async fn take(&self, name: &str, rate: f64) -> Res<f64> {
+    /// Whether it was taken, and the seconds to wait.
+    pub(crate) async fn take(&self, name: &str, rate: f64, longest: Duration) -> Res<(bool, f64)> {
         let mut script = THROTTLE.prepare_invoke();
         script
             .key(self.keys.other("throttle", name))
             .arg(rate)
-            .arg(rate.max(1.0));
-        let wait: String = self.link.run(&script).await?;
-        wait.parse().map_err(|_| RedisError::Answer(wait.clone()))
+            .arg(rate.max(1.0))
+            .arg(longest.as_secs_f64());
+        let (taken, wait): (String, String) = self.link.run(&script).await?;
+        let seconds = wait.parse();
+        Ok((
+            taken == "1",
+            seconds.map_err(|_| RedisError::Answer(wait.clone()))?,
+        ))
     }
 
     /// `SET NX PX`; whether it is ours now.

@@ -142,6 +142,7 @@ async fn keep_rescued(
     )
     .execute(engine.pool())
     .await?;
+    end_cancelled(engine, &ids).await?;
     ended::keep(engine, &buried).await
 }
 
@@ -184,6 +185,17 @@ pub(super) async fn cancel(engine: &RedisEngine, id: i64, who: &str) -> Res<Canc
         // Running; or it waits in the outbox, and the worker that gets it will see the mark.
         _ => Ok(crate::postgres::ask_to_cancel(engine.pool(), id, who).await?),
     }
+}
+
+/// Jobs an operator has ended, and that wait again: their attempt went otherwise before its worker heard of it.
+pub(super) async fn end_cancelled(engine: &RedisEngine, ids: &[i64]) -> Res<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    for (id, who) in crate::postgres::cancelling_rows(engine.pool(), ids).await? {
+        cancel(engine, id, &who).await?;
+    }
+    Ok(())
 }
 
 /// Fenced by Redis, kept in PostgreSQL.
@@ -235,6 +247,17 @@ pub(super) async fn find(engine: &RedisEngine, id: i64) -> Res<Option<JobRecord>
     if let Some(mut record) = known {
         if token.is_some() && matches!(record.state, JobState::Ready | JobState::Scheduled) {
             record.state = JobState::Running;
+        }
+        if record.state == JobState::Running
+            && let Some(token) = &token
+        {
+            let mut ask = redis::cmd("HGET");
+            ask.arg(&keys.claims).arg(token);
+            let claim: Option<String> = engine.link.ask(&ask).await?;
+            record.worker = claim.and_then(|claim| {
+                let worker = claim.lines().next();
+                worker.map(str::to_owned)
+            });
         }
         return Ok(Some(record));
     }

@@ -107,6 +107,25 @@ impl RedisEngine {
         self.link.check().await
     }
 
+    /// Claimed jobs are counted in Redis.
+    pub(crate) async fn count_running(&self, lanes: &mut [crate::Lane]) -> Result<(), EngineError> {
+        let mut ask = redis::cmd("HGETALL");
+        ask.arg(&self.keys.open);
+        let open = self.link.ask(&ask).await;
+        let open: HashMap<String, i64> = open.map_err(failed("count running jobs"))?;
+        let count = |key: String| {
+            let running = open.get(&key).copied().unwrap_or(0);
+            u32::try_from(running).unwrap_or(0)
+        };
+        for lane in lanes {
+            lane.partner_running = count(crate::Scope::Partner(lane.partner.clone()).key());
+            for limit in &mut lane.limits {
+                limit.running = count(limit.scope.key());
+            }
+        }
+        Ok(())
+    }
+
     pub fn pool(&self) -> &PgPool {
         self.postgres.pool()
     }

@@ -272,7 +272,9 @@ pub(super) async fn relay(engine: &RedisEngine) -> Res<usize> {
         if !parcels.is_empty() {
             push(engine, &parcels).await?;
         }
+        let ids: Vec<i64> = parcels.iter().map(|parcel| parcel.id).collect();
         tx.commit().await?;
+        super::lease::end_cancelled(engine, &ids).await?;
         handed += taken;
         engine.relayed.reached(mark);
         if i64::try_from(taken).unwrap_or(0) < RELAYED {

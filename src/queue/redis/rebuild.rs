@@ -6,6 +6,7 @@
 use super::claim::SLICE;
 use super::{RedisEngine, Res};
 use redis::Script;
+use sqlx::PgConnection;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -30,15 +31,22 @@ pub(super) async fn rebuild_if_lost(engine: &RedisEngine) -> Res<bool> {
         return Ok(false);
     }
     let mut tx = engine.pool().begin().await?;
-    sqlx::query!("SELECT pg_advisory_xact_lock($1, 0)", REBUILD_LOCK)
-        .execute(&mut *tx)
-        .await?;
+    // One builds; the others do not wait for it with a connection in hand.
+    let ours = sqlx::query_scalar!(
+        r#"SELECT pg_try_advisory_xact_lock($1, 0) AS "ours!""#,
+        REBUILD_LOCK
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    if !ours {
+        return Ok(false);
+    }
     // Another process may have been first.
     if is_home(engine).await? {
         return Ok(false);
     }
     let run_id = engine.link.run_id().await?;
-    let dropped = forget_finished(engine).await?;
+    let dropped = forget_finished(engine, &mut tx).await?;
     let again =
         sqlx::query!("INSERT INTO outbox (job_id) SELECT id FROM jobs_hot ON CONFLICT DO NOTHING")
             .execute(&mut *tx)
@@ -73,7 +81,7 @@ async fn is_home(engine: &RedisEngine) -> Res<bool> {
 }
 
 /// An older copy of Redis may still have jobs whose end is written: they must not run again.
-async fn forget_finished(engine: &RedisEngine) -> Res<usize> {
+async fn forget_finished(engine: &RedisEngine, conn: &mut PgConnection) -> Res<usize> {
     let keys = &engine.keys;
     let (mut cursor, mut dropped) = (0u64, 0);
     loop {
@@ -97,7 +105,7 @@ async fn forget_finished(engine: &RedisEngine) -> Res<usize> {
                WHERE NOT EXISTS (SELECT 1 FROM jobs_hot h WHERE h.id = u.id)"#,
             &ids
         )
-        .fetch_all(engine.pool())
+        .fetch_all(&mut *conn)
         .await?;
         for slice in finished.chunks(SLICE) {
             let mut script = DROP.prepare_invoke();

@@ -3,7 +3,7 @@
 
 use queue::{
     BreakerPolicy, BreakerState, CallEnd, Effects, Hints, Locks, Partner, Partners, Permit,
-    PostgresEngine, RedisEngine, Throttle,
+    PostgresEngine, RedisEngine, Throttle, Turn,
 };
 use sqlx::PgPool;
 use std::time::Duration;
@@ -197,14 +197,31 @@ async fn operators_isolate_and_force() {
 
 async fn rate_is_held(throttle: Throttle) {
     // Sixty at ten a second: ten at once, and the last one waits five seconds.
+    let minute = Duration::from_secs(60);
+    let taken = async |name: &str| match throttle.take(name, 10.0, minute).await.unwrap() {
+        Turn::Taken(wait) => wait,
+        full => panic!("{full:?}"),
+    };
     let mut waits = Vec::new();
     for _ in 0..60 {
-        waits.push(throttle.take("p", 10.0).await.unwrap());
+        waits.push(taken("p").await);
     }
     assert!(waits[..10].iter().all(Duration::is_zero), "{waits:?}");
     let last = waits[59].as_secs_f64();
     assert!((4.0..=5.1).contains(&last), "{last}");
-    assert!(throttle.take("another", 10.0).await.unwrap().is_zero());
+    assert!(taken("another").await.is_zero());
+    // Whoever is sent away does not lengthen the line for those who come after.
+    let short = Duration::from_secs(2);
+    let mut turns = Vec::new();
+    for _ in 0..200 {
+        turns.push(throttle.take("slow", 1.0, short).await.unwrap());
+    }
+    let served = turns.iter().filter(|t| matches!(t, Turn::Taken(_))).count();
+    assert!((3..=4).contains(&served), "{served} of {turns:?}");
+    let Some(Turn::Full(wait)) = turns.last() else {
+        panic!("{turns:?}")
+    };
+    assert!(*wait <= Duration::from_secs(4), "{wait:?}");
 }
 
 #[tokio::test]
