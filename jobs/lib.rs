@@ -4,6 +4,7 @@
 //! clock comes from the job's context; every job says in its header what starts it, what it reads
 //! and writes, and why running it twice is harmless.
 
+pub mod act_on_jobs;
 pub mod app;
 pub mod archive_listings;
 pub mod build_feed;
@@ -24,6 +25,7 @@ mod shelf;
 pub mod testing;
 mod turns;
 
+pub use act_on_jobs::ActOnJobs;
 pub use app::App;
 pub use archive_listings::ArchiveListings;
 pub use build_feed::BuildFeed;
@@ -42,6 +44,7 @@ use queue::{Catalogue, Enqueue};
 /// Every job there is. Workers, commands, the API and tests iterate it.
 pub fn catalogue() -> Catalogue<App> {
     Catalogue::default()
+        .with::<ActOnJobs>()
         .with::<PullSource>()
         .with::<LoadFile>()
         .with::<DecodeVins>()

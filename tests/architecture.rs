@@ -191,7 +191,7 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
             "{name} has another wire name"
         );
     }
-    assert_eq!(jobs, 11);
+    assert_eq!(jobs, 12);
 }
 
 #[test]

@@ -667,6 +667,10 @@ fn arguments_keep_their_form() {
             serde_json::to_string(&jobs::DeliverAlert { alert: 3 }).unwrap(),
         ),
         (
+            jobs::ActOnJobs::NAME,
+            serde_json::to_string(&jobs::ActOnJobs { bulk: 5 }).unwrap(),
+        ),
+        (
             jobs::ProbePartner::NAME,
             serde_json::to_string(&jobs::ProbePartner {
                 partner: "sftp b".to_owned(),
@@ -685,6 +689,7 @@ fn arguments_keep_their_form() {
         ("restore_listings", r#"{"archive":1,"listing":null}"#),
         ("prune_history", "{}"),
         ("deliver_alert", r#"{"alert":3}"#),
+        ("act_on_jobs", r#"{"bulk":5}"#),
         ("probe_partner", r#"{"partner":"sftp b"}"#),
     ];
     assert_eq!(

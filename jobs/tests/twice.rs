@@ -4,10 +4,10 @@
 
 use jobs::testing::TestApp;
 use jobs::{
-    ArchiveListings, BuildFeed, DeliverAlert, ProbePartner, PruneHistory, PullSource,
+    ActOnJobs, ArchiveListings, BuildFeed, DeliverAlert, ProbePartner, PruneHistory, PullSource,
     RestoreListings,
 };
-use queue::{Job, Outcome, Partner};
+use queue::{BulkAction, Bulks, Job, JobFilter, Outcome, Partner};
 use std::collections::BTreeSet;
 use stores::{Alerts, Archives, Changes, Feeds, Files, ListingFilter, Listings, Photos, Vins};
 
@@ -66,6 +66,18 @@ impl Night {
         }
         self.test.follow_changes().await;
         self.kinds.insert("rebuild_parents".to_owned());
+    }
+
+    /// An action on whatever still waits of one kind.
+    async fn action(&self) -> i64 {
+        let mut conn = self.test.app.pool.acquire().await.unwrap();
+        let (cancel, kind) = (BulkAction::Cancel, Some("load_file".to_owned()));
+        let waiting = JobFilter {
+            kind,
+            ..JobFilter::default()
+        };
+        let bulk = Bulks::accept(&mut conn, &cancel, &waiting, false, "ops").await;
+        bulk.unwrap().id
     }
 
     async fn break_over(&self, partner: &str) {
@@ -167,6 +179,8 @@ async fn night(twice: bool) -> (serde_json::Value, BTreeSet<String>) {
         .await;
     night.perform(&PruneHistory {}).await;
     night.perform(&DeliverAlert { alert }).await;
+    let bulk = night.action().await;
+    night.perform(&ActOnJobs { bulk }).await;
     let partner = "sftp bayview".to_owned();
     let probe = ProbePartner { partner };
     night.break_over(&probe.partner).await;

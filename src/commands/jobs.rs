@@ -1,7 +1,10 @@
-//! `jobs`: list them, look at one, cancel one.
+//! `jobs`: list them, look at one, ask why it does not run, act on one or on a filter.
 
-use anyhow::{Context, Result, bail};
-use queue::{Engine, JobFilter, JobState};
+mod selection;
+
+use anyhow::{Context, Result};
+use queue::{BulkAction, Engine, Explanation, JobRecord, Priority};
+use selection::{Selection, Which};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -15,15 +18,8 @@ pub(super) struct Jobs {
 enum Action {
     /// Newest first
     List {
-        /// scheduled, ready, running, done, dead or cancelled
-        #[arg(long)]
-        state: Option<String>,
-        #[arg(long)]
-        kind: Option<String>,
-        #[arg(long)]
-        queue: Option<String>,
-        #[arg(long)]
-        run: Option<i64>,
+        #[command(flatten)]
+        selection: Selection,
         #[arg(long, default_value_t = 50)]
         limit: i64,
         /// One JSON object a line
@@ -32,59 +28,79 @@ enum Action {
     },
     /// Everything about one job: its attempts, effects and what it logged
     Show { id: i64 },
-    /// End a job that waits; have its worker drop it when it runs
-    Cancel { id: i64 },
+    /// Why isn't it running, and when will it?
+    Explain {
+        id: i64,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run dead and cancelled jobs again
+    Retry {
+        #[command(flatten)]
+        which: Which,
+        /// So many a second
+        #[arg(long)]
+        per_second: Option<f64>,
+    },
+    /// End jobs that wait; have their workers drop those that run
+    Cancel {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Forget jobs that have ended
+    Delete {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Let waiting jobs come sooner or later than others
+    Reprioritise {
+        #[command(flatten)]
+        which: Which,
+        /// high, normal or low
+        #[arg(long)]
+        to: String,
+    },
+    /// Give waiting jobs another time
+    Move {
+        #[command(flatten)]
+        which: Which,
+        /// `now`, or a moment as 2026-11-20T02:00:00Z
+        #[arg(long)]
+        to: String,
+        /// So many a second
+        #[arg(long)]
+        per_second: Option<f64>,
+    },
+    /// How far an action on a filter is, and what came of each job
+    Bulk {
+        id: i64,
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl Jobs {
     pub(super) async fn run(self, data_dir: &Path) -> Result<ExitCode> {
         let platform = super::connect(data_dir).await?;
-        let mut conn = platform.app.pool.acquire().await?;
+        let app = &platform.app;
+        let mut conn = app.pool.acquire().await?;
         match self.action {
             Action::List {
-                state,
-                kind,
-                queue,
-                run,
+                selection,
                 limit,
                 json,
             } => {
-                let state = state
-                    .map(|word| {
-                        JobState::parse(&word)
-                            .with_context(|| format!("no state is called {word:?}"))
-                    })
-                    .transpose()?;
-                let filter = JobFilter {
-                    state,
-                    kind,
-                    queue,
-                    run_id: run,
-                    ..JobFilter::default()
-                };
-                for job in
-                    queue::Jobs::list(&mut conn, &filter, None, limit.clamp(1, 1_000)).await?
-                {
-                    if json {
-                        println!("{}", serde_json::to_string(&job)?);
-                    } else {
-                        let said = job
-                            .error
-                            .as_ref()
-                            .and_then(|e| e["message"].as_str())
-                            .or(job.why.as_deref());
-                        println!(
-                            "{:>8}  {:<9}  {:<14}  {:<8}  {}/{}  {}",
-                            job.id,
-                            job.state.as_str(),
-                            job.kind,
-                            job.queue,
-                            job.attempt,
-                            job.max_attempts,
-                            said.unwrap_or_default()
-                        );
-                    }
+                let filter = selection.filter(Vec::new())?;
+                let limit = limit.clamp(1, 1_000);
+                for job in queue::Jobs::list(&mut conn, &filter, None, limit).await? {
+                    print_line(&job, json)?;
                 }
+            }
+            Action::Explain { id, json } => {
+                let why = queue::explain(&platform.app.engine, id)
+                    .await?
+                    .with_context(|| format!("there is no job {id}"))?;
+                print_why(&why, json)?;
             }
             Action::Show { id } => {
                 let job = platform
@@ -106,19 +122,71 @@ impl Jobs {
                     }
                 }
             }
-            Action::Cancel { id } => {
-                let who = super::operator();
-                let cancelled = platform.engine.cancel(id, &who).await?;
-                stores::Audit::note(&mut conn, &who, "cancel", &format!("job {id}")).await?;
-                match cancelled {
-                    queue::Cancelled::AtOnce => println!("job {id} is cancelled"),
-                    queue::Cancelled::Asked => {
-                        println!("job {id} runs: its worker will drop it within a few seconds")
-                    }
-                    queue::Cancelled::TooLate => bail!("there is no job {id} that has not ended"),
-                }
+            Action::Retry { which, per_second } => {
+                which.act(app, BulkAction::Retry { per_second }).await?;
             }
+            Action::Cancel { which } => which.act(app, BulkAction::Cancel).await?,
+            Action::Delete { which } => which.act(app, BulkAction::Delete).await?,
+            Action::Reprioritise { which, to } => {
+                let priority = Priority::parse(&to)
+                    .with_context(|| format!("no priority is called {to:?}: high, normal, low"))?;
+                which
+                    .act(app, BulkAction::Reprioritise { priority })
+                    .await?;
+            }
+            Action::Move {
+                which,
+                to,
+                per_second,
+            } => {
+                let in_seconds = selection::seconds_until(&mut conn, &to).await?;
+                let action = BulkAction::Move {
+                    in_seconds,
+                    per_second,
+                };
+                which.act(app, action).await?;
+            }
+            Action::Bulk { id, json } => selection::print_bulk(&mut conn, id, json).await?,
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn print_line(job: &JobRecord, json: bool) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(job)?);
+        return Ok(());
+    }
+    let error = job.error.as_ref().and_then(|e| e["message"].as_str());
+    println!(
+        "{:>8}  {:<9}  {:<16}  {:<8}  {}/{}  {}",
+        job.id,
+        job.state.as_str(),
+        job.kind,
+        job.queue,
+        job.attempt,
+        job.max_attempts,
+        error.or(job.why.as_deref()).unwrap_or_default()
+    );
+    Ok(())
+}
+
+fn print_why(why: &Explanation, json: bool) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(why)?);
+        return Ok(());
+    }
+    println!("job {} is {}: {}", why.job, why.state.as_str(), why.reason);
+    for then in &why.then {
+        println!("then       {then}");
+    }
+    match why.eta {
+        Some(at) => println!("expected   {at:.0}"),
+        None if why.mend.is_some() => println!("expected   not before somebody does something"),
+        None => {}
+    }
+    if let Some(command) = &why.mend {
+        println!("mend       {command}");
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@ mod archive;
 mod bench;
 mod check;
 mod demo;
+mod doctor;
 mod feeds;
 mod jobs;
 mod keys;
@@ -14,6 +15,7 @@ mod openapi;
 mod partners;
 mod photo;
 mod queues;
+mod runs;
 mod sample;
 mod schedules;
 mod sources;
@@ -75,9 +77,13 @@ enum Command {
     Photo(photo::Photo),
     /// Units that left the lot long ago: find them, bring them back
     Archive(archive::Archive),
-    /// Look at jobs, cancel one
+    /// Look at jobs, ask why one does not run; retry, cancel, delete, reprioritise, move them
     Jobs(jobs::Jobs),
-    /// Queues: what is open, pause, resume, limit
+    /// What one cause started, and how far it is
+    Runs(runs::Runs),
+    /// What is wrong now, and the command that mends it
+    Doctor(doctor::Doctor),
+    /// Queues: what is open, pause, resume, limit; workers
     Queues(queues::Queues),
     /// The nightly clock: schedules and their ticks, pause, edit, run now, backfill
     Schedules(schedules::Schedules),
@@ -150,6 +156,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Archive(archive) => archive.run(&global.data_dir()).await,
         Command::Photo(photo) => photo.run(&global.data_dir()).await,
         Command::Jobs(jobs) => jobs.run(&global.data_dir()).await,
+        Command::Runs(runs) => runs.run(&global.data_dir()).await,
+        Command::Doctor(doctor) => doctor.run(&global.data_dir()).await,
         Command::Queues(queues) => queues.run(&global.data_dir()).await,
         Command::Schedules(schedules) => schedules.run(&global.data_dir()).await,
         Command::Partners(partners) => partners.run(&global.data_dir()).await,

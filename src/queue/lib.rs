@@ -30,6 +30,7 @@ mod layers;
 mod locks;
 mod logs;
 mod outcome;
+mod overview;
 mod partners;
 mod policy;
 mod postgres;
@@ -61,6 +62,7 @@ pub use lanes::{Block, Breaker, BreakerState, Gate, Lane, Limit, Scope, gate};
 pub use locks::{Hints, Lock, Locks};
 pub use logs::AttemptLog;
 pub use outcome::{ErrorRecord, FailureClass, Outcome};
+pub use overview::{Minute, Overview, QueueStats, RunRecord, WorkerRecord};
 pub use partners::{
     BreakerPolicy, CallEnd, Partner, PartnerEvent, Partners, Permit, Refusal, Window,
 };

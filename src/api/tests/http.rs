@@ -141,6 +141,10 @@ async fn every_operation_but_search_wants_a_key_with_its_scope() {
                 json!({ "kind": "x", "args": {} }).to_string(),
             )),
             _ if method == Method::GET => None,
+            "preview_bulk_action" | "start_bulk_action" => Some((
+                "application/json",
+                json!({ "action": { "action": "cancel" }, "filter": { "kind": "x" } }).to_string(),
+            )),
             "set_breaker" => Some(("application/json", json!({ "action": "probe" }).to_string())),
             "backfill_schedule" => Some((
                 "application/json",

@@ -111,6 +111,12 @@ impl Accepted {
         };
         Self::Job(Json(body), format!("/v2/jobs/{}", enqueued.id))
     }
+
+    /// A job whose progress is told elsewhere.
+    pub(crate) fn at(id: i64, location: String) -> Self {
+        let existing = false;
+        Self::Job(Json(AcceptedJob { id, existing }), location)
+    }
 }
 
 /// Enqueues for a client, in a run that names the key.
@@ -150,6 +156,11 @@ impl Jobs {
         kind: Query<Option<String>>,
         queue: Query<Option<String>>,
         run_id: Query<Option<i64>>,
+        partner: Query<Option<String>>,
+        /// JSON contained in the arguments: `{"source":"bayview"}`.
+        args: Query<Option<String>>,
+        /// Words of the error, or of the reason it waits for.
+        words: Query<Option<String>>,
         before: Query<Option<i64>>,
         /// At most 500; 50 unless told.
         limit: Query<Option<i64>>,
@@ -163,11 +174,18 @@ impl Jobs {
             ),
         };
         let limit = limit.0.unwrap_or(50).clamp(1, 500);
+        let args = args.0.map(|text| serde_json::from_str(&text));
+        let args = args
+            .transpose()
+            .map_err(|error| Problem::invalid(format!("args: {error}")))?;
         let filter = JobFilter {
             state,
             kind: kind.0,
             queue: queue.0,
             run_id: run_id.0,
+            partner: partner.0,
+            args,
+            words: words.0,
             ..JobFilter::default()
         };
         let mut conn = self.api.app.pool.acquire().await?;

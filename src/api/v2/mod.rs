@@ -6,6 +6,7 @@ mod feeds;
 pub(crate) mod health;
 mod jobs;
 mod listings;
+mod operate;
 mod photos;
 mod search;
 mod sources;
@@ -21,6 +22,7 @@ type Apis = (
     feeds::Feeds,
     sources::Sources,
     control::Control,
+    operate::Operate,
 );
 
 pub(crate) fn service(api: &Api) -> OpenApiService<Apis, ()> {
@@ -32,6 +34,7 @@ pub(crate) fn service(api: &Api) -> OpenApiService<Apis, ()> {
         feeds::Feeds { api: api.clone() },
         sources::Sources { api: api.clone() },
         control::Control { api: api.clone() },
+        operate::Operate { api: api.clone() },
     );
     OpenApiService::new(apis, "Forecourt", "2").server("/v2")
 }
