@@ -5,11 +5,13 @@
 //! and jobs, never types. Errors are RFC 9457 problem documents with a stable code.
 
 mod auth;
+mod console;
 mod index_tailer;
 mod problem;
 mod v1;
 mod v2;
 
+pub use console::ROUTES as CONSOLE_ROUTES;
 pub use index_tailer::IndexTailer;
 
 use jobs::App;
@@ -59,7 +61,15 @@ pub fn routes(api: Api) -> impl Endpoint {
             async move { v2::health::ready(&api).await }
         })
     };
+    let console = {
+        let api = api.clone();
+        poem::endpoint::make(move |request| {
+            let api = api.clone();
+            async move { console::answer(&api, request).await }
+        })
+    };
     Route::new()
+        .nest("/console", console)
         .at("/health/live", get(poem::endpoint::make_sync(|_| "ok\n")))
         .at("/health/ready", get(ready))
         .at("/openapi/v1.json", get(v1.spec_endpoint()))

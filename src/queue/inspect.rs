@@ -69,6 +69,18 @@ pub struct JobRecord {
     pub error: Option<serde_json::Value>,
 }
 
+/// An attempt that did not end its job, or what somebody did to it.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttemptRecord {
+    pub attempt: i16,
+    /// `retry`, `snooze`, `rescue`, `dead`, `cancelled`, `retried by …`.
+    pub outcome: String,
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Timestamp,
+    pub worker: Option<String>,
+    pub error: Option<serde_json::Value>,
+}
+
 /// What one attempt logged.
 #[derive(Clone, Debug, Serialize)]
 pub struct AttemptLines {
@@ -221,6 +233,28 @@ impl Jobs {
         Ok(rows
             .into_iter()
             .map(|row| (row.attempt, row.outcome, row.error))
+            .collect())
+    }
+
+    /// What its attempts came to so far, oldest first.
+    pub async fn timeline(conn: &mut PgConnection, id: i64) -> sqlx::Result<Vec<AttemptRecord>> {
+        let rows = sqlx::query!(
+            "SELECT attempt, outcome, started_at, ended_at, worker, error FROM job_attempts
+             WHERE job_id = $1 ORDER BY ended_at LIMIT 1000",
+            id
+        )
+        .fetch_all(conn)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| AttemptRecord {
+                attempt: row.attempt,
+                outcome: row.outcome,
+                started_at: row.started_at.map(stamp),
+                ended_at: stamp(row.ended_at),
+                worker: row.worker,
+                error: row.error,
+            })
             .collect())
     }
 

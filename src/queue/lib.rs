@@ -56,7 +56,7 @@ pub use envelope::{Enqueue, Envelope};
 pub use explain::{Cause, Explanation, explain};
 pub use health::Health;
 pub use histogram::Histogram;
-pub use inspect::{AttemptLines, JobFilter, JobRecord, JobState, Jobs};
+pub use inspect::{AttemptLines, AttemptRecord, JobFilter, JobRecord, JobState, Jobs};
 pub use job::{Job, JobContext, JobError};
 pub use lanes::{Block, Breaker, BreakerState, Gate, Lane, Limit, Scope, gate};
 pub use locks::{Hints, Lock, Locks};

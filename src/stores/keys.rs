@@ -80,6 +80,20 @@ impl Keys {
         }))
     }
 
+    /// By its number, as long as it is not revoked.
+    pub async fn get(conn: &mut PgConnection, id: i64) -> Res<Option<ApiKey>> {
+        let keys = Self::list(conn).await?;
+        Ok(keys.into_iter().find(|key| key.id == id))
+    }
+
+    /// Something nobody can guess.
+    pub fn token() -> Res<String> {
+        let mut random = [0u8; 16];
+        aws_lc_rs::rand::fill(&mut random)
+            .map_err(|_| sqlx::Error::Protocol("no randomness".into()))?;
+        Ok(hex(&random))
+    }
+
     pub async fn list(conn: &mut PgConnection) -> Res<Vec<ApiKey>> {
         let rows = sqlx::query!(
             "SELECT id, name, scopes FROM api_keys WHERE revoked_at IS NULL ORDER BY id"
