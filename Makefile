@@ -4,17 +4,17 @@
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: demo test faults bench dev sqlx setup openapi
+.PHONY: demo test faults bench dev sqlx setup setup-test openapi
 
 demo: setup ## one whole night on private servers, then keep serving; ARGS="--once"
 	$(CARGO) build --locked
 	./target/debug/forecourt demo $(ARGS)
 
-test: setup ## the whole suite on real servers
+test: setup-test ## the whole suite on real servers
 	$(CARGO) build --locked --workspace --bins
 	./target/debug/with-servers .ci/test
 
-faults: setup ## the long form of the fault matrix, into tests/faults/RESULTS.md (about two hours); ARGS="ROW …"
+faults: setup-test ## the long form of the fault matrix, into tests/faults/RESULTS.md (about two hours); ARGS="ROW …"
 	$(CARGO) build --locked --workspace --bins
 	./target/debug/faults --out tests/faults/RESULTS.new.md $(ARGS)
 
@@ -34,3 +34,6 @@ openapi: ## refresh openapi/*.json
 
 setup:
 	@.ci/setup
+
+setup-test:
+	@.ci/setup test

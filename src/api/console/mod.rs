@@ -106,7 +106,7 @@ pub const ROUTES: &[(&str, &str, Scope)] = &[
 fn events() -> Response {
     let looks = futures::stream::unfold((), |()| async {
         tokio::time::sleep(LOOK_AGAIN).await;
-        Some((Event::message("").event_type("look"), ()))
+        Some((Event::message("now").event_type("look"), ()))
     });
     SSE::new(looks)
         .keep_alive(Duration::from_secs(30))

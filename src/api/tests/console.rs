@@ -1,0 +1,515 @@
+//! The console as operators use it, in a browser; and as nobody should be able to use it, without one.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod browser;
+
+use api::{Api, CONSOLE_ROUTES, IndexTailer};
+use browser::Window;
+use jobs::testing::TestApp;
+use jobs::{DeliverAlert, PullSource};
+use queue::{Engine, Enqueue, Lane, Partner, QueueName};
+use reqwest::{Client, StatusCode, redirect};
+use std::sync::Arc;
+use stores::{Keys, Overlap, Schedules, Scope};
+use tokio_util::sync::CancellationToken;
+
+struct Served {
+    test: TestApp,
+    url: String,
+    stop: CancellationToken,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn serve() -> Served {
+    let test = TestApp::start().await;
+    let api = Api {
+        app: test.app.clone(),
+        catalogue: test.catalogue.clone(),
+        search: Arc::new(IndexTailer::default()),
+        workers: None,
+    };
+    let stop = CancellationToken::new();
+    let (address, _) = api::serve(api, ([127, 0, 0, 1], 0).into(), stop.clone())
+        .await
+        .unwrap();
+    Served {
+        test,
+        url: format!("http://{address}"),
+        stop,
+    }
+}
+
+impl Served {
+    async fn key(&self, scope: Scope) -> String {
+        let mut conn = self.test.app.pool.acquire().await.unwrap();
+        Keys::create(&mut conn, "jane", scope).await.unwrap()
+    }
+
+    async fn operator(&self) -> Window {
+        let window = Window::open(&self.url).await;
+        window.log_in(&self.key(Scope::Operate).await).await;
+        window
+    }
+
+    async fn enqueue(&self, orders: &[Enqueue]) -> Vec<i64> {
+        let mut conn = self.test.app.pool.acquire().await.unwrap();
+        let engine = &self.test.app.engine;
+        let jobs = engine.enqueue(&mut conn, orders).await.unwrap();
+        jobs.iter().map(|job| job.id).collect()
+    }
+
+    async fn execute(&self, sql: &'static str) {
+        stores::execute_for_tests(&self.test.app.pool, sql)
+            .await
+            .unwrap();
+    }
+
+    /// A worker that is alive, as far as anybody can see.
+    async fn worker(&self) {
+        let engine = &self.test.app.engine;
+        engine.renew("tester", &QueueName::ALL, &[]).await.unwrap();
+    }
+}
+
+fn pull() -> Enqueue {
+    Enqueue::of(&PullSource {
+        source: "bayview".to_owned(),
+    })
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_job_is_found_by_an_argument_read_retried_and_seen_done() {
+    let mut served = serve().await;
+    served.test.source("bayview", "homenet").await;
+    // The host has another key than the pinned one: nobody may send it a password.
+    served
+        .execute("UPDATE sources SET host_key = 'SHA256:another'")
+        .await;
+    let id = served.enqueue(&[pull()]).await[0];
+    served.test.run_all().await;
+    let window = served.operator().await;
+
+    window.press("Jobs").await;
+    window.until("all of the filter").await;
+    window.fill("input[name=args]", "source=bayview").await;
+    window.press("Filter").await;
+    window.until("host key").await;
+    let address: String = window.ask("location.search").await;
+    assert!(address.contains("args=source%3Dbayview"), "{address}");
+    window.press(&id.to_string()).await;
+    let text = window.until("How it ended").await;
+    assert!(
+        text.contains("it is dead") && text.contains("host key"),
+        "{text}"
+    );
+
+    let right = served.test.sftp.fingerprint.clone();
+    assert!(right.starts_with("SHA256:"));
+    served.test.source("bayview", "homenet").await;
+    window.press("Retry").await;
+    window.until("retried").await;
+    served.test.run_all().await;
+    window.go(&format!("/console/jobs/{id}")).await;
+    let text = window.until("it is done").await;
+    assert!(text.contains("retried by jane"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_queue_is_what_a_job_says_it_waits_for() {
+    let mut served = serve().await;
+    served.test.source("bayview", "homenet").await;
+    served.worker().await;
+    let id = served.enqueue(&[pull()]).await[0];
+    let window = served.operator().await;
+    window.go("/console/queues").await;
+    window.press("Pause").await;
+    window.until("Queue sftp is paused").await;
+    window.go(&format!("/console/jobs/{id}")).await;
+    let text = window.until("queue sftp is paused by jane").await;
+    assert!(
+        text.contains("Not before somebody does something"),
+        "{text}"
+    );
+    window.go("/console/queues").await;
+    window.press("Resume").await;
+    window.until("goes on").await;
+    window.go(&format!("/console/jobs/{id}")).await;
+    window.until("0 jobs are before it").await;
+    served.test.run_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_breaker_is_isolated_probed_and_closes_by_itself() {
+    let mut served = serve().await;
+    served.test.source("bayview", "homenet").await;
+    served.worker().await;
+    served.enqueue(&[pull()]).await;
+    served.test.run_all().await;
+    let window = served.operator().await;
+    window.go("/console/partners").await;
+    window.press("sftp bayview").await;
+    window.press("Isolate").await;
+    window.until("isolated by hand").await;
+    let id = served.enqueue(&[pull()]).await[0];
+    assert!(served.test.run_all().await.is_empty());
+    window.go(&format!("/console/jobs/{id}")).await;
+    window.until("partner sftp bayview is isolated").await;
+    window.go("/console/partners/sftp%20bayview").await;
+    window.press("Probe now").await;
+    window.until("The next call probes it").await;
+    assert_eq!(served.test.run_all().await.len(), 1);
+    window.go("/console/partners/sftp%20bayview").await;
+    window.until("the probe was answered").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_is_run_now_and_its_tick_is_there() {
+    let mut served = serve().await;
+    served.test.source("bayview", "homenet").await;
+    let mut conn = served.test.app.pool.acquire().await.unwrap();
+    let args = serde_json::json!({ "source": "bayview" });
+    Schedules::ensure(
+        &mut conn,
+        "pull-bayview",
+        "0 2 * * *",
+        "UTC",
+        "pull_source",
+        &args,
+    )
+    .await
+    .unwrap();
+    drop(conn);
+    let window = served.operator().await;
+    window.press("Schedules").await;
+    window.press("pull-bayview").await;
+    window.until("It has not fired yet").await;
+    window.press("Run now").await;
+    let text = window.until("Fired: job").await;
+    assert!(text.contains("run now by jane"), "{text}");
+    assert_eq!(served.test.run_all().await.len(), 1);
+    window.press("Pause").await;
+    window.until("paused by jane").await;
+    let mut conn = served.test.app.pool.acquire().await.unwrap();
+    let schedule = Schedules::find(&mut conn, "pull-bayview")
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (schedule.paused_by.as_deref(), schedule.overlap),
+        (Some("jane"), Overlap::Skip)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_are_retried_after_a_preview_and_each_says_what_came_of_it() {
+    let mut served = serve().await;
+    let orders: Vec<Enqueue> = (0..120)
+        .map(|alert| {
+            Enqueue::of(&DeliverAlert {
+                alert: 9_000 + alert,
+            })
+            .unwrap()
+        })
+        .collect();
+    served.enqueue(&orders).await;
+    served.test.run_all().await;
+    let window = served.operator().await;
+    window
+        .go("/console/jobs?state=dead&kind=deliver_alert")
+        .await;
+    window.until("there is no alert").await;
+    let _: bool = window
+        .ask(
+            "(() => { document.querySelector('input[name=whole]').checked = true; return true })()",
+        )
+        .await;
+    window.press("Preview").await;
+    let text = window.until("Nothing is done yet").await;
+    assert!(text.contains("retry 120 jobs"), "{text}");
+    window.press("Do it").await;
+    window.until("Under way: retry on 120 jobs").await;
+    // One of them goes on by itself before its turn.
+    served.execute("DELETE FROM jobs_history WHERE id = (SELECT max(id) FROM jobs_history WHERE kind = 'deliver_alert')").await;
+    served.test.run_all().await;
+    let address: String = window.ask("location.pathname").await;
+    window.go(&address).await;
+    window.until("119 done, 0 skipped, of 120").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_kept_fresh_while_it_is_seen() {
+    let mut served = serve().await;
+    served.test.source("bayview", "homenet").await;
+    let window = served.operator().await;
+    window.go("/console/runs").await;
+    window.until("Nothing has run yet").await;
+    let mut conn = served.test.app.pool.acquire().await.unwrap();
+    queue::Runs::begin(&mut conn, "api key test", "a run that comes later")
+        .await
+        .unwrap();
+    drop(conn);
+    // Nobody loads the page again.
+    window.until("a run that comes later").await;
+    served.test.forgive_left_behind();
+}
+
+const PAGES: [&str; 12] = [
+    "/console/",
+    "/console/jobs",
+    "/console/jobs?state=dead",
+    "/console/jobs/1",
+    "/console/queues",
+    "/console/runs",
+    "/console/runs/1",
+    "/console/schedules",
+    "/console/schedules/pull-bayview",
+    "/console/partners",
+    "/console/partners/sftp%20bayview",
+    "/console/workers",
+];
+
+/// Something of everything.
+async fn furnished() -> Served {
+    let mut served = serve().await;
+    served.test.source("bayview", "homenet").await;
+    served.worker().await;
+    let mut conn = served.test.app.pool.acquire().await.unwrap();
+    let args = serde_json::json!({ "source": "bayview" });
+    Schedules::ensure(
+        &mut conn,
+        "pull-bayview",
+        "0 2 * * *",
+        "UTC",
+        "pull_source",
+        &args,
+    )
+    .await
+    .unwrap();
+    let schedule = Schedules::find(&mut conn, "pull-bayview")
+        .await
+        .unwrap()
+        .unwrap();
+    drop(conn);
+    jobs::loops::fire(&served.test.app, &schedule, "a test")
+        .await
+        .unwrap();
+    served.test.run_all().await;
+    served
+        .enqueue(&[Enqueue::of(&DeliverAlert { alert: 9_000 }).unwrap()])
+        .await;
+    served.test.run_all().await;
+    let mut conn = served.test.app.pool.acquire().await.unwrap();
+    stores::Alerts::raise(
+        &mut conn,
+        "file_held",
+        "critical",
+        "bayview",
+        "40 % would go",
+    )
+    .await
+    .unwrap();
+    drop(conn);
+    served
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_has_a_serious_accessibility_problem() {
+    let served = furnished().await;
+    let window = served.operator().await;
+    for path in PAGES.into_iter().chain(["/console/login"]) {
+        window.go(path).await;
+        let _: bool = window
+            .ask(&format!("{}; true", include_str!("browser/axe.min.js")))
+            .await;
+        let found: Vec<String> = window
+            .ask("axe.run().then((r) => r.violations.filter((v) => ['serious', 'critical'].includes(v.impact))
+                  .map((v) => v.id + ': ' + v.nodes.map((n) => n.html).slice(0, 3).join(' | ')))")
+            .await;
+        assert!(found.is_empty(), "{path}: {found:#?}");
+    }
+}
+
+fn client() -> Client {
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .build()
+        .unwrap()
+}
+
+async fn cookie(served: &Served, key: &str) -> String {
+    let url = format!("{}/console/login", served.url);
+    let body = format!("key={key}");
+    let answer = client().post(url).body(body).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
+        "{cookie}"
+    );
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+/// Everything a console could change.
+async fn state(served: &Served) -> String {
+    let mut conn = served.test.app.pool.acquire().await.unwrap();
+    let lanes = Lane::list(&mut conn, None).await.unwrap();
+    let lanes: Vec<_> = lanes
+        .iter()
+        .map(|l| (&l.queue, &l.paused_by, &l.limits))
+        .collect();
+    let partners = Partner::list(&mut conn).await.unwrap();
+    let partners: Vec<_> = partners
+        .iter()
+        .map(|p| (&p.name, p.state, p.max_running))
+        .collect();
+    let schedules = Schedules::list(&mut conn).await.unwrap();
+    let schedules: Vec<_> = schedules.iter().map(|s| (&s.key, &s.paused_by)).collect();
+    let ticks = Schedules::ticks(&mut conn, "pull-bayview", 100)
+        .await
+        .unwrap()
+        .len();
+    let jobs = queue::Jobs::list(&mut conn, &queue::JobFilter::default(), None, 100)
+        .await
+        .unwrap();
+    let jobs: Vec<_> = jobs.iter().map(|j| (j.id, j.state)).collect();
+    let bulks = queue::Bulks::list(&mut conn, 100).await.unwrap().len();
+    let audit = stores::Audit::list(&mut conn, 100).await.unwrap().len();
+    format!("{lanes:?}{partners:?}{schedules:?}{ticks}{jobs:?}{bulks}{audit}")
+}
+
+fn filled(path: &str) -> String {
+    path.replace("{queue}", "sftp")
+        .replace("{key}", "pull-bayview")
+        .replace("{name}", "sftp%20bayview")
+        .replace("{id}", "1")
+}
+
+/// What a form of each place that acts would send.
+fn form_of(path: &str) -> &'static str {
+    match path {
+        "/queues/{queue}" => "action=pause",
+        "/schedules/{key}" => "action=run",
+        "/partners/{name}" => "action=isolate",
+        _ => "action=retry&whole=1&kind=deliver_alert",
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_looks_everywhere_and_changes_nothing() {
+    let served = furnished().await;
+    let viewer = cookie(&served, &served.key(Scope::Read).await).await;
+    let operator = cookie(&served, &served.key(Scope::Operate).await).await;
+    let before = state(&served).await;
+    let send = async |method: &str, path: &str, cookie: &str, body: String| {
+        let url = format!("{}/console{}", served.url, filled(path));
+        let request = client().request(method.parse().unwrap(), url);
+        request
+            .header("cookie", cookie)
+            .body(body)
+            .send()
+            .await
+            .unwrap()
+    };
+    let page = send("GET", "/jobs", &operator, String::new())
+        .await
+        .text()
+        .await
+        .unwrap();
+    let csrf = page.split("name=\"csrf\" value=\"").nth(1).unwrap();
+    let csrf = csrf.split('"').next().unwrap().to_owned();
+    for (method, path, scope) in CONSOLE_ROUTES {
+        let body = format!("csrf={csrf}&{}", form_of(path));
+        let seen = send(method, path, &viewer, body.clone()).await;
+        let wanted = match (*scope, *path) {
+            (_, "/bulk/{id}") => StatusCode::NOT_FOUND,
+            (Scope::Read, _) => StatusCode::OK,
+            _ => StatusCode::FORBIDDEN,
+        };
+        assert_eq!(seen.status(), wanted, "{method} {path}");
+        let headers = seen.headers().clone();
+        assert!(
+            headers["content-security-policy"]
+                .to_str()
+                .unwrap()
+                .contains("default-src 'none'")
+        );
+        let text = seen.text().await.unwrap();
+        assert!(
+            !text.contains("style=") && !text.contains("onclick"),
+            "{path}"
+        );
+        assert!(
+            !text.contains("method=\"post\" action=\"/console/jobs"),
+            "{path} offers what is refused"
+        );
+        // A stranger comes no further than the door; a page of another site carries no token.
+        let stranger = send(method, path, "fc_console=abc.00ff", body).await;
+        assert_eq!(
+            stranger.headers()["location"],
+            "/console/login",
+            "{method} {path}"
+        );
+        if *method == "POST" {
+            let foreign = send(method, path, &operator, form_of(path).to_owned()).await;
+            assert_eq!(
+                foreign.status(),
+                StatusCode::FORBIDDEN,
+                "{method} {path} without its token"
+            );
+        }
+    }
+    assert_eq!(state(&served).await, before);
+    // Every way that acts is in the list: the operator's own is let through.
+    let done = send(
+        "POST",
+        "/queues/{queue}",
+        &operator,
+        format!("csrf={csrf}&action=pause"),
+    )
+    .await;
+    assert_eq!(done.status(), StatusCode::SEE_OTHER);
+    assert_ne!(state(&served).await, before);
+}
+
+/// Whatever a dealer's file, an error or an address says is text.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_wrote_is_never_markup() {
+    let mut served = serve().await;
+    let evil = "<script>document.title='owned'</script>";
+    let order = Enqueue::of(&PullSource {
+        source: evil.to_owned(),
+    })
+    .unwrap();
+    let id = served.enqueue(&[order]).await[0];
+    served.test.run_all().await;
+    let operator = cookie(&served, &served.key(Scope::Operate).await).await;
+    for path in [
+        "/jobs".to_owned(),
+        format!("/jobs/{id}"),
+        "/jobs?args=%22%3E%3Cscript%3E".to_owned(),
+        "/jobs?words=%3Cscript%3E&said=%3Cscript%3E".to_owned(),
+        "/partners/%3Cscript%3E".to_owned(),
+    ] {
+        let url = format!("{}/console{path}", served.url);
+        let text = client()
+            .get(url)
+            .header("cookie", &operator)
+            .send()
+            .await
+            .unwrap();
+        let text = text.text().await.unwrap();
+        assert!(
+            !text
+                .to_lowercase()
+                .replace("<script src=\"/console/console.js\" defer>", "")
+                .contains("<script"),
+            "{path}"
+        );
+    }
+}
