@@ -50,10 +50,11 @@ pub(super) async fn queue(api: &Api, session: &Session, name: &str, form: &Form)
         "limit" => {
             let max: u16 = count(form, "max")?.unwrap_or(0);
             Lane::limit_queue(&mut tx, queue, (max > 0).then_some(max)).await?;
-            (
-                "limit",
-                format!("Queue {name} runs {max} at once; 0 is no limit."),
-            )
+            let said = match max {
+                0 => format!("Queue {name} has no limit."),
+                _ => format!("Queue {name} runs {max} at once."),
+            };
+            ("limit", said)
         }
         word => return Err(unknown(word)),
     };

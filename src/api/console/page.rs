@@ -49,7 +49,7 @@ impl Page {
                     }
                 }
                 form method="post" action="/console/logout" class="who" {
-                    p { (session.name) br; span class="dim" { @if session.operates() { "operator" } @else { "viewer" } } }
+                    p { (session.name) br; span class="dim" { @if session.operates() { "operator" } @else { "viewer" } ", times in UTC" } }
                     button { "Leave" }
                 }
             }
@@ -141,7 +141,7 @@ pub(super) fn job_link(id: i64) -> Markup {
 
 pub(super) fn partner_link(name: &str) -> Markup {
     html! {
-        @if name.is_empty() { span class="dim" { "nobody" } }
+        @if name.is_empty() { span class="dim" { "–" } }
         @else { a href={ "/console/partners/" (form::escaped(name)) } { (name) } }
     }
 }

@@ -24,7 +24,7 @@ pub(super) async fn page(api: &Api, session: &Session) -> Res<Page> {
         table {
             thead { tr {
                 th { "Queue" } th { "Ready" } th { "Later" } th { "Running" } th { "Oldest ready" } th { "Done, 5 min" }
-                th { "Dead, 5 min" } th { "Due to done, p50 / p95" } th { "Workers" } th { "At once" }
+                th { "Dead, 5 min" } th { "p50 / p95" } th { "Workers" } th { "At once" }
                 @if session.operates() { th { "Do" } }
             } }
             tbody {
@@ -45,13 +45,13 @@ pub(super) async fn page(api: &Api, session: &Session) -> Res<Page> {
                         td class="n" { @if queue.workers == 0 { b class="bad" { "0" } } @else { (queue.workers) } }
                         td class="n" { @if let Some(max) = queue.max_running { (max) } @else { span class="dim" { "no limit" } } }
                         @if session.operates() {
-                            td {
+                            td class="deeds" {
                                 @if queue.paused_by.is_some() { (button(session, &address, "resume", "Resume")) }
                                 @else { (button(session, &address, "pause", "Pause")) }
                                 form method="post" action=(address) class="inline" {
                                     (csrf(session))
-                                    input type="number" name="max" min="0" max="65535" size="4" aria-label={ "Jobs of " (queue.queue) " at once, 0 for no limit" }
-                                        value=(queue.max_running.unwrap_or(0));
+                                    input type="number" name="max" min="0" max="65535" placeholder="none"
+                                        aria-label={ "Jobs of " (queue.queue) " at once, empty for no limit" } value=[queue.max_running];
                                     button name="action" value="limit" { "Limit" }
                                 }
                             }

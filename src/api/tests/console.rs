@@ -10,6 +10,7 @@ use jobs::{DeliverAlert, PullSource};
 use queue::{Engine, Enqueue, Lane, Partner, QueueName};
 use reqwest::{Client, StatusCode, redirect};
 use std::sync::Arc;
+use std::time::Duration;
 use stores::{Keys, Overlap, Schedules, Scope};
 use tokio_util::sync::CancellationToken;
 
@@ -69,10 +70,20 @@ impl Served {
             .unwrap();
     }
 
-    /// A worker that is alive, as far as anybody can see.
+    /// A worker that is alive until the test ends, as far as anybody can see.
     async fn worker(&self) {
-        let engine = &self.test.app.engine;
+        let engine = self.test.app.engine.clone();
         engine.renew("tester", &QueueName::ALL, &[]).await.unwrap();
+        let stop = self.stop.clone();
+        tokio::spawn(stop.run_until_cancelled_owned(async move {
+            let mut beat = tokio::time::interval(Duration::from_secs(2));
+            loop {
+                beat.tick().await;
+                if engine.renew("tester", &QueueName::ALL, &[]).await.is_err() {
+                    return;
+                }
+            }
+        }));
     }
 }
 

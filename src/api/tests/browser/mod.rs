@@ -17,6 +17,10 @@ pub(crate) struct Window {
 /// A page that is not what is waited for by then is wrong.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests and tools name a browser that is elsewhere"
+)]
 fn chromium() -> PathBuf {
     let named = std::env::var_os("FORECOURT_CHROMIUM").map(PathBuf::from);
     let found = named.into_iter().chain([
