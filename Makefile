@@ -4,7 +4,7 @@
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: demo test faults bench dev sqlx setup setup-test openapi
+.PHONY: demo test faults bench dev sqlx setup setup-test openapi screenshots
 
 demo: setup ## one whole night on private servers, then keep serving; ARGS="--once"
 	$(CARGO) build --locked
@@ -31,6 +31,10 @@ sqlx: setup ## check the SQL against a fresh database and refresh .sqlx
 
 openapi: ## refresh openapi/*.json
 	$(CARGO) run --locked -q -- openapi
+
+screenshots: setup-test ## every page of the console after a demo's night, light and dark, into target/screenshots
+	$(CARGO) build --locked --workspace --bins --examples
+	.ci/screenshots
 
 setup:
 	@.ci/setup

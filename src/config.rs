@@ -88,6 +88,11 @@ pub(crate) const VARIABLES: &[(&str, &str, &str)] = &[
         "address the API listens on",
     ),
     (
+        "FORECOURT_WATCH_LISTEN",
+        "none",
+        "address of health and metrics alone, for any role; asks for no key",
+    ),
+    (
         "FORECOURT_SITE",
         "https://stock.example.com",
         "where listings without a link are shown",
@@ -106,6 +111,16 @@ pub(crate) const VARIABLES: &[(&str, &str, &str)] = &[
         "FORECOURT_LOG",
         "warn",
         "log filter, as `info` or `queue=debug,warn`",
+    ),
+    (
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "none",
+        "URL of a collector that traces are sent to (OTLP over HTTP)",
+    ),
+    (
+        "OTEL_SERVICE_NAME",
+        "forecourt",
+        "what traces call this process",
     ),
 ];
 

@@ -7,6 +7,7 @@ mod instance;
 mod platform;
 mod sample;
 mod station;
+mod telemetry;
 mod tuning;
 
 use clap::Parser;
@@ -21,7 +22,10 @@ fn main() -> ExitCode {
         eprintln!("forecourt: a crypto provider is installed already");
     }
     let command = commands::Cli::parse();
-    platform::start_logging();
+    if let Err(error) = telemetry::start() {
+        eprintln!("forecourt: {error:#}");
+        return ExitCode::FAILURE;
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -32,7 +36,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(commands::run(command)) {
+    let ended = runtime.block_on(commands::run(command));
+    telemetry::end();
+    match ended {
         Ok(code) => code,
         Err(error) => {
             eprintln!("forecourt: {error:#}");

@@ -1,15 +1,15 @@
 //! Wiring: pools per role, the app that jobs and requests work with, and the roles a process can
 //! play.
 
-use crate::config::{self, Config};
+use crate::config::Config;
+use crate::telemetry;
 use crate::tuning::{self, EngineChoice};
 use anyhow::{Context, Result};
 use api::{Api, IndexTailer};
 use jobs::App;
 use partners::{FetchSettings, Fetcher, Objects};
 use queue::{
-    AnyEngine, AttemptLog, Catalogue, DrainReport, Health, PostgresEngine, RedisEngine, Workers,
-    engine_options,
+    AnyEngine, Catalogue, DrainReport, Health, PostgresEngine, RedisEngine, Workers, engine_options,
 };
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
@@ -17,9 +17,6 @@ use std::sync::Arc;
 use stores::{MIGRATIONS, PgPool, Sealer};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::filter::{EnvFilter, filter_fn};
-use tracing_subscriber::layer::{Layer, SubscriberExt};
-use tracing_subscriber::util::SubscriberInitExt;
 
 pub(crate) struct Platform {
     pub(crate) config: Config,
@@ -34,6 +31,7 @@ pub(crate) struct Platform {
 
 impl Platform {
     pub(crate) async fn connect(config: Config) -> Result<Self> {
+        telemetry::trace_runs(&config.master_key.0);
         let url = config.database_url.expose_secret();
         let pools = &config.tuning.pools;
         let work = pool(url, &pools.work, false).await?;
@@ -126,6 +124,18 @@ impl Platform {
             .with_context(|| format!("listen on {}", self.config.listen))?;
         Ok((address, search, vec![tailer, server]))
     }
+
+    /// Health and metrics on an address of their own.
+    pub(crate) async fn watch(
+        &self,
+        workers: Option<Arc<Health>>,
+        listen: SocketAddr,
+        stop: &CancellationToken,
+    ) -> Result<(SocketAddr, JoinHandle<()>)> {
+        api::serve_watch(self.app.clone(), workers, listen, stop.clone())
+            .await
+            .with_context(|| format!("listen on {listen}"))
+    }
 }
 
 fn engine(config: &Config, pool: PgPool) -> Result<AnyEngine> {
@@ -180,16 +190,4 @@ pub(crate) fn print_drain(report: DrainReport) {
         "drained: {} attempts finished, {} jobs handed back ({} of them cut), {} stale",
         report.finished, report.handed_back, report.cut, report.stale
     );
-}
-
-pub(crate) fn start_logging() {
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_filter(EnvFilter::new(config::log_filter()));
-    // What a job logs is kept with its attempt, whatever the filter on standard error. No spans: they would
-    // cost every job something.
-    let kept = AttemptLog.with_filter(filter_fn(|meta| {
-        meta.is_event() && *meta.level() <= tracing::Level::INFO
-    }));
-    tracing_subscriber::registry().with(kept).with(lines).init();
 }

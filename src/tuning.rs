@@ -4,6 +4,7 @@ use anyhow::bail;
 use queue::{QueueName, QueueSettings, WorkerSettings};
 use secrecy::SecretString;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub(crate) struct Tuning {
     pub(crate) workers: WorkerSettings,
     /// Where alerts are told, beside the console.
     pub(crate) alert_webhook: Option<String>,
+    /// Health and metrics, without an API.
+    pub(crate) watch: Option<SocketAddr>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,6 +68,7 @@ impl Default for Tuning {
             pools: Pools::default(),
             workers: WorkerSettings::default(),
             alert_webhook: None,
+            watch: None,
         }
     }
 }
@@ -145,6 +149,14 @@ impl Tuning {
                 Err(_) => problems.push(format!(
                     "FORECOURT_GRACE_SECONDS: {text:?} is no number of seconds"
                 )),
+            }
+        }
+        if let Some(text) = value("FORECOURT_WATCH_LISTEN") {
+            tuning.watch = text.trim().parse().ok();
+            if tuning.watch.is_none() {
+                problems.push(format!(
+                    "FORECOURT_WATCH_LISTEN: {text:?} is no address like 0.0.0.0:9100"
+                ));
             }
         }
         tuning.alert_webhook = value("FORECOURT_ALERT_WEBHOOK");

@@ -16,6 +16,7 @@ pub(super) async fn run(app: Arc<App>, stop: CancellationToken) {
         match app.engine.rescue().await {
             Ok(rescued) => {
                 failing = false;
+                queue::Meters::of_process().rescued(rescued);
                 if rescued.returned + rescued.buried > 0 {
                     tracing::warn!(
                         returned = rescued.returned,

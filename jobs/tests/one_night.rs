@@ -347,7 +347,11 @@ async fn a_file_that_cannot_be_had_does_not_hold_up_those_behind_it() {
     test.dropped("bayview", "stock.csv", stock().as_bytes());
     let step = test.stepper.perform(&pull("bayview")).await.unwrap();
     assert_eq!(step.outcome.word(), "retry", "{:?}", step.outcome);
-    all_done(&test.run_all().await);
+    // The pull itself may be due again by now, and fails on the same file.
+    let mut steps = test.run_all().await;
+    steps.retain(|step| step.kind != "pull_source");
+    assert!(!steps.is_empty());
+    all_done(&steps);
     assert_eq!(state(&test).await.len(), 6);
     test.forgive_left_behind();
 }

@@ -10,6 +10,7 @@ mod index_tailer;
 mod problem;
 mod v1;
 mod v2;
+mod watch;
 
 pub use console::ROUTES as CONSOLE_ROUTES;
 pub use index_tailer::IndexTailer;
@@ -21,6 +22,7 @@ use poem::{Endpoint, EndpointExt, IntoResponse, Route, get};
 use poem_openapi::OpenApiService;
 use queue::Health;
 use std::sync::Arc;
+use tracing::Instrument;
 
 /// What handlers work with.
 #[derive(Clone)]
@@ -49,7 +51,13 @@ async fn bounded<E: Endpoint>(routes: Arc<E>, request: poem::Request) -> poem::R
         }
         None => {}
     }
-    routes.call(request).await
+    let span = tracing::info_span!(
+        "request",
+        otel.kind = "server",
+        http.request.method = %request.method(),
+        url.path = request.uri().path(),
+    );
+    routes.call(request).instrument(span).await
 }
 
 pub fn routes(api: Api) -> impl Endpoint {
@@ -58,7 +66,17 @@ pub fn routes(api: Api) -> impl Endpoint {
         let api = api.clone();
         poem::endpoint::make(move |_| {
             let api = api.clone();
-            async move { v2::health::ready(&api).await }
+            async move { watch::ready(&api.app, Some(&api.search), api.workers.as_deref()).await }
+        })
+    };
+    let metrics = {
+        let api = api.clone();
+        poem::endpoint::make(move |request| {
+            let api = api.clone();
+            async move {
+                let told = watch::metrics(&api, request).await;
+                told.map_err(poem::Error::from)
+            }
         })
     };
     let console = {
@@ -72,6 +90,7 @@ pub fn routes(api: Api) -> impl Endpoint {
         .nest("/console", console)
         .at("/health/live", get(poem::endpoint::make_sync(|_| "ok\n")))
         .at("/health/ready", get(ready))
+        .at("/metrics", get(metrics))
         .at("/openapi/v1.json", get(v1.spec_endpoint()))
         .at("/openapi/v2.json", get(v2.spec_endpoint()))
         .nest("/v1", v1)
@@ -105,6 +124,24 @@ pub async fn serve(
     listen: std::net::SocketAddr,
     stop: tokio_util::sync::CancellationToken,
 ) -> std::io::Result<(std::net::SocketAddr, tokio::task::JoinHandle<()>)> {
+    listen_with(routes(api), listen, stop).await
+}
+
+/// Health and metrics alone, for a process of any role.
+pub async fn serve_watch(
+    app: Arc<App>,
+    workers: Option<Arc<Health>>,
+    listen: std::net::SocketAddr,
+    stop: tokio_util::sync::CancellationToken,
+) -> std::io::Result<(std::net::SocketAddr, tokio::task::JoinHandle<()>)> {
+    listen_with(watch::routes(app, workers), listen, stop).await
+}
+
+async fn listen_with(
+    routes: impl Endpoint + 'static,
+    listen: std::net::SocketAddr,
+    stop: tokio_util::sync::CancellationToken,
+) -> std::io::Result<(std::net::SocketAddr, tokio::task::JoinHandle<()>)> {
     use poem::listener::{Acceptor, Listener, TcpListener};
     let acceptor = TcpListener::bind(listen).into_acceptor().await?;
     let address = acceptor
@@ -112,7 +149,6 @@ pub async fn serve(
         .iter()
         .find_map(|local| local.as_socket_addr().copied())
         .unwrap_or(listen);
-    let routes = routes(api);
     let server = tokio::spawn(async move {
         let ended = poem::Server::new_with_acceptor(acceptor)
             .run_with_graceful_shutdown(

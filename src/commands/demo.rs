@@ -103,6 +103,7 @@ impl Demo {
         if self.summary == "text" {
             println!("{}", summary.words());
             println!();
+            println!("console    {url}/console/   (log in with the key)");
             println!("search     {url}/v2/search/vehicles?facets=make,body&sort=price_cents");
             println!("API key    {key}   (scope operate)");
             println!("jobs       curl -H 'Authorization: Bearer {key}' {url}/v2/jobs");

@@ -32,6 +32,12 @@ pub(super) async fn run(data_dir: &Path, roles: Roles) -> Result<ExitCode> {
         tasks = serving;
         println!("serving on http://{address}");
     }
+    if let Some(listen) = platform.config.tuning.watch {
+        let health = workers.as_ref().map(queue::Workers::health);
+        let (address, watch) = platform.watch(health, listen, &stop).await?;
+        tasks.push(watch);
+        println!("watched on http://{address}/metrics");
+    }
     println!("ready");
     told_to_stop().await;
     // A second signal ends the process as signals do.

@@ -6,6 +6,7 @@ use crate::{ErrorKind, PartnerError};
 use futures::future::BoxFuture;
 use std::future::Future;
 use std::time::{Duration, Instant};
+use tracing::Instrument;
 
 /// Says whether a partner may be called now, and is told how each call ended.
 pub trait Gate: Send + Sync {
@@ -79,7 +80,8 @@ where
             .await
             .map_err(|shut| shut_out(partner, shut))?;
         let begun = Instant::now();
-        let answer = call().await;
+        let span = tracing::info_span!("call", otel.kind = "client", partner, retry);
+        let answer = call().instrument(span).await;
         let took = begun.elapsed();
         let failed = answer
             .as_ref()

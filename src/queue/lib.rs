@@ -29,6 +29,7 @@ mod lanes;
 mod layers;
 mod locks;
 mod logs;
+mod meters;
 mod outcome;
 mod overview;
 mod partners;
@@ -39,8 +40,8 @@ mod redis;
 mod running;
 mod runs;
 mod secrets;
+mod spans;
 pub mod testing;
-
 mod throttle;
 mod workers;
 
@@ -61,6 +62,7 @@ pub use job::{Job, JobContext, JobError};
 pub use lanes::{Block, Breaker, BreakerState, Gate, Lane, Limit, Scope, gate};
 pub use locks::{Hints, Lock, Locks};
 pub use logs::AttemptLog;
+pub use meters::Meters;
 pub use outcome::{ErrorRecord, FailureClass, Outcome};
 pub use overview::{Minute, Overview, QueueStats, RunRecord, WorkerRecord};
 pub use partners::{
@@ -71,6 +73,7 @@ pub use postgres::{PostgresEngine, engine_options};
 pub use redis::{Bucket, RedisEngine, RedisError};
 pub use runs::{Progress, Runs};
 pub use secrets::ArgSealer;
+pub use spans::{RunIds, trace_runs};
 pub use throttle::{Throttle, Turn};
 pub use workers::{DrainReport, QueueSettings, WorkerSettings, Workers, boot_name};
 

@@ -11,7 +11,7 @@ use crate::engine::{Ack, Claim, Claimed, Engine, Verdict};
 use crate::health::Health;
 use crate::histogram::Histogram;
 use crate::running::Attempt;
-use crate::{Outcome, QueueName};
+use crate::{Meters, Outcome, QueueName};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -329,6 +329,8 @@ pub(crate) async fn run_acker<E: Engine>(
                     for ack in &batch {
                         counters.latency.record(ack.received.elapsed());
                     }
+                    let latencies = batch.iter().map(|ack| ack.received.elapsed());
+                    Meters::of_process().acknowledged(settings.queue, latencies);
                     let stale = verdicts.iter().filter(|v| **v == Verdict::Stale).count();
                     if stale > 0 {
                         tracing::warn!(
@@ -336,9 +338,9 @@ pub(crate) async fn run_acker<E: Engine>(
                             stale,
                             "acknowledgements refused: lease lost"
                         );
-                        counters
-                            .stale
-                            .fetch_add(u64::try_from(stale).unwrap_or_default(), Ordering::Relaxed);
+                        let stale = u64::try_from(stale).unwrap_or_default();
+                        Meters::of_process().refused(settings.queue, stale);
+                        counters.stale.fetch_add(stale, Ordering::Relaxed);
                     }
                     break;
                 }

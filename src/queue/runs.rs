@@ -17,13 +17,15 @@ pub struct Runs;
 impl Runs {
     /// `cause` says who or what began it (`schedule nightly`, `api key ops`); `subject` on what.
     pub async fn begin(conn: &mut PgConnection, cause: &str, subject: &str) -> sqlx::Result<i64> {
-        sqlx::query_scalar!(
+        let run = sqlx::query_scalar!(
             "INSERT INTO runs (cause, subject) VALUES ($1, $2) RETURNING id",
             cause,
             subject
         )
         .fetch_one(conn)
-        .await
+        .await?;
+        crate::spans::run_began(run, cause, subject);
+        Ok(run)
     }
 
     /// Worker processes that renewed their leases of late.

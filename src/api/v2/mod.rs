@@ -3,7 +3,6 @@
 mod control;
 pub(crate) mod envelope;
 mod feeds;
-pub(crate) mod health;
 mod jobs;
 mod listings;
 mod operate;

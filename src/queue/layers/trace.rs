@@ -1,7 +1,7 @@
 //! A span around every attempt, and one line for every attempt that did not end well.
 
-use crate::Outcome;
 use crate::engine::Claimed;
+use crate::{Meters, Outcome};
 use apalis_core::task::Task;
 use futures::future::BoxFuture;
 use std::convert::Infallible;
@@ -35,18 +35,32 @@ where
     }
 
     fn call(&mut self, task: Task<Claimed>) -> Self::Future {
+        let kind = task.args.envelope.kind.clone();
         let span = tracing::info_span!(
             "job",
-            job.kind = task.args.envelope.kind,
+            otel.name = kind,
+            otel.kind = "consumer",
+            otel.status_code = tracing::field::Empty,
+            job.kind = kind,
             job.id = task.args.id,
-            job.attempt = task.args.attempts_used + 1
+            job.attempt = task.args.attempts_used + 1,
+            job.outcome = tracing::field::Empty,
         );
+        if !span.is_disabled() {
+            crate::spans::join(&span, task.args.run_id, task.args.id);
+        }
         let begun = Instant::now();
         let attempt = self.inner.call(task);
         Box::pin(
             async move {
                 let outcome = attempt.await?;
-                let duration_ms = begun.elapsed().as_secs_f64() * 1e3;
+                let ran = begun.elapsed();
+                Meters::of_process().ended(&kind, &outcome, ran);
+                tracing::Span::current().record("job.outcome", outcome.word());
+                if matches!(outcome, Outcome::Retry { .. } | Outcome::Dead(_)) {
+                    tracing::Span::current().record("otel.status_code", "ERROR");
+                }
+                let duration_ms = ran.as_secs_f64() * 1e3;
                 match &outcome {
                     Outcome::Done(_) => tracing::debug!(duration_ms, "job done"),
                     Outcome::Retry { after, error } => {
