@@ -27,5 +27,8 @@ CREATE TABLE bulk_results (
 );
 
 -- Charts and paces ask for the last minutes of a day's history. A block range costs a write next to nothing.
-CREATE INDEX jobs_history_finished ON jobs_history USING brin (finished_at) WITH (pages_per_range = 16);
+CREATE INDEX jobs_history_finished ON jobs_history USING brin (finished_at) WITH (pages_per_range = 16, autosummarize = on);
+-- Newest first, of one state: by id, as every list is.
+DROP INDEX jobs_history_dead;
+CREATE INDEX jobs_history_dead ON jobs_history (state, id) WHERE state <> 'done';
 CREATE INDEX bulks_created ON bulks (created_at DESC);

@@ -9,7 +9,8 @@ use api::{Api, IndexTailer};
 use jobs::App;
 use partners::{FetchSettings, Fetcher, Objects};
 use queue::{
-    AnyEngine, Catalogue, DrainReport, Health, PostgresEngine, RedisEngine, Workers, engine_options,
+    AnyEngine, Catalogue, DrainReport, Health, PostgresEngine, RedisEngine, Workers,
+    engine_options, filter_options,
 };
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
@@ -34,16 +35,16 @@ impl Platform {
         telemetry::trace_runs(&config.master_key.0);
         let url = config.database_url.expose_secret();
         let pools = &config.tuning.pools;
-        let work = pool(url, &pools.work, false).await?;
-        let api = pool(url, &pools.api, false).await?;
-        let engine = engine(&config, pool(url, &pools.engine, true).await?)?;
+        let work = pool(url, &pools.work, |options| options).await?;
+        let api = pool(url, &pools.api, filter_options).await?;
+        let engine = engine(&config, pool(url, &pools.engine, engine_options).await?)?;
         if let AnyEngine::Redis(redis) = &engine {
             for warning in redis.check().await.context("reach Redis")? {
                 eprintln!("WARNING: {warning}");
                 tracing::warn!(warning, "redis is not set up to be trusted");
             }
         }
-        let leases = self::engine(&config, pool(url, &pools.leases, true).await?)?;
+        let leases = self::engine(&config, pool(url, &pools.leases, engine_options).await?)?;
         let fetcher = Fetcher::new(FetchSettings {
             ours: config.ours.clone(),
             ..FetchSettings::default()
@@ -150,7 +151,11 @@ fn engine(config: &Config, pool: PgPool) -> Result<AnyEngine> {
     })
 }
 
-async fn pool(url: &str, settings: &tuning::Pool, engine: bool) -> Result<PgPool> {
+async fn pool(
+    url: &str,
+    settings: &tuning::Pool,
+    tune: fn(stores::ConnectOptions) -> stores::ConnectOptions,
+) -> Result<PgPool> {
     stores::connect(
         url,
         &stores::PoolOptions {
@@ -158,11 +163,7 @@ async fn pool(url: &str, settings: &tuning::Pool, engine: bool) -> Result<PgPool
             connections: settings.connections,
             statement: settings.statement,
             lock: settings.lock,
-            tune: if engine {
-                engine_options
-            } else {
-                |options| options
-            },
+            tune,
         },
     )
     .await

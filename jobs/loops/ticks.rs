@@ -31,6 +31,10 @@ pub enum ScheduleError {
     TimeZone { schedule: String, time_zone: String },
     #[error("schedule {schedule}: {cron:?} never fires")]
     Never { schedule: String, cron: String },
+    #[error(
+        "schedule {schedule}: {CATCH_UP} ticks or more between these times; backfill a shorter one"
+    )]
+    TooMany { schedule: String },
     #[error("schedule {schedule}: no job is called {kind:?}")]
     Kind { schedule: String, kind: String },
     #[error("schedule {schedule}: arguments")]
@@ -196,7 +200,13 @@ pub async fn backfill(
         .checked_sub(jiff::SignedDuration::from_nanos(1))
         .unwrap_or(from);
     let mut jobs = Vec::new();
-    for at in due(schedule, from, to.min(now))? {
+    let ticks = due(schedule, from, to.min(now))?;
+    if ticks.len() >= CATCH_UP {
+        return Err(ScheduleError::TooMany {
+            schedule: schedule.key.clone(),
+        });
+    }
+    for at in ticks {
         Schedules::untick(&mut tx, schedule.id, at).await?;
         let made = enqueue(app, &mut tx, schedule, at, &format!("backfilled by {who}")).await?;
         jobs.extend(made.map(|(job, _)| job));

@@ -194,6 +194,12 @@ async fn a_backfill_runs_what_was_missed_and_nothing_twice() {
         of(&ticks(&test).await, "backfilled by ops").len(),
         jobs.len()
     );
+    // More than it may make at once is refused whole, not cut.
+    let years_ago = first - jiff::SignedDuration::from_hours(24 * 365);
+    let refused = backfill(&test.app, &schedule, years_ago, last, "ops").await;
+    let said = refused.unwrap_err().to_string();
+    assert!(said.contains("1000 ticks or more"), "{said}");
+    assert_eq!(ticks(&test).await.len(), made.len());
     test.run_all().await;
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Nothing is tuned for it: the jobs, the engine, the layers and the settings are those of `work`.
 
+mod console;
 mod engines;
 mod latency;
 mod lookups;
@@ -30,6 +31,8 @@ enum What {
     Queue(queue::Queue),
     /// From the enqueue call to the handler's start, at a steady rate
     Latency(latency::Latency),
+    /// Every page of the console, and a bulk retry, over a long history
+    Console(console::Console),
     /// A file into the stock, against a bare COPY of the same rows
     Load(stock::Load),
     /// A feed from the stock, against COPY TO of the same columns
@@ -47,6 +50,7 @@ impl Bench {
         match self.what {
             What::Queue(bench) => bench.run(data_dir).await?,
             What::Latency(bench) => bench.run(data_dir).await?,
+            What::Console(bench) => bench.run(data_dir).await?,
             What::Load(bench) => bench.run(data_dir).await?,
             What::Feed(bench) => bench.run(data_dir).await?,
             What::Photos(bench) => bench.run()?,

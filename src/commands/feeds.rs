@@ -20,7 +20,11 @@ pub(super) struct Feeds {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    List,
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Build a feed now and wait for it
     Build {
         feed: String,
@@ -40,13 +44,9 @@ enum Action {
     /// Why is a unit in a feed, or not?
     Explain(explain::Explain),
     /// Newest first
-    Runs {
-        feed: String,
-    },
+    Runs { feed: String },
     /// Which listings a run left out, and why
-    Exclusions {
-        run: i64,
-    },
+    Exclusions { run: i64 },
 }
 
 impl Feeds {
@@ -62,9 +62,16 @@ impl Feeds {
         let platform = super::connect(data_dir).await?;
         let mut conn = platform.app.pool.acquire().await?;
         match self.action {
-            Action::List => {
+            Action::List { json } => {
                 for feed in stores::Feeds::list(&mut conn).await? {
-                    println!("{:<24}  {}", feed.key, feed.name);
+                    if json {
+                        let line = serde_json::json!({
+                            "key": feed.key, "name": feed.name, "latest_run": feed.latest_run_id
+                        });
+                        println!("{line}");
+                    } else {
+                        println!("{:<24}  {}", feed.key, feed.name);
+                    }
                 }
             }
             Action::Runs { feed } => {

@@ -20,7 +20,11 @@ enum Action {
         #[arg(long, default_value = "read")]
         scope: String,
     },
-    List,
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     Revoke {
         id: i64,
     },
@@ -37,8 +41,15 @@ impl Keys {
                 })?;
                 println!("{}", stores::Keys::create(&mut conn, &name, scope).await?);
             }
-            Action::List => {
+            Action::List { json } => {
                 for key in stores::Keys::list(&mut conn).await? {
+                    if json {
+                        let (scope, name) = (key.scope.as_str(), &key.name);
+                        let line =
+                            serde_json::json!({ "id": key.id, "scope": scope, "name": name });
+                        println!("{line}");
+                        continue;
+                    }
                     println!("{:>6}  {:<8}  {}", key.id, key.scope.as_str(), key.name);
                 }
             }

@@ -21,6 +21,7 @@ mod schedules;
 mod sources;
 mod up;
 mod vin;
+mod workers;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -83,8 +84,10 @@ enum Command {
     Runs(runs::Runs),
     /// What is wrong now, and the command that mends it
     Doctor(doctor::Doctor),
-    /// Queues: what is open, pause, resume, limit; workers
+    /// Queues: depth and latency, what is open, pause, resume, limit
     Queues(queues::Queues),
+    /// The processes that run jobs
+    Workers(workers::Workers),
     /// The nightly clock: schedules and their ticks, pause, edit, run now, backfill
     Schedules(schedules::Schedules),
     /// Whom we call: breakers and budgets, isolate, close, probe
@@ -159,6 +162,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Runs(runs) => runs.run(&global.data_dir()).await,
         Command::Doctor(doctor) => doctor.run(&global.data_dir()).await,
         Command::Queues(queues) => queues.run(&global.data_dir()).await,
+        Command::Workers(workers) => workers.run(&global.data_dir()).await,
         Command::Schedules(schedules) => schedules.run(&global.data_dir()).await,
         Command::Partners(partners) => partners.run(&global.data_dir()).await,
         Command::Keys(keys) => keys.run(&global.data_dir()).await,

@@ -1,9 +1,10 @@
 //! `queues`: what may be claimed and why not, pause, resume, limit.
 
 use anyhow::{Context, Result};
-use queue::{Gate, Lane, QueueName, gate};
+use queue::{Gate, Lane, Overview, QueueName, QueueStats, gate};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 use stores::Audit;
 
 #[derive(Debug, clap::Args)]
@@ -14,8 +15,21 @@ pub(super) struct Queues {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
+    /// Depth, oldest ready job, throughput and latency of each queue
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+        /// Again every two seconds
+        #[arg(long)]
+        watch: bool,
+    },
     /// Every lane (a queue and whom its jobs call) and whether it may be claimed now
-    List,
+    Lanes {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Claim nothing of a queue from now on; what runs goes on
     Pause {
         queue: String,
@@ -37,7 +51,16 @@ impl Queues {
         let mut tx = platform.app.pool.begin().await?;
         let who = super::operator();
         match self.action {
-            Action::List => {
+            Action::List { json, watch } => loop {
+                show(&Overview::queues(&mut tx).await?, json)?;
+                if !watch {
+                    break;
+                }
+                tx.commit().await?;
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                tx = platform.app.pool.begin().await?;
+            },
+            Action::Lanes { json } => {
                 for lane in platform.app.engine.lanes(None).await? {
                     let stands = match gate(&lane, lane.as_of) {
                         Gate::Open { limits } => limits
@@ -56,7 +79,14 @@ impl Queues {
                             format!("{reason}{until}")
                         }
                     };
-                    println!("{:<10} {:<32} {stands}", lane.queue, lane.partner);
+                    if json {
+                        let line = serde_json::json!({
+                            "queue": lane.queue, "partner": lane.partner, "stands": stands
+                        });
+                        println!("{line}");
+                    } else {
+                        println!("{:<10} {:<32} {stands}", lane.queue, lane.partner);
+                    }
                 }
             }
             Action::Pause { queue } => {
@@ -82,6 +112,54 @@ impl Queues {
         tx.commit().await?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn show(queues: &[QueueStats], json: bool) -> Result<()> {
+    if json {
+        for queue in queues {
+            println!("{}", serde_json::to_string(queue)?);
+        }
+        return Ok(());
+    }
+    println!(
+        "{:<10} {:>8} {:>8} {:>8} {:>9} {:>8} {:>8} {:>9} {:>9} {:>8} {:>8}",
+        "queue",
+        "ready",
+        "later",
+        "running",
+        "oldest s",
+        "done 5m",
+        "dead 5m",
+        "p50 s",
+        "p95 s",
+        "workers",
+        "at once"
+    );
+    let seconds = |value: Option<f64>| value.map_or("-".to_owned(), |s| format!("{s:.3}"));
+    for queue in queues {
+        println!(
+            "{:<10} {:>8} {:>8} {:>8} {:>9.0} {:>8} {:>8} {:>9} {:>9} {:>8} {:>8}{}",
+            queue.queue,
+            queue.ready,
+            queue.scheduled,
+            queue.running,
+            queue.oldest_ready_seconds,
+            queue.done_5m,
+            queue.dead_5m,
+            seconds(queue.p50_seconds),
+            seconds(queue.p95_seconds),
+            queue.workers,
+            queue
+                .max_running
+                .map_or("-".to_owned(), |max| max.to_string()),
+            queue
+                .paused_by
+                .as_ref()
+                .map_or(String::new(), |who| format!("  paused by {who}"))
+        );
+    }
+    println!();
+    Ok(())
 }
 
 fn named(name: &str) -> Result<QueueName> {

@@ -14,12 +14,19 @@ pub(super) struct Schedules {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    List,
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// What became of each tick, newest first
     Ticks {
         key: String,
         #[arg(long, default_value_t = 30)]
         limit: i64,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
     },
     /// Its ticks are skipped until it is resumed
     Pause {
@@ -69,17 +76,25 @@ impl Schedules {
         let mut conn = app.pool.acquire().await?;
         let who = super::operator();
         match self.action {
-            Action::List => {
+            Action::List { json } => {
                 for schedule in stores::Schedules::list(&mut conn).await? {
-                    println!("{}", line(&schedule));
+                    if json {
+                        println!("{}", serde_json::to_string(&schedule)?);
+                    } else {
+                        println!("{}", line(&schedule));
+                    }
                 }
                 return Ok(ExitCode::SUCCESS);
             }
-            Action::Ticks { key, limit } => {
+            Action::Ticks { key, limit, json } => {
                 find(&mut conn, &key).await?;
                 for tick in
                     stores::Schedules::ticks(&mut conn, &key, limit.clamp(1, 10_000)).await?
                 {
+                    if json {
+                        println!("{}", serde_json::to_string(&tick)?);
+                        continue;
+                    }
                     let job = tick
                         .job_id
                         .map_or(String::new(), |job| format!("  job {job}"));

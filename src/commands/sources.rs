@@ -14,23 +14,19 @@ pub(super) struct Sources {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    List,
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Look for new files now
-    Pull {
-        source: String,
-    },
+    Pull { source: String },
     /// Files of a source, newest first
-    Files {
-        source: String,
-    },
+    Files { source: String },
     /// What was refused of a file
-    Rejects {
-        file: i64,
-    },
+    Rejects { file: i64 },
     /// Let a held file through
-    Release {
-        file: i64,
-    },
+    Release { file: i64 },
 }
 
 impl Sources {
@@ -38,8 +34,18 @@ impl Sources {
         let platform = super::connect(data_dir).await?;
         let mut conn = platform.app.pool.acquire().await?;
         match self.action {
-            Action::List => {
+            Action::List { json } => {
                 for source in stores::Sources::list(&mut conn).await? {
+                    if json {
+                        let line = serde_json::json!({
+                            "key": source.key, "dealer": source.dealer, "mapping": source.mapping,
+                            "host": source.host, "port": source.port, "folder": source.folder,
+                            "pattern": source.pattern, "policy": source.policy, "paused": source.paused,
+                            "last_file_at": source.last_file_at, "last_file_state": source.last_file_state,
+                        });
+                        println!("{line}");
+                        continue;
+                    }
                     println!(
                         "{:<20}  {:<10}  {}:{}{}/{}  last {}",
                         source.key,

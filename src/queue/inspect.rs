@@ -125,6 +125,12 @@ impl JobFilter {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Whether few of many jobs will match, in no order of theirs.
+    fn is_search(&self) -> bool {
+        let words = self.args.is_some() || self.words.is_some();
+        words && self.run_id.is_none() && self.ids.is_none()
+    }
 }
 
 pub struct Jobs;
@@ -212,7 +218,8 @@ impl Jobs {
             filter.words,
             filter.since.map(moment),
             filter.until.map(moment),
-            filter.ids.as_deref()
+            filter.ids.as_deref(),
+            filter.is_search()
         )
         .fetch_all(conn)
         .await?;

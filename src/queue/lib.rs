@@ -29,6 +29,7 @@ mod lanes;
 mod layers;
 mod locks;
 mod logs;
+pub mod measure;
 mod meters;
 mod outcome;
 mod overview;
@@ -69,7 +70,7 @@ pub use partners::{
     BreakerPolicy, CallEnd, Partner, PartnerEvent, Partners, Permit, Refusal, Window,
 };
 pub use policy::{Backoff, Policy, Priority, QueueName, Unique};
-pub use postgres::{PostgresEngine, engine_options};
+pub use postgres::{PostgresEngine, engine_options, filter_options};
 pub use redis::{Bucket, RedisEngine, RedisError};
 pub use runs::{Progress, Runs};
 pub use secrets::ArgSealer;

@@ -185,7 +185,7 @@ pub(super) fn table(jobs: &[JobRecord], acts: Option<&Session>) -> Markup {
                         td { (partner_link(&job.partner)) }
                         td { (at(job.run_at)) }
                         td class="n" { (job.attempt) "/" (job.max_attempts) }
-                        td class="said" { code { (short(&job.args)) } @if let Some(said) = said(job) { br; (said) } }
+                        td class="said" { code { (short(&job.args)) } @if let Some(said) = said(job) { div { (said) } } }
                     }
                 }
             }

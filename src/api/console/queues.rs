@@ -43,11 +43,8 @@ pub(super) async fn page(api: &Api, session: &Session) -> Res<Page> {
                             @else { span class="dim" { "–" } }
                         }
                         td class="n" { @if queue.workers == 0 { b class="bad" { "0" } } @else { (queue.workers) } }
-                        td class="n" { @if let Some(max) = queue.max_running { (max) } @else { span class="dim" { "no limit" } } }
                         @if session.operates() {
                             td class="deeds" {
-                                @if queue.paused_by.is_some() { (button(session, &address, "resume", "Resume")) }
-                                @else { (button(session, &address, "pause", "Pause")) }
                                 form method="post" action=(address) class="inline" {
                                     (csrf(session))
                                     input type="number" name="max" min="0" max="65535" placeholder="none"
@@ -55,6 +52,12 @@ pub(super) async fn page(api: &Api, session: &Session) -> Res<Page> {
                                     button name="action" value="limit" { "Limit" }
                                 }
                             }
+                            td class="deeds" {
+                                @if queue.paused_by.is_some() { (button(session, &address, "resume", "Resume")) }
+                                @else { (button(session, &address, "pause", "Pause")) }
+                            }
+                        } @else {
+                            td class="n" { @if let Some(max) = queue.max_running { (max) } @else { span class="dim" { "no limit" } } }
                         }
                     }
                 }

@@ -62,15 +62,24 @@ struct FeedFigures {
 }
 
 /// Servers, stores and workers that run one kind of job.
-struct Yard {
-    app: Arc<App>,
+pub(super) struct Yard {
+    pub(super) app: Arc<App>,
     url: String,
     folder: PathBuf,
     _objects: ObjectServer,
 }
 
 impl Yard {
-    async fn open(url: &str, data_dir: &Path) -> Result<Self> {
+    pub(super) async fn open(url: &str, data_dir: &Path) -> Result<Self> {
+        Self::open_with(url, data_dir, |options| options).await
+    }
+
+    /// As a process that answers operators: its pool is tuned for filters.
+    pub(super) async fn open_with(
+        url: &str,
+        data_dir: &Path,
+        tune: fn(stores::ConnectOptions) -> stores::ConnectOptions,
+    ) -> Result<Self> {
         let folder = data_dir.join(format!("bench-{}", std::process::id()));
         let objects = ObjectServer::start(&ObjectServerSettings {
             root: folder.clone(),
@@ -87,7 +96,7 @@ impl Yard {
             access_key: "bench".to_owned(),
             secret_key: "bench".into(),
         };
-        let pool = stores::connect(url, &options("forecourt work", |o| o)).await?;
+        let pool = stores::connect(url, &options("forecourt work", tune)).await?;
         stores::MIGRATIONS.run(&pool).await?;
         let engine = stores::connect(url, &engine_pool("forecourt engine")).await?;
         let app = App::new(

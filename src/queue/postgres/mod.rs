@@ -53,6 +53,12 @@ pub fn engine_options(options: PgConnectOptions) -> PgConnectOptions {
     ])
 }
 
+/// Settings of connections that answer operators: every part of a filter may be absent, so that one plan for
+/// all of them suits none.
+pub fn filter_options(options: PgConnectOptions) -> PgConnectOptions {
+    options.options([("jit", "off"), ("plan_cache_mode", "force_custom_plan")])
+}
+
 impl PostgresEngine {
     /// `pool` should have been made with [`engine_options`] and hold at least four connections.
     pub fn new(pool: PgPool) -> Self {
