@@ -32,6 +32,8 @@ pub struct App {
     pub(crate) shelf: Arc<PhotoShelf>,
     /// Where the VIN data is unpacked to.
     pub cache: PathBuf,
+    /// Where files from drops are put together; a cut fetch goes on from here.
+    pub staging: PathBuf,
     decoder: OnceCell<Arc<Decoder>>,
 }
 
@@ -74,9 +76,16 @@ impl App {
             webhook: None,
             hashing: Semaphore::new(cores),
             shelf: Arc::default(),
+            staging: cache.join("staging"),
             cache,
             decoder: OnceCell::new(),
         }
+    }
+
+    /// Files are put together elsewhere than in the cache.
+    pub fn staging_in(mut self, folder: PathBuf) -> Self {
+        self.staging = folder;
+        self
     }
 
     /// Alerts go to this address.

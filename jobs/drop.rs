@@ -1,11 +1,12 @@
-//! A source's drop, as jobs see it: its partner, its password, its listing and its files, every call through the
-//! gate.
+//! A source's drop, as jobs see it: its partner, its login, its listing and its files, every call through the gate.
 
 use crate::App;
-use partners::sftp::SftpClient;
-use partners::{ErrorKind, PartnerError, RemoteFile, SftpSettings, gate};
-use queue::JobError;
-use stores::SourceRow;
+use partners::sftp::{ANSWER, SftpClient};
+use partners::{Arrived, ErrorKind, PartnerError, RemoteFile, SftpLogin, SftpSettings, gate};
+use queue::{JobContext, JobError, Lock};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use stores::{AfterLoad, Login, SourceFile, SourceRow};
 
 /// Each source is a partner of its own: its host may serve others well.
 pub(crate) fn partner_of(source: &str) -> String {
@@ -13,7 +14,7 @@ pub(crate) fn partner_of(source: &str) -> String {
 }
 
 pub(crate) fn settings(app: &App, source: &SourceRow) -> Result<SftpSettings, JobError> {
-    let password = app
+    let secret = app
         .sealer
         .open(&SourceRow::purpose(&source.key), &source.secret())
         .map_err(|error| JobError::reject(&error))?;
@@ -21,8 +22,12 @@ pub(crate) fn settings(app: &App, source: &SourceRow) -> Result<SftpSettings, Jo
         host: source.host.clone(),
         port: u16::try_from(source.port).unwrap_or(22),
         username: source.username.clone(),
-        password,
+        login: match source.terms.login {
+            Login::Password => SftpLogin::Password(secret),
+            Login::Key => SftpLogin::Key(secret),
+        },
         host_key: source.host_key.clone(),
+        answer: ANSWER,
     })
 }
 
@@ -32,33 +37,138 @@ pub(crate) async fn knock(
     source: &SourceRow,
 ) -> Result<Result<(), PartnerError>, JobError> {
     let settings = settings(app, source)?;
-    Ok(list(app, &settings, source).await.map(|_| ()))
+    let listed = list(app, &settings, source, &source.pattern).await;
+    Ok(listed.map(|_| ()))
 }
 
+/// Plain files that match the pattern, by name, and names that could lead elsewhere.
 pub(crate) async fn list(
     app: &App,
     settings: &SftpSettings,
     source: &SourceRow,
+    pattern: &str,
 ) -> Result<(Vec<RemoteFile>, Vec<String>), PartnerError> {
     gate::through(&*app.gate, &partner_of(&source.key), || {
         let (settings, folder) = (settings.clone(), source.folder.clone());
-        let pattern = source.pattern.clone();
+        let pattern = pattern.to_owned();
         blocking(move || SftpClient::connect(&settings)?.list(&folder, &pattern))
     })
     .await
 }
 
+/// Into `stage`, going on where a fetch of the same file was cut.
 pub(crate) async fn fetch(
     app: &App,
     settings: &SftpSettings,
     source: &SourceRow,
     file: &RemoteFile,
-) -> Result<Vec<u8>, PartnerError> {
+    stage: &Path,
+) -> Result<Arrived, PartnerError> {
     gate::through(&*app.gate, &partner_of(&source.key), || {
         let (settings, folder, file) = (settings.clone(), source.folder.clone(), file.clone());
-        blocking(move || SftpClient::connect(&settings)?.fetch(&folder, &file))
+        let stage = stage.to_owned();
+        blocking(move || SftpClient::connect(&settings)?.fetch(&folder, &file, &stage))
     })
     .await
+}
+
+/// Moves or deletes a loaded file, unless the dealer has put another of its name there since. What was done.
+pub(crate) async fn clear(
+    app: &App,
+    source: &SourceRow,
+    file: &SourceFile,
+) -> Result<Result<&'static str, PartnerError>, JobError> {
+    let settings = settings(app, source)?;
+    let done = gate::through(&*app.gate, &partner_of(&source.key), || {
+        let (settings, folder, name) = (settings.clone(), source.folder.clone(), file.name.clone());
+        let (bytes, modified) = (file.bytes, file.modified_at.map(|at| at.as_second()));
+        let terms = source.terms.clone();
+        blocking(move || {
+            let client = SftpClient::connect(&settings)?;
+            let Some(there) = client.look(&folder, &name)? else {
+                return Ok("it is gone already");
+            };
+            if i64::try_from(there.bytes) != Ok(bytes) || there.modified != modified {
+                return Ok("another file of its name is there by now: left alone");
+            }
+            let said = match &terms.after_load {
+                AfterLoad::Leave => return Ok("left alone"),
+                AfterLoad::Move(other) => {
+                    client.move_to(&folder, &name, other)?;
+                    "moved"
+                }
+                AfterLoad::Delete => {
+                    client.delete(&folder, &name)?;
+                    "deleted"
+                }
+            };
+            if let stores::Settle::Marker(ending) = &terms.settle {
+                let marker = format!("{name}{ending}");
+                if client.look(&folder, &marker)?.is_some() {
+                    client.delete(&folder, &marker)?;
+                }
+            }
+            Ok(said)
+        })
+    })
+    .await;
+    Ok(done)
+}
+
+/// One host is asked this much at once, whatever number of sources it has and of processes we are.
+const AT_ONCE_A_HOST: usize = 4;
+const NEXT_PLACE: Duration = Duration::from_secs(5);
+
+/// A place among those that talk to this host; give it up with [`crate::turns::release`].
+pub(crate) async fn place(
+    app: &App,
+    source: &SourceRow,
+    cx: &JobContext,
+    hold: Duration,
+) -> Result<Lock, JobError> {
+    for place in 0..AT_ONCE_A_HOST {
+        let name = format!("place {place} at {}:{}", source.host, source.port);
+        match crate::turns::take(app, &name, cx, hold).await {
+            Err(JobError::Snooze { .. }) => {}
+            taken => return taken,
+        }
+    }
+    Err(JobError::Snooze {
+        after: NEXT_PLACE,
+        reason: format!(
+            "{AT_ONCE_A_HOST} other jobs are at {}:{}",
+            source.host, source.port
+        ),
+    })
+}
+
+/// Stages that nobody came back for are thrown away after this long.
+const FORGOTTEN: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Where a file is put together: the same place for the same name, size and time.
+pub(crate) async fn stage(
+    app: &App,
+    source: &SourceRow,
+    file: &RemoteFile,
+) -> std::io::Result<PathBuf> {
+    let folder = app.staging.clone();
+    let what = format!("{} {} {:?}", file.name, file.bytes, file.modified);
+    let digest = blake3::hash(what.as_bytes()).to_hex();
+    let path = folder.join(format!("{}-{}.part", source.id, &digest[..16]));
+    tokio::task::spawn_blocking(move || {
+        std::fs::create_dir_all(&folder)?;
+        for entry in std::fs::read_dir(&folder)?.flatten() {
+            let old = entry.metadata().and_then(|meta| meta.modified());
+            let old = old.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > FORGOTTEN));
+            if old && std::fs::remove_file(entry.path()).is_err() {
+                tracing::debug!(path = %entry.path().display(), "an old stage cannot be removed");
+            }
+        }
+        Ok(())
+    })
+    .await
+    .unwrap_or_else(|ended| Err(std::io::Error::other(ended)))?;
+    Ok(path)
 }
 
 /// libssh2 blocks: its calls stay off the worker's threads.

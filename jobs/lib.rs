@@ -8,6 +8,7 @@ pub mod act_on_jobs;
 pub mod app;
 pub mod archive_listings;
 pub mod build_feed;
+pub mod clear_drop;
 pub mod decode_vins;
 pub mod deliver_alert;
 mod drop;
@@ -29,6 +30,7 @@ pub use act_on_jobs::ActOnJobs;
 pub use app::App;
 pub use archive_listings::ArchiveListings;
 pub use build_feed::BuildFeed;
+pub use clear_drop::ClearDrop;
 pub use decode_vins::DecodeVins;
 pub use deliver_alert::DeliverAlert;
 pub use hash_photos::HashPhotos;
@@ -47,6 +49,7 @@ pub fn catalogue() -> Catalogue<App> {
         .with::<ActOnJobs>()
         .with::<PullSource>()
         .with::<LoadFile>()
+        .with::<ClearDrop>()
         .with::<DecodeVins>()
         .with::<HashPhotos>()
         .with::<RebuildParents>()

@@ -3,20 +3,20 @@
 //! Starts: `pull_source`, `forecourt load`, or an operator who releases a held file.
 //! Reads: object `raw/{digest}`, the source's mapping. Writes: `listings` with price history and
 //! changes, `source_rejects`, the file's counts. Then: `decode_vins`
-//! and `hash_photos` for what is new or changed.
+//! and `hash_photos` for what is new or changed, `clear_drop` where the source's terms ask for it.
 //! Twice: slices count once (`source_files.next_row`), and the same row changes nothing.
 
-use crate::{App, of_new_listings};
+use crate::{App, ClearDrop, of_new_listings};
 use domain::{Dealer, Field, ListingDraft};
 use ingest::{FileProblem, Mapping, MappingError, ParsedRow, Reader};
-use queue::{Engine, Job, JobContext, JobError, Jobs, Outcome, Policy, QueueName};
+use queue::{Engine, Enqueue, Job, JobContext, JobError, Jobs, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use stores::{
-    Alerts, Dealers, FileCounts, FileOrder, FileState, Files, Listings, PgConnection, RejectRow,
-    SourceFile, SourceRow, Sources,
+    AfterLoad, Alerts, Dealers, FileCounts, FileOrder, FileState, Files, Listings, PgConnection,
+    RejectRow, SourceFile, SourceKind, SourceRow, Sources,
 };
 use tokio::sync::mpsc;
 use vin::Decoder;
@@ -75,7 +75,7 @@ impl Job for LoadFile {
             return hold(app, &file, &source, "guard", &reason).await;
         }
         load(app, cx, &file, &source, bytes, mapping).await?;
-        finish(app, &file, &source).await
+        finish(app, cx, &file, &source).await
     }
 }
 
@@ -392,7 +392,12 @@ fn kept(reject: ingest::Reject) -> RejectRow {
 }
 
 /// Retires what the file no longer has, in slices, and closes the file.
-async fn finish(app: &App, file: &SourceFile, source: &SourceRow) -> Result<Outcome, JobError> {
+async fn finish(
+    app: &App,
+    cx: &JobContext,
+    file: &SourceFile,
+    source: &SourceRow,
+) -> Result<Outcome, JobError> {
     let slice = i64::try_from(SLICE_ROWS).unwrap_or(1_000);
     loop {
         let mut tx = app.pool.begin().await?;
@@ -401,6 +406,14 @@ async fn finish(app: &App, file: &SourceFile, source: &SourceRow) -> Result<Outc
         if removed < slice {
             Files::loaded(&mut tx, file.id).await?;
             Alerts::resolve(&mut tx, "file_held", &source.key).await?;
+            if source.kind == SourceKind::Sftp && source.terms.after_load != AfterLoad::Leave {
+                let clear = ClearDrop {
+                    file: file.id,
+                    source: source.key.clone(),
+                };
+                let clear = Enqueue::of(&clear)?.run(cx.run_id);
+                app.engine.enqueue(&mut tx, &[clear]).await?;
+            }
             tx.commit().await?;
             break;
         }

@@ -3,17 +3,19 @@
 //! Starts: nightly per source, or `POST /v2/sources/{source}/pulls`.
 //! Reads: the source's drop. Writes: `source_files`, object `raw/{digest}`. Then: `load_file`.
 //! Twice: the newest file of the source, or of its name, with the same digest is known and not
-//! loaded again.
+//! loaded again. A fetch that was cut goes on where it stopped, in the same process's cache.
 
 use crate::gates::judged;
 use crate::{App, LoadFile, drop, turns};
 use domain::Digest;
 use jiff::Timestamp;
-use partners::{RemoteFile, SftpSettings};
+use partners::{Arrived, ErrorKind, PartnerError, RemoteFile, SftpSettings, sftp};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Lock, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::time::Duration;
-use stores::{Alerts, Files, NewFile, SourceKind, SourceRow, Sources};
+use stores::{Alerts, Files, NewFile, Settle, SourceKind, SourceRow, Sources};
+use tokio::io::AsyncReadExt;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PullSource {
@@ -27,7 +29,16 @@ struct Report {
     new: usize,
     known: usize,
     unsafe_names: usize,
+    /// Still being written: looked at again in a minute.
+    unsettled: Vec<String>,
 }
+
+/// Between the two looks at a file that must not have changed.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
+/// A file that is still being written is looked at again this much later.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// Sent to object storage at once.
+const CHUNK: usize = 1024 * 1024;
 
 impl Job for PullSource {
     type App = App;
@@ -61,7 +72,14 @@ impl Job for PullSource {
         }
         let name = format!("pull of {}", source.key);
         let turn = turns::take(app, &name, cx, Self::POLICY.timeout).await?;
-        let outcome = pull(app, cx, &source, &turn).await;
+        let outcome = match drop::place(app, &source, cx, Self::POLICY.timeout).await {
+            Ok(place) => {
+                let outcome = pull(app, cx, &source, &turn).await;
+                turns::release(app, &place).await;
+                outcome
+            }
+            Err(full) => Err(full),
+        };
         turns::release(app, &turn).await;
         outcome
     }
@@ -74,28 +92,110 @@ async fn pull(
     turn: &Lock,
 ) -> Result<Outcome, JobError> {
     let settings = drop::settings(app, source)?;
-    let (files, unsafe_names) = drop::list(app, &settings, source).await.map_err(judged)?;
+    let (files, unsafe_names) = looked(app, source, list(app, &settings, source).await).await?;
     tell_unsafe(app, source, &unsafe_names).await?;
     let mut report = Report {
         listed: files.len(),
         unsafe_names: unsafe_names.len(),
         ..Report::default()
     };
+    let mut new = Vec::new();
+    for file in files {
+        if fetched_before(app, source, &file).await? {
+            report.known += 1;
+        } else {
+            new.push(file);
+        }
+    }
+    let settled = settled(app, &settings, source, new, &mut report).await?;
     // One file that cannot be had must not keep the others behind it from arriving.
     let mut first_problem = None;
-    for file in files {
+    for file in settled {
         match take(app, cx, source, &settings, turn, &file).await {
-            Ok(true) => report.new += 1,
-            Ok(false) => report.known += 1,
+            Ok(Some(true)) => report.new += 1,
+            Ok(Some(false)) => report.known += 1,
+            Ok(None) => report.unsettled.push(file.name),
             Err(problem) => {
                 first_problem.get_or_insert(problem);
             }
         }
     }
-    match first_problem {
-        Some(problem) => Err(problem),
-        None => Ok(Outcome::Done(serde_json::to_value(report)?)),
+    match (first_problem, report.unsettled.first()) {
+        (Some(problem), _) => Err(problem),
+        (None, Some(name)) => Ok(Outcome::Snooze {
+            after: LOOK_AGAIN,
+            reason: format!("{name} is still being written"),
+        }),
+        (None, None) => Ok(Outcome::Done(serde_json::to_value(report)?)),
     }
+}
+
+/// What the source's pattern means, and nothing that only says that another file is whole.
+async fn list(
+    app: &App,
+    settings: &SftpSettings,
+    source: &SourceRow,
+) -> Result<(Vec<RemoteFile>, Vec<String>), PartnerError> {
+    let Settle::Marker(ending) = &source.terms.settle else {
+        return drop::list(app, settings, source, &source.pattern).await;
+    };
+    let (all, unsafe_names) = drop::list(app, settings, source, "*").await?;
+    let names: std::collections::HashSet<String> =
+        all.iter().map(|file| file.name.clone()).collect();
+    let marked = |file: &RemoteFile| {
+        !file.name.ends_with(ending.as_str())
+            && names.contains(&format!("{}{ending}", file.name))
+            && sftp::matches(&source.pattern, &file.name)
+    };
+    Ok((all.into_iter().filter(marked).collect(), unsafe_names))
+}
+
+/// A host that shows another key than the pinned one is told to somebody: it is a new server, or not theirs.
+async fn looked<T>(
+    app: &App,
+    source: &SourceRow,
+    answer: Result<T, PartnerError>,
+) -> Result<T, JobError> {
+    let mut conn = app.pool.acquire().await?;
+    match &answer {
+        Ok(_) => Alerts::resolve(&mut conn, "host_key_changed", &source.key).await?,
+        Err(error) if error.kind == ErrorKind::Denied && error.operation == "trust" => {
+            let message =
+                format!("{error}; when the dealer has confirmed it: `forecourt sources trust`");
+            Alerts::raise(
+                &mut conn,
+                "host_key_changed",
+                "critical",
+                &source.key,
+                &message,
+            )
+            .await?;
+        }
+        Err(_) => {}
+    }
+    answer.map_err(judged)
+}
+
+/// Those that are whole, as far as the source's terms can tell.
+async fn settled(
+    app: &App,
+    settings: &SftpSettings,
+    source: &SourceRow,
+    files: Vec<RemoteFile>,
+    report: &mut Report,
+) -> Result<Vec<RemoteFile>, JobError> {
+    if source.terms.settle != Settle::Twice || files.is_empty() {
+        return Ok(files);
+    }
+    tokio::time::sleep(BETWEEN_LOOKS).await;
+    let (again, _) = list(app, settings, source).await.map_err(judged)?;
+    let (settled, moving) = files
+        .into_iter()
+        .partition::<Vec<_>, _>(|file| again.contains(file));
+    report
+        .unsettled
+        .extend(moving.into_iter().map(|file| file.name));
+    Ok(settled)
 }
 
 async fn find(app: &App, key: &str) -> Result<SourceRow, JobError> {
@@ -103,7 +203,7 @@ async fn find(app: &App, key: &str) -> Result<SourceRow, JobError> {
     source.ok_or_else(|| JobError::reject_because(format!("there is no source {key:?}")))
 }
 
-/// `true` when the file is new to us and its load is enqueued.
+/// `true` when the file is new to us and its load is enqueued, `None` when it changed while it was read.
 async fn take(
     app: &App,
     cx: &JobContext,
@@ -111,14 +211,19 @@ async fn take(
     settings: &SftpSettings,
     turn: &Lock,
     file: &RemoteFile,
-) -> Result<bool, JobError> {
-    if fetched_before(app, source, file).await? {
-        return Ok(false);
-    }
-    let bytes = drop::fetch(app, settings, source, file)
+) -> Result<Option<bool>, JobError> {
+    let stage = drop::stage(app, source, file).await?;
+    let arrived = drop::fetch(app, settings, source, file, &stage)
         .await
         .map_err(judged)?;
-    keep(app, cx, source, turn, file, bytes).await
+    let taken = match arrived {
+        Arrived::Whole => Some(keep(app, cx, source, turn, file, &stage).await?),
+        Arrived::Changed => None,
+    };
+    if let Err(error) = tokio::fs::remove_file(&stage).await {
+        tracing::warn!(%error, stage = %stage.display(), "a stage could not be removed");
+    }
+    Ok(taken)
 }
 
 async fn fetched_before(
@@ -146,18 +251,13 @@ async fn keep(
     source: &SourceRow,
     turn: &Lock,
     file: &RemoteFile,
-    bytes: Vec<u8>,
+    stage: &Path,
 ) -> Result<bool, JobError> {
-    let digest = blake3::hash(&bytes).to_hex().to_string();
-    let digest =
-        Digest::parse(&digest).ok_or_else(|| JobError::reject_because("a digest that is none"))?;
+    let digest = digest_of(stage).await?;
     let object_key = format!("raw/{digest}");
-    let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    let size = i64::try_from(file.bytes).unwrap_or(i64::MAX);
     if !app.objects.exists(&object_key).await.map_err(judged)? {
-        app.objects
-            .put(&object_key, bytes, "application/octet-stream")
-            .await
-            .map_err(judged)?;
+        send(app, stage, &object_key).await?;
     }
     let mut tx = app.pool.begin().await?;
     turns::still_ours(&mut tx, turn).await?;
@@ -176,6 +276,39 @@ async fn keep(
     }
     tx.commit().await?;
     Ok(new)
+}
+
+async fn digest_of(stage: &Path) -> Result<Digest, JobError> {
+    let path = stage.to_owned();
+    let hashed = tokio::task::spawn_blocking(move || -> std::io::Result<String> {
+        let mut hasher = blake3::Hasher::new();
+        std::io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
+        Ok(hasher.finalize().to_hex().to_string())
+    });
+    let hex = hashed
+        .await
+        .unwrap_or_else(|ended| Err(std::io::Error::other(ended)))?;
+    Digest::parse(&hex).ok_or_else(|| JobError::reject_because("a digest that is none"))
+}
+
+/// In parts: memory stays flat however large the file is.
+async fn send(app: &App, stage: &Path, object_key: &str) -> Result<(), JobError> {
+    let mut file = tokio::fs::File::open(stage).await?;
+    let mut upload = app
+        .objects
+        .upload(object_key, "application/octet-stream")
+        .map_err(judged)?;
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let count = file.read(&mut chunk).await?;
+        if count == 0 {
+            return upload.finish().await.map_err(judged);
+        }
+        if let Err(error) = upload.write(&chunk[..count]).await {
+            upload.abandon().await.map_err(judged)?;
+            return Err(judged(error));
+        }
+    }
 }
 
 async fn tell_unsafe(app: &App, source: &SourceRow, names: &[String]) -> Result<(), JobError> {

@@ -87,7 +87,7 @@ impl TestApp {
             secret_key: "secret".into(),
         };
         let cache = std::env::temp_dir().join("forecourt-vin-test");
-        let app = Arc::new(App::new(
+        let app = App::new(
             pool.clone(),
             engine.clone(),
             Objects::new(&settings),
@@ -95,7 +95,8 @@ impl TestApp {
             "https://stock.example.com".to_owned(),
             fetcher(&photo_host),
             cache,
-        ));
+        );
+        let app = Arc::new(app.staging_in(root.join("staging")));
         let catalogue = Arc::new(catalogue());
         let stepper = Stepper::new(engine, pool, &catalogue, &app);
         Self {
@@ -136,6 +137,7 @@ impl TestApp {
             folder: format!("/{key}"),
             pattern: "*.csv".to_owned(),
             mapping: mapping.to_owned(),
+            terms: stores::Terms::default(),
         };
         Sources::put(&mut conn, &source).await.expect("a source");
         std::fs::create_dir_all(self.root.join("drop").join(key)).expect("a folder");

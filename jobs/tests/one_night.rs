@@ -671,6 +671,14 @@ fn arguments_keep_their_form() {
             serde_json::to_string(&jobs::DeliverAlert { alert: 3 }).unwrap(),
         ),
         (
+            jobs::ClearDrop::NAME,
+            serde_json::to_string(&jobs::ClearDrop {
+                file: 7,
+                source: "bayview".into(),
+            })
+            .unwrap(),
+        ),
+        (
             jobs::ActOnJobs::NAME,
             serde_json::to_string(&jobs::ActOnJobs { bulk: 5 }).unwrap(),
         ),
@@ -693,6 +701,7 @@ fn arguments_keep_their_form() {
         ("restore_listings", r#"{"archive":1,"listing":null}"#),
         ("prune_history", "{}"),
         ("deliver_alert", r#"{"alert":3}"#),
+        ("clear_drop", r#"{"file":7,"source":"bayview"}"#),
         ("act_on_jobs", r#"{"bulk":5}"#),
         ("probe_partner", r#"{"partner":"sftp b"}"#),
     ];

@@ -138,6 +138,10 @@ async fn night(twice: bool) -> (serde_json::Value, BTreeSet<String>) {
         test.stepper.deliver_twice();
     }
     test.source("bayview", "homenet").await;
+    let sql = "UPDATE sources SET after_load = 'delete'";
+    stores::execute_for_tests(&test.app.pool, sql)
+        .await
+        .unwrap();
     let (key, text) = feeds::BUILT_IN[0];
     let definition = serde_json::to_value(feeds::Definition::parse(text).unwrap()).unwrap();
     let mut conn = test.app.pool.acquire().await.unwrap();

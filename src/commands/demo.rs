@@ -8,8 +8,8 @@ use crate::sample::{self, SampleDealer};
 use anyhow::{Result, bail, ensure};
 use api::IndexTailer;
 use indicatif::{ProgressBar, ProgressStyle};
-use partners::SftpSettings;
-use partners::sftp::SftpClient;
+use partners::sftp::{self, SftpClient};
+use partners::{SftpLogin, SftpSettings};
 use queue::{Progress, Runs};
 use secrecy::ExposeSecret;
 use std::path::Path;
@@ -145,6 +145,7 @@ async fn furnish(
             folder: format!("/{key}"),
             pattern: "*.csv".to_owned(),
             mapping: sample.mapping.to_owned(),
+            terms: stores::Terms::default(),
         };
         Sources::put(&mut tx, &source).await?;
         let args = serde_json::json!({ "source": key });
@@ -221,8 +222,9 @@ async fn drop_files(instance: &Instance, seed: u64, listings: usize) -> Result<(
         host: "127.0.0.1".to_owned(),
         port: instance.sftp.port,
         username: SFTP_USER.to_owned(),
-        password: instance.sftp_password.clone(),
+        login: SftpLogin::Password(instance.sftp_password.clone()),
         host_key: instance.sftp.fingerprint.clone(),
+        answer: sftp::ANSWER,
     };
     tokio::task::spawn_blocking(move || {
         let client = SftpClient::connect(&settings)?;

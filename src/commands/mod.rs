@@ -3,6 +3,7 @@
 mod archive;
 mod bench;
 mod check;
+mod dealers;
 mod demo;
 mod doctor;
 mod feeds;
@@ -64,7 +65,9 @@ enum Command {
     Work,
     /// Make ticks and dispatch changes only
     Schedule,
-    /// Dealers' drops: list them, pull one, see its files
+    /// Rooftops: make or change one, list them
+    Dealers(dealers::Dealers),
+    /// Dealers' drops: make or change one, pull it, see its files
     Sources(sources::Sources),
     /// Feeds: list them, build one, see its runs
     Feeds(feeds::Feeds),
@@ -151,6 +154,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             )
             .await
         }
+        Command::Dealers(dealers) => dealers.run(&global.data_dir()).await,
         Command::Sources(sources) => sources.run(&global.data_dir()).await,
         Command::Feeds(feeds) => feeds.run(&global.data_dir()).await,
         Command::Load(load) => load.run(&global.data_dir()).await,

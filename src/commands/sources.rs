@@ -1,5 +1,7 @@
 //! `sources`: list drops, pull one, see its files and what was refused.
 
+mod put;
+
 use anyhow::{Context, Result};
 use queue::{Engine, Enqueue};
 use std::path::Path;
@@ -18,6 +20,15 @@ enum Action {
         /// One JSON object a line
         #[arg(long)]
         json: bool,
+    },
+    /// Make a drop, or change it
+    Put(Box<put::Put>),
+    /// Pin the key that its host shows now, after the dealer has confirmed it
+    Trust {
+        source: String,
+        /// The key the dealer has told; it must be the one that is shown
+        #[arg(long)]
+        host_key: String,
     },
     /// Look for new files now
     Pull { source: String },
@@ -57,6 +68,28 @@ impl Sources {
                         source.last_file_state.as_deref().unwrap_or("never")
                     );
                 }
+            }
+            Action::Put(put) => {
+                drop(conn);
+                put.run(&platform).await?;
+            }
+            Action::Trust { source, host_key } => {
+                let known = stores::Sources::find(&mut conn, &source).await?;
+                let known = known.with_context(|| format!("there is no source {source:?}"))?;
+                let port = u16::try_from(known.port)?;
+                let host = known.host.clone();
+                let shown =
+                    tokio::task::spawn_blocking(move || partners::sftp::host_key(&host, port))
+                        .await??;
+                anyhow::ensure!(
+                    shown == host_key,
+                    "{}:{port} shows {shown}, not {host_key}",
+                    known.host
+                );
+                stores::Sources::pin(&mut conn, &source, &shown).await?;
+                let subject = format!("source {source}, {shown}");
+                stores::Audit::note(&mut conn, &super::operator(), "trust", &subject).await?;
+                println!("pinned {shown}, before {}", known.host_key);
             }
             Action::Pull { source } => {
                 let known = stores::Sources::find(&mut conn, &source).await?;

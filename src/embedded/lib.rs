@@ -11,6 +11,7 @@ mod postgres;
 mod redis;
 mod s3;
 mod sandbox;
+mod sshd;
 pub mod testing;
 
 pub use drop::{DropSettings, SftpDrop};
@@ -19,6 +20,7 @@ pub use postgres::{PostgresSettings, PrivatePostgres};
 pub use redis::{PrivateRedis, RedisSettings};
 pub use s3::{ObjectServer, ObjectServerSettings};
 pub use sandbox::PhotoHost;
+pub use sshd::Sshd;
 
 use std::path::PathBuf;
 

@@ -14,5 +14,5 @@ pub use error::{ErrorKind, PartnerError};
 pub use fetch::{FetchSettings, Fetched, Fetcher};
 pub use gate::{Gate, Leave, OpenGate, Shut};
 pub use objects::{ObjectSettings, Objects};
-pub use sftp::{RemoteFile, SftpSettings};
+pub use sftp::{Arrived, RemoteFile, SftpLogin, SftpSettings};
 pub use webhook::Webhook;

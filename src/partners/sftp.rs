@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use ssh2::{HashType, Session, Sftp};
-use std::io::{Read, Write};
+use std::fs::OpenOptions;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
@@ -17,9 +18,26 @@ pub struct SftpSettings {
     pub host: String,
     pub port: u16,
     pub username: String,
-    pub password: SecretString,
+    pub login: SftpLogin,
     /// `SHA256:…`, as `ssh-keyscan | ssh-keygen -lf -` prints it.
     pub host_key: String,
+    /// For any one exchange with the server.
+    pub answer: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub enum SftpLogin {
+    Password(SecretString),
+    /// A private key in OpenSSH's or PEM form, without a passphrase.
+    Key(SecretString),
+}
+
+/// What came of fetching a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrived {
+    Whole,
+    /// It is another by now than the one that was listed: look again later.
+    Changed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +49,10 @@ pub struct RemoteFile {
 }
 
 const CONNECT: Duration = Duration::from_secs(10);
-/// For any one exchange with the server.
-const ANSWER_MILLISECONDS: u32 = 30_000;
+/// A server that takes longer for one exchange hangs.
+pub const ANSWER: Duration = Duration::from_secs(30);
+/// Read and written at once.
+const CHUNK: usize = 256 * 1024;
 /// A file larger than this is not an inventory file.
 pub const LARGEST_FILE: u64 = 512 * 1024 * 1024;
 /// A folder with more entries than this is not a drop.
@@ -45,37 +65,17 @@ pub struct SftpClient {
 
 impl SftpClient {
     pub fn connect(settings: &SftpSettings) -> Result<Self, PartnerError> {
-        let target = format!("{}:{}", settings.host, settings.port);
-        let address = (settings.host.as_str(), settings.port)
-            .to_socket_addrs()
-            .map_err(|e| error(ErrorKind::Unavailable, "find host", &target, &e.to_string()))?
-            .next()
-            .ok_or_else(|| error(ErrorKind::Unavailable, "find host", &target, "no address"))?;
-        let stream = TcpStream::connect_timeout(&address, CONNECT).map_err(|e| {
-            error(
-                ErrorKind::Unavailable,
-                "connect to",
-                &target,
-                &e.to_string(),
-            )
-        })?;
-        let mut session = Session::new().map_err(|e| {
-            error(
-                ErrorKind::Unavailable,
-                "open session with",
-                &target,
-                e.message(),
-            )
-        })?;
-        session.set_timeout(ANSWER_MILLISECONDS);
-        session.set_tcp_stream(stream);
-        session
-            .handshake()
-            .map_err(|e| failed("shake hands with", &target, &e))?;
+        let (session, target) = shake_hands(&settings.host, settings.port, settings.answer)?;
         check_host_key(&session, settings, &target)?;
-        session
-            .userauth_password(&settings.username, settings.password.expose_secret())
-            .map_err(|e| failed("log in to", &target, &e))?;
+        match &settings.login {
+            SftpLogin::Password(password) => {
+                session.userauth_password(&settings.username, password.expose_secret())
+            }
+            SftpLogin::Key(key) => {
+                session.userauth_pubkey_memory(&settings.username, None, key.expose_secret(), None)
+            }
+        }
+        .map_err(|e| failed("log in to", &target, &e))?;
         let sftp = session
             .sftp()
             .map_err(|e| failed("open sftp on", &target, &e))?;
@@ -123,30 +123,102 @@ impl SftpClient {
         Ok((files, unsafe_names))
     }
 
-    pub fn fetch(&self, folder: &str, file: &RemoteFile) -> Result<Vec<u8>, PartnerError> {
+    /// Appends what `stage` does not hold yet: a fetch that was cut goes on where it stopped. The file on the
+    /// server is looked at again afterwards.
+    pub fn fetch(
+        &self,
+        folder: &str,
+        file: &RemoteFile,
+        stage: &Path,
+    ) -> Result<Arrived, PartnerError> {
         let target = format!("{}{folder}/{}", self.target, file.name);
         if file.bytes > LARGEST_FILE {
             let message = format!("{} bytes, a file may have {LARGEST_FILE}", file.bytes);
             return Err(error(ErrorKind::Corrupt, "fetch", &target, &message));
         }
-        let remote = self
-            .sftp
-            .open(Path::new(folder).join(&file.name).as_path())
-            .map_err(|e| failed("open", &target, &e))?;
-        let mut bytes = Vec::new();
-        remote
-            .take(LARGEST_FILE + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|e| error(ErrorKind::Unavailable, "fetch", &target, &e.to_string()))?;
-        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) != file.bytes {
-            let message = format!(
-                "{} bytes came, {} were listed: it is still being written",
-                bytes.len(),
-                file.bytes
-            );
-            return Err(error(ErrorKind::Unavailable, "fetch", &target, &message));
+        let ours = |e: std::io::Error| {
+            let message = format!("{}: {e}", stage.display());
+            error(ErrorKind::Refused, "stage", &target, &message)
+        };
+        let mut kept = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(stage)
+            .map_err(ours)?;
+        if let Err(held) = kept.try_lock() {
+            let message = format!("{}: another process fetches it: {held}", stage.display());
+            return Err(error(ErrorKind::Corrupt, "stage", &target, &message));
         }
-        Ok(bytes)
+        let mut have = kept.metadata().map_err(ours)?.len();
+        if have > file.bytes {
+            kept.set_len(0).map_err(ours)?;
+            have = 0;
+        }
+        let path = Path::new(folder).join(&file.name);
+        let mut remote = self
+            .sftp
+            .open(&path)
+            .map_err(|e| failed("open", &target, &e))?;
+        remote
+            .seek(SeekFrom::Start(have))
+            .map_err(|e| cut("fetch", &target, &e))?;
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let count = remote
+                .read(&mut chunk)
+                .map_err(|e| cut("fetch", &target, &e))?;
+            have += u64::try_from(count).unwrap_or(u64::MAX);
+            if count == 0 || have > file.bytes {
+                break;
+            }
+            kept.write_all(&chunk[..count]).map_err(ours)?;
+        }
+        kept.sync_all().map_err(ours)?;
+        let same = have == file.bytes
+            && self
+                .look(folder, &file.name)?
+                .is_some_and(|now| now == *file);
+        Ok(if same {
+            Arrived::Whole
+        } else {
+            Arrived::Changed
+        })
+    }
+
+    /// One plain file as it is now, if it is there.
+    pub fn look(&self, folder: &str, name: &str) -> Result<Option<RemoteFile>, PartnerError> {
+        let target = format!("{}{folder}/{name}", self.target);
+        match self.sftp.lstat(&Path::new(folder).join(name)) {
+            Ok(stat) if stat.is_file() => Ok(Some(RemoteFile {
+                name: name.to_owned(),
+                bytes: stat.size.unwrap_or(0),
+                modified: stat.mtime.and_then(|t| i64::try_from(t).ok()),
+            })),
+            Ok(_) => Ok(None),
+            Err(e) => match failed("look at", &target, &e) {
+                gone if gone.kind == ErrorKind::NotFound => Ok(None),
+                other => Err(other),
+            },
+        }
+    }
+
+    pub fn delete(&self, folder: &str, name: &str) -> Result<(), PartnerError> {
+        let target = format!("{}{folder}/{name}", self.target);
+        self.sftp
+            .unlink(&Path::new(folder).join(name))
+            .map_err(|e| failed("delete", &target, &e))
+    }
+
+    /// Into a folder that is made when it is not there; what has the name there already is replaced.
+    pub fn move_to(&self, folder: &str, name: &str, other: &str) -> Result<(), PartnerError> {
+        self.make_folder(other)?;
+        let target = format!("{}{folder}/{name}", self.target);
+        let to = Path::new(other).join(name);
+        // SFTP version 3 does not rename over an existing file.
+        let _ = self.sftp.unlink(&to);
+        self.sftp
+            .rename(&Path::new(folder).join(name), &to, None)
+            .map_err(|e| failed("move", &target, &e))
     }
 
     /// Written aside and renamed: a reader sees the whole file or none. An existing file of the
@@ -191,15 +263,55 @@ impl SftpClient {
     }
 }
 
+/// The key a host shows, as it is pinned; nobody logs in.
+pub fn host_key(host: &str, port: u16) -> Result<String, PartnerError> {
+    shake_hands(host, port, ANSWER).map(|(session, _)| shown_key(&session))
+}
+
+fn shown_key(session: &Session) -> String {
+    session
+        .host_key_hash(HashType::Sha256)
+        .map(|hash| format!("SHA256:{}", STANDARD_NO_PAD.encode(hash)))
+        .unwrap_or_default()
+}
+
+fn shake_hands(host: &str, port: u16, answer: Duration) -> Result<(Session, String), PartnerError> {
+    let target = format!("{host}:{port}");
+    let address = (host, port)
+        .to_socket_addrs()
+        .map_err(|e| error(ErrorKind::Unavailable, "find host", &target, &e.to_string()))?
+        .next()
+        .ok_or_else(|| error(ErrorKind::Unavailable, "find host", &target, "no address"))?;
+    let stream = TcpStream::connect_timeout(&address, CONNECT).map_err(|e| {
+        error(
+            ErrorKind::Unavailable,
+            "connect to",
+            &target,
+            &e.to_string(),
+        )
+    })?;
+    let mut session = Session::new().map_err(|e| {
+        error(
+            ErrorKind::Unavailable,
+            "open session with",
+            &target,
+            e.message(),
+        )
+    })?;
+    session.set_timeout(u32::try_from(answer.as_millis()).unwrap_or(u32::MAX));
+    session.set_tcp_stream(stream);
+    session
+        .handshake()
+        .map_err(|e| failed("shake hands with", &target, &e))?;
+    Ok((session, target))
+}
+
 fn check_host_key(
     session: &Session,
     settings: &SftpSettings,
     target: &str,
 ) -> Result<(), PartnerError> {
-    let found = session
-        .host_key_hash(HashType::Sha256)
-        .map(|hash| format!("SHA256:{}", STANDARD_NO_PAD.encode(hash)))
-        .unwrap_or_default();
+    let found = shown_key(session);
     if found == settings.host_key {
         return Ok(());
     }
@@ -236,6 +348,14 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 
 fn error(kind: ErrorKind, operation: &'static str, target: &str, message: &str) -> PartnerError {
     PartnerError::new(kind, operation, target, message)
+}
+
+fn cut(operation: &'static str, target: &str, failure: &std::io::Error) -> PartnerError {
+    let kind = match failure.kind() {
+        std::io::ErrorKind::TimedOut => ErrorKind::TimedOut,
+        _ => ErrorKind::Unavailable,
+    };
+    error(kind, operation, target, &failure.to_string())
 }
 
 fn failed(operation: &'static str, target: &str, failure: &ssh2::Error) -> PartnerError {

@@ -72,6 +72,8 @@ pub struct SourceFile {
     pub name: String,
     pub digest: String,
     pub bytes: i64,
+    /// As the drop said.
+    pub modified_at: Option<Timestamp>,
     pub seen_at: Timestamp,
     #[serde(skip)]
     pub object_key: String,
@@ -217,7 +219,7 @@ impl Files {
         limit: i64,
     ) -> Res<Vec<SourceFile>> {
         let rows = sqlx::query!(
-            "SELECT id, source_id, name, digest, bytes, seen_at, object_key, state, held_reason, released_by,
+            "SELECT id, source_id, name, digest, bytes, modified_at, seen_at, object_key, state, held_reason, released_by,
                 next_row, rows, created, updated, unchanged, rejected, duplicates, removed
              FROM source_files
              WHERE ($1::bigint IS NULL OR id = $1) AND ($2::bigint IS NULL OR source_id = $2)
@@ -236,6 +238,7 @@ impl Files {
                 name: row.name,
                 digest: row.digest,
                 bytes: row.bytes,
+                modified_at: row.modified_at.map(crate::stamp),
                 seen_at: crate::stamp(row.seen_at),
                 object_key: row.object_key,
                 state: FileState::parse(&row.state),

@@ -35,7 +35,7 @@ pub use parents::Parents;
 pub use photos::{ListingPhoto, NewPhoto, PhotoCounts, PhotoHashes, PhotoPair, Photos, UrlOutcome};
 pub use schedules::{Overlap, Schedule, Schedules, Taken, Tick};
 pub use secrets::{Sealed, Sealer};
-pub use sources::{NewSource, SourceKind, SourceRow, Sources};
+pub use sources::{AfterLoad, Login, NewSource, Settle, SourceKind, SourceRow, Sources, Terms};
 pub use vins::{ContradictionRow, Vins};
 
 pub use sqlx::{Error as SqlError, PgConnection, PgPool, Postgres, Transaction};

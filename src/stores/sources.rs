@@ -17,6 +17,84 @@ pub struct NewSource {
     pub folder: String,
     pub pattern: String,
     pub mapping: String,
+    pub terms: Terms,
+}
+
+/// What a drop asks of us.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    pub login: Login,
+    pub settle: Settle,
+    pub after_load: AfterLoad,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Login {
+    #[default]
+    Password,
+    /// The secret is a private key, in OpenSSH's or PEM form, without a passphrase.
+    Key,
+}
+
+/// When a file in a drop is whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Settle {
+    /// As soon as it is there: for dealers who rename it into place.
+    #[default]
+    AtOnce,
+    /// It has the same size and time at two looks.
+    Twice,
+    /// A file of its name and this ending lies beside it.
+    Marker(String),
+}
+
+/// What becomes of a file in the drop when it is loaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AfterLoad {
+    #[default]
+    Leave,
+    Move(String),
+    Delete,
+}
+
+impl Terms {
+    /// As they are kept: login, settle, marker, after_load, after_folder.
+    fn words(&self) -> [&str; 5] {
+        let login = match self.login {
+            Login::Password => "password",
+            Login::Key => "key",
+        };
+        let (settle, marker) = match &self.settle {
+            Settle::AtOnce => ("at_once", ""),
+            Settle::Twice => ("twice", ""),
+            Settle::Marker(marker) => ("marker", marker.as_str()),
+        };
+        let (after, folder) = match &self.after_load {
+            AfterLoad::Leave => ("leave", ""),
+            AfterLoad::Move(folder) => ("move", folder.as_str()),
+            AfterLoad::Delete => ("delete", ""),
+        };
+        [login, settle, marker, after, folder]
+    }
+
+    fn read(login: &str, settle: &str, marker: String, after: &str, folder: String) -> Self {
+        Self {
+            login: match login {
+                "key" => Login::Key,
+                _ => Login::Password,
+            },
+            settle: match settle {
+                "twice" => Settle::Twice,
+                "marker" => Settle::Marker(marker),
+                _ => Settle::AtOnce,
+            },
+            after_load: match after {
+                "move" => AfterLoad::Move(folder),
+                "delete" => AfterLoad::Delete,
+                _ => AfterLoad::Leave,
+            },
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -38,6 +116,7 @@ pub struct SourceRow {
     pub folder: String,
     pub pattern: String,
     pub mapping: String,
+    pub terms: Terms,
     pub policy: String,
     /// A file that would remove more of the stock than this is held.
     pub max_removed_percent: i32,
@@ -73,12 +152,14 @@ pub struct Sources;
 impl Sources {
     /// Makes or updates the source with this key; returns its id.
     pub async fn put(conn: &mut PgConnection, source: &NewSource) -> Res<i64> {
+        let [login, settle, marker, after, folder] = source.terms.words();
         Ok(sqlx::query_scalar!(
             "INSERT INTO sources (key, dealer_id, host, port, username, sealed_secret, sealed_key_id, host_key,
-                folder, pattern, mapping)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                folder, pattern, mapping, login, settle, marker, after_load, after_folder)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
              ON CONFLICT (key) DO UPDATE SET dealer_id = $2, host = $3, port = $4, username = $5,
-                sealed_secret = $6, sealed_key_id = $7, host_key = $8, folder = $9, pattern = $10, mapping = $11
+                sealed_secret = $6, sealed_key_id = $7, host_key = $8, folder = $9, pattern = $10, mapping = $11,
+                login = $12, settle = $13, marker = $14, after_load = $15, after_folder = $16
              RETURNING id",
             source.key,
             source.dealer_id,
@@ -90,10 +171,27 @@ impl Sources {
             source.host_key,
             source.folder,
             source.pattern,
-            source.mapping
+            source.mapping,
+            login,
+            settle,
+            marker,
+            after,
+            folder
         )
         .fetch_one(conn)
         .await?)
+    }
+
+    /// Its host has another key from now on.
+    pub async fn pin(conn: &mut PgConnection, key: &str, host_key: &str) -> Res<()> {
+        sqlx::query!(
+            "UPDATE sources SET host_key = $2 WHERE key = $1",
+            key,
+            host_key
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
     }
 
     /// Makes or updates the source of files that an operator hands in; returns its id.
@@ -179,6 +277,13 @@ impl Sources {
                 folder: row.folder,
                 pattern: row.pattern,
                 mapping: row.mapping,
+                terms: Terms::read(
+                    &row.login,
+                    &row.settle,
+                    row.marker,
+                    &row.after_load,
+                    row.after_folder,
+                ),
                 policy: row.policy,
                 max_removed_percent: row.max_removed_percent,
                 paused: row.paused,

@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use embedded::{DropSettings, ObjectServer, ObjectServerSettings, SftpDrop};
-use partners::sftp::SftpClient;
-use partners::{ErrorKind, ObjectSettings, Objects, SftpSettings};
+use partners::sftp::{self, SftpClient};
+use partners::{Arrived, ErrorKind, ObjectSettings, Objects, SftpLogin, SftpSettings};
 use std::path::PathBuf;
 
 fn folder(name: &str) -> PathBuf {
@@ -104,8 +104,9 @@ async fn sftp(name: &str) -> (SftpDrop, SftpSettings, PathBuf) {
         host: "127.0.0.1".to_owned(),
         port: server.port,
         username: "dealer".to_owned(),
-        password: "hunter2".into(),
+        login: SftpLogin::Password("hunter2".into()),
         host_key: server.fingerprint.clone(),
+        answer: sftp::ANSWER,
     };
     (server, settings, root)
 }
@@ -128,7 +129,12 @@ async fn a_dropped_file_is_listed_and_fetched() {
         std::fs::write(root.join("drop/bayview/.stock.csv.part"), b"half").unwrap();
         std::fs::write(root.join("drop/bayview/a..b.csv"), b"trick").unwrap();
         let (files, unsafe_names) = client.list("/bayview", "*.csv").unwrap();
-        let fetched = client.fetch("/bayview", &files[0]).unwrap();
+        let stage = root.join("stage");
+        // A fetch that was cut, of which this much is there.
+        std::fs::write(&stage, &sent[..300_000]).unwrap();
+        let arrived = client.fetch("/bayview", &files[0], &stage).unwrap();
+        assert_eq!(arrived, Arrived::Whole);
+        let fetched = std::fs::read(&stage).unwrap();
         assert_eq!(
             client.list("/../../etc", "*").unwrap_err().kind,
             ErrorKind::NotFound
@@ -154,7 +160,7 @@ async fn another_host_key_is_refused_before_the_password_is_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_is_denied_and_a_dead_host_is_not() {
     let (server, mut settings, _) = sftp("password").await;
-    settings.password = "guess".into();
+    settings.login = SftpLogin::Password("guess".into());
     let wrong = settings.clone();
     let error = blocking(move || SftpClient::connect(&wrong).err().unwrap()).await;
     assert_eq!(error.kind, ErrorKind::Denied);

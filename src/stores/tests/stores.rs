@@ -47,6 +47,7 @@ async fn file(pool: &PgPool, dealer_id: i64, digest: &str) -> (i64, i64) {
         folder: "/".to_owned(),
         pattern: "*".to_owned(),
         mapping: "homenet".to_owned(),
+        terms: stores::Terms::default(),
     };
     let source_id = Sources::put(&mut conn, &source).await.unwrap();
     let file = NewFile {

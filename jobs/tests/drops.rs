@@ -1,0 +1,272 @@
+//! Drops as they are: OpenSSH's own server, lines that are cut, files that are still being written.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use embedded::Sshd;
+use jobs::PullSource;
+use jobs::testing::TestApp;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use stores::{
+    AfterLoad, Alerts, Dealers, FileState, Files, Listings, Login, NewSource, Settle, SourceRow,
+    Sources, Terms,
+};
+
+struct Yard {
+    test: TestApp,
+    sshd: Sshd,
+    /// What the dealer sees.
+    folder: PathBuf,
+}
+
+async fn yard(settle: Settle, after_load: AfterLoad) -> Yard {
+    let test = TestApp::start().await;
+    let sshd = Sshd::start(&test.root.join("sshd")).unwrap();
+    let folder = test.root.join("real");
+    std::fs::create_dir_all(&folder).unwrap();
+    let yard = Yard { test, sshd, folder };
+    yard.put(settle, after_load).await;
+    yard
+}
+
+impl Yard {
+    async fn put(&self, settle: Settle, after_load: AfterLoad) {
+        let app = &self.test.app;
+        let mut conn = app.pool.acquire().await.unwrap();
+        let dealer = domain::Dealer {
+            key: "bayview".to_owned(),
+            name: "bayview".to_owned(),
+            ..domain::Dealer::default()
+        };
+        let dealer_id = Dealers::put(&mut conn, &dealer).await.unwrap();
+        let purpose = SourceRow::purpose("bayview");
+        let source = NewSource {
+            key: "bayview".to_owned(),
+            dealer_id,
+            host: "127.0.0.1".to_owned(),
+            port: self.sshd.port,
+            username: self.sshd.username.clone(),
+            secret: app.sealer.seal(&purpose, &self.sshd.private_key).unwrap(),
+            host_key: self.sshd.fingerprint.clone(),
+            folder: self.folder.to_str().unwrap().to_owned(),
+            pattern: "*.csv".to_owned(),
+            mapping: "equipment".to_owned(),
+            terms: Terms {
+                login: Login::Key,
+                settle,
+                after_load,
+            },
+        };
+        Sources::put(&mut conn, &source).await.unwrap();
+    }
+
+    fn drop_file(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.join(name), text).unwrap();
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.folder.join(name).exists()
+    }
+
+    /// The pull, or what is left of it; its outcome in a word, and why.
+    async fn pull(&mut self) -> (String, String) {
+        let pull = PullSource {
+            source: "bayview".to_owned(),
+        };
+        let step = self.test.stepper.perform(&pull).await.unwrap();
+        (
+            step.outcome.word().to_owned(),
+            format!("{:?}", step.outcome),
+        )
+    }
+
+    /// Whatever waits does so no longer.
+    async fn later(&mut self) -> Vec<String> {
+        self.test.stepper.hurry("pull_source").await.unwrap();
+        let steps = self.test.run_all().await;
+        steps
+            .into_iter()
+            .map(|step| format!("{} {}", step.kind, step.outcome.word()))
+            .collect()
+    }
+
+    async fn loaded(&self) -> Vec<(String, FileState)> {
+        let mut conn = self.test.app.pool.acquire().await.unwrap();
+        let files = Files::list(&mut conn, None, 10).await.unwrap();
+        files.into_iter().map(|f| (f.name, f.state)).collect()
+    }
+}
+
+const HEADER: &str = "Stock Number,Year,Make,Model,Price,Description\n";
+
+fn rows(count: usize, filler: usize) -> String {
+    let mut text = HEADER.to_owned();
+    for n in 0..count {
+        // Not to be compressed away, and no two alike.
+        let noise: String = (0..filler / 16)
+            .map(|k| blake3::hash(format!("{n} {k}").as_bytes()).to_hex()[..16].to_owned())
+            .collect();
+        text.push_str(&format!("S{n},2020,Bobcat,S650,{},{noise}\n", 20_000 + n));
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetch_that_is_cut_in_the_middle_goes_on_where_it_stopped() {
+    let mut yard = yard(Settle::AtOnce, AfterLoad::Leave).await;
+    let text = rows(400, 20_000);
+    let bytes = text.len() as u64;
+    assert!(bytes > 7_000_000);
+    yard.drop_file("stock.csv", &text);
+    yard.sshd.break_after(Some(4_000_000), false);
+    let (word, why) = yard.pull().await;
+    assert_eq!(word, "snooze", "{why}");
+    let staged: u64 = std::fs::read_dir(&yard.test.app.staging)
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(staged > 2_000_000, "{staged} staged before the cut");
+    yard.sshd.break_after(None, false);
+    let before = yard.sshd.carried();
+    let done = yard.later().await;
+    assert_eq!(done[..2], ["pull_source done", "load_file done"]);
+    let carried = yard.sshd.carried() - before;
+    assert!(
+        carried < bytes - staged + 500_000,
+        "{carried} more bytes for a file of {bytes}, {staged} were there"
+    );
+    let mut conn = yard.test.app.pool.acquire().await.unwrap();
+    assert_eq!(Listings::counts(&mut conn).await.unwrap().1, 400);
+    assert_eq!(
+        std::fs::read_dir(&yard.test.app.staging).unwrap().count(),
+        0,
+        "the stage is gone"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_still_being_written_is_left_until_it_is_whole() {
+    let mut yard = yard(Settle::Twice, AfterLoad::Leave).await;
+    yard.drop_file("ready.csv", &rows(3, 16));
+    let path = yard.folder.join("growing.csv");
+    std::fs::write(&path, HEADER).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            let mut n = 100;
+            while !stop.load(Ordering::SeqCst) {
+                let mut text = std::fs::read_to_string(&path).unwrap();
+                text.push_str(&format!("S{n},2020,Bobcat,S650,1,\n"));
+                std::fs::write(&path, text).unwrap();
+                n += 1;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        })
+    };
+    let (word, why) = yard.pull().await;
+    assert_eq!(word, "snooze", "{why}");
+    assert!(why.contains("growing.csv is still being written"), "{why}");
+    assert_eq!(
+        yard.loaded().await,
+        [("ready.csv".to_owned(), FileState::Fetched)],
+        "the one beside it does not wait"
+    );
+    stop.store(true, Ordering::SeqCst);
+    writer.await.unwrap();
+    yard.later().await;
+    assert_eq!(
+        yard.loaded().await[0],
+        ("growing.csv".to_owned(), FileState::Loaded)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_marker_says_that_a_file_is_whole_and_goes_with_it() {
+    let mut yard = yard(Settle::Marker(".done".to_owned()), AfterLoad::Delete).await;
+    yard.drop_file("stock.csv", &rows(3, 16));
+    yard.drop_file("other.txt.done", "");
+    assert_eq!(yard.pull().await.0, "done");
+    assert!(yard.loaded().await.is_empty());
+    yard.drop_file("stock.csv.done", "");
+    assert_eq!(yard.pull().await.0, "done");
+    let done = yard.later().await;
+    assert!(done.contains(&"clear_drop done".to_owned()), "{done:?}");
+    assert_eq!(
+        yard.loaded().await,
+        [("stock.csv".to_owned(), FileState::Loaded)]
+    );
+    assert!(!yard.has("stock.csv") && !yard.has("stock.csv.done"));
+    assert!(yard.has("other.txt.done"), "not ours");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loaded_file_is_moved_and_one_that_came_since_stays() {
+    let mut yard = yard(Settle::AtOnce, AfterLoad::Leave).await;
+    let aside = yard.folder.join("loaded");
+    yard.put(
+        Settle::AtOnce,
+        AfterLoad::Move(aside.to_str().unwrap().to_owned()),
+    )
+    .await;
+    yard.drop_file("stock.csv", &rows(3, 16));
+    assert_eq!(yard.pull().await.0, "done");
+    yard.later().await;
+    assert!(!yard.has("stock.csv") && yard.has("loaded/stock.csv"));
+    // The dealer drops the next night's while this one is being loaded.
+    yard.drop_file("stock.csv", &rows(4, 16));
+    assert_eq!(yard.pull().await.0, "done");
+    yard.drop_file("stock.csv", &rows(5, 16));
+    yard.later().await;
+    assert!(yard.has("stock.csv"), "nobody has loaded this one");
+    assert_eq!(yard.pull().await.0, "done");
+    yard.later().await;
+    assert!(!yard.has("stock.csv"));
+    let mut conn = yard.test.app.pool.acquire().await.unwrap();
+    assert_eq!(Listings::counts(&mut conn).await.unwrap().1, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_host_key_is_told_to_somebody_and_settled_when_it_is_pinned() {
+    let mut yard = yard(Settle::AtOnce, AfterLoad::Leave).await;
+    let mut conn = yard.test.app.pool.acquire().await.unwrap();
+    Sources::pin(&mut conn, "bayview", "SHA256:before")
+        .await
+        .unwrap();
+    assert_eq!(yard.pull().await.0, "dead");
+    let open = Alerts::open(&mut conn).await.unwrap();
+    assert_eq!(open[0].what, "host_key_changed");
+    assert!(
+        open[0].message.contains("SHA256:before")
+            && open[0].message.contains(&yard.sshd.fingerprint),
+        "{}",
+        open[0].message
+    );
+    let (host, port) = ("127.0.0.1", yard.sshd.port);
+    let shown = tokio::task::spawn_blocking(move || partners::sftp::host_key(host, port))
+        .await
+        .unwrap();
+    Sources::pin(&mut conn, "bayview", &shown.unwrap())
+        .await
+        .unwrap();
+    assert_eq!(yard.pull().await.0, "done");
+    assert!(Alerts::open(&mut conn).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_is_asked_by_four_at_once_and_no_more() {
+    let mut yard = yard(Settle::AtOnce, AfterLoad::Leave).await;
+    let mut places = Vec::new();
+    for place in 0..4 {
+        let name = format!("place {place} at 127.0.0.1:{}", yard.sshd.port);
+        let hour = Duration::from_secs(3600);
+        let taken = yard.test.app.locks.take(&name, "somebody", hour).await;
+        places.extend(taken.unwrap());
+    }
+    let (word, why) = yard.pull().await;
+    assert_eq!(word, "snooze", "{why}");
+    assert!(why.contains("4 other jobs are at 127.0.0.1"), "{why}");
+    yard.test.app.locks.release(&places[2]).await.unwrap();
+    assert_eq!(yard.later().await, ["pull_source done"]);
+}

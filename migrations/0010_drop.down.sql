@@ -1,0 +1,1 @@
+ALTER TABLE sources DROP COLUMN login, DROP COLUMN settle, DROP COLUMN marker, DROP COLUMN after_load, DROP COLUMN after_folder;
