@@ -8,15 +8,15 @@
 
 use crate::{App, ClearDrop, of_new_listings};
 use domain::{Dealer, Field, ListingDraft};
-use ingest::{FileProblem, Mapping, MappingError, ParsedRow, Reader};
+use ingest::{FileProblem, Mapping, ParsedRow, Reader};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Jobs, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use stores::{
-    AfterLoad, Alerts, Dealers, FileCounts, FileOrder, FileState, Files, Listings, PgConnection,
-    RejectRow, SourceFile, SourceKind, SourceRow, Sources,
+    AfterLoad, Alerts, Dealers, FileCounts, FileOrder, FileState, Files, Listings, OwnMappings,
+    PgConnection, RejectRow, SourceFile, SourceKind, SourceRow, Sources,
 };
 use tokio::sync::mpsc;
 use vin::Decoder;
@@ -63,7 +63,7 @@ impl Job for LoadFile {
             }
             FileOrder::Next => {}
         }
-        let mapping = mapping(&source).map_err(|error| JobError::reject(&error))?;
+        let mapping = mapping(app, &source, self.file).await?;
         let bytes = Arc::new(app.objects.get(&file.object_key).await?);
         let survey = match survey(bytes.clone(), mapping.clone()).await? {
             Ok(survey) => survey,
@@ -79,9 +79,17 @@ impl Job for LoadFile {
     }
 }
 
-/// A source of one rooftop needs no column that names it.
-fn mapping(source: &SourceRow) -> Result<Mapping, MappingError> {
-    let mut mapping = Mapping::built_in(&source.mapping)?;
+/// The source's mapping as it is now; one of the operator's own is noted with the file by its version. A source of
+/// one rooftop needs no column that names it.
+async fn mapping(app: &App, source: &SourceRow, file: i64) -> Result<Mapping, JobError> {
+    let mut conn = app.pool.acquire().await?;
+    let own = OwnMappings::newest(&mut conn, &source.mapping).await?;
+    let read = match &own {
+        Some(own) => Mapping::parse(&own.name, &own.yaml),
+        None => Mapping::built_in(&source.mapping),
+    };
+    let mut mapping = read.map_err(|error| JobError::reject(&error))?;
+    OwnMappings::used(&mut conn, file, own.map(|own| own.version)).await?;
     if source.dealer_id.is_some() {
         mapping.dealer = None;
     }

@@ -9,3 +9,15 @@ ALTER TABLE sources
     -- leave, move (to after_folder) or delete
     ADD COLUMN after_load text NOT NULL DEFAULT 'leave' CHECK (after_load IN ('leave', 'move', 'delete')),
     ADD COLUMN after_folder text NOT NULL DEFAULT '' CHECK ((after_load = 'move') = (after_folder <> ''));
+
+-- Mappings of one's own; a version is never changed.
+CREATE TABLE mappings (
+    name    text NOT NULL,
+    version int NOT NULL,
+    yaml    text NOT NULL,
+    put_by  text NOT NULL,
+    put_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (name, version)
+);
+-- Which version read the file; NULL for a built-in one.
+ALTER TABLE source_files ADD COLUMN mapping_version int;

@@ -2,15 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use embedded::Sshd;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use jobs::PullSource;
 use jobs::testing::TestApp;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use stores::{
-    AfterLoad, Alerts, Dealers, FileState, Files, Listings, Login, NewSource, Settle, SourceRow,
-    Sources, Terms,
+    AfterLoad, Alerts, Dealers, FileState, Files, Listings, Login, NewSource, OwnMappings, Settle,
+    SourceRow, Sources, Terms,
 };
 
 struct Yard {
@@ -269,4 +272,44 @@ async fn a_host_is_asked_by_four_at_once_and_no_more() {
     assert!(why.contains("4 other jobs are at 127.0.0.1"), "{why}");
     yard.test.app.locks.release(&places[2]).await.unwrap();
     assert_eq!(yard.later().await, ["pull_source done"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mapping_of_ones_own_reads_packed_xml_and_its_version_is_kept_with_the_file() {
+    let mut yard = yard(Settle::AtOnce, AfterLoad::Leave).await;
+    let mut conn = yard.test.app.pool.acquire().await.unwrap();
+    let yaml = "name: mine\nkind: equipment\nunit: machine\ncolumns:\n  - {to: stock_number, from: [ref], required: true}\n  - {to: make, from: [maker]}\n  - {to: image_urls, from: [\"photos.photo@url\"], separator: \"|\"}\n";
+    for (text, version) in [
+        (
+            "name: mine\nkind: equipment\ncolumns: [{to: stock_number, from: [x]}]\n",
+            1,
+        ),
+        (yaml, 2),
+        (yaml, 2),
+    ] {
+        let put = OwnMappings::put(&mut conn, "mine", text, "jane").await;
+        assert_eq!(put.unwrap(), version);
+    }
+    stores::execute_for_tests(
+        &yard.test.app.pool,
+        "UPDATE sources SET mapping = 'mine', pattern = '*.xml.gz'",
+    )
+    .await
+    .unwrap();
+    let xml = "<stock><machine><ref>M1</ref><maker>Bobcat &amp; Co</maker><photos><photo url=\"http://127.0.0.1:1/1.jpg\"/><photo url=\"http://127.0.0.1:1/2.jpg\"/></photos></machine></stock>";
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(xml.as_bytes()).unwrap();
+    std::fs::write(yard.folder.join("stock.xml.gz"), packed.finish().unwrap()).unwrap();
+    assert_eq!(yard.pull().await.0, "done");
+    yard.test.stepper.hurry("load_file").await.unwrap();
+    yard.test.run_all().await;
+    let listing = Listings::list(&mut conn, &stores::ListingFilter::default(), 0, 10)
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!(listing.details.make.as_deref(), Some("Bobcat & Co"));
+    assert_eq!(listing.details.image_urls.len(), 2);
+    let files = Files::list(&mut conn, None, 10).await.unwrap();
+    assert_eq!(files[0].mapping_version, Some(2));
+    yard.test.forgive_left_behind();
 }

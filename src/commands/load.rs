@@ -54,13 +54,22 @@ struct Report {
 const LARGEST_FILE: u64 = 512 * 1024 * 1024;
 
 impl Load {
-    pub(super) async fn run(self, data_dir: &Path) -> Result<ExitCode> {
-        let mapping = Mapping::built_in(&self.mapping)?;
+    /// There is one, and it or we say whose units they are.
+    async fn check_mapping(&self, station: &Station) -> Result<()> {
+        let mut conn = station.platform.app.pool.acquire().await?;
+        let mapping = match stores::OwnMappings::newest(&mut conn, &self.mapping).await? {
+            Some(own) => Mapping::parse(&own.name, &own.yaml)?,
+            None => Mapping::built_in(&self.mapping)?,
+        };
         ensure!(
             self.dealer.is_some() || mapping.dealer.is_some(),
             "mapping {} has no column that says whose units they are: give --dealer",
             self.mapping
         );
+        Ok(())
+    }
+
+    pub(super) async fn run(self, data_dir: &Path) -> Result<ExitCode> {
         let size = std::fs::metadata(&self.file)
             .with_context(|| format!("read {}", self.file.display()))?
             .len();
@@ -70,7 +79,10 @@ impl Load {
             self.file.display()
         );
         let station = Station::open(data_dir).await?;
-        let done = self.load(&station).await;
+        let done = match self.check_mapping(&station).await {
+            Ok(()) => self.load(&station).await,
+            Err(error) => Err(error),
+        };
         station.close().await;
         let report = done?;
         if self.json {

@@ -1,6 +1,6 @@
 //! `mappings`: how files are read, and what a file would become, without loading it.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use domain::Value;
 use ingest::{BUILT_IN, Mapping, Reader};
 use std::collections::BTreeMap;
@@ -15,11 +15,23 @@ pub(super) struct Mappings {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    List,
-    /// Print a built-in mapping, to begin one of your own from
-    Show {
-        mapping: String,
+    /// Built-in ones, and one's own
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
     },
+    /// Keep a mapping of one's own, or a new version of it; sources name it from then on
+    Put { name: String, file: PathBuf },
+    /// Write a mapping to begin from, for a file nobody has mapped
+    Suggest {
+        file: PathBuf,
+        /// What the mapping is to be called
+        #[arg(long, default_value = "mine")]
+        name: String,
+    },
+    /// Print a built-in mapping, to begin one of your own from
+    Show { mapping: String },
     /// Read a file and show what each column became
     Test {
         /// A built-in mapping's name, or the path of a YAML file
@@ -39,13 +51,19 @@ struct Filled {
 const EXAMPLES: usize = 3;
 
 impl Mappings {
-    pub(super) fn run(self) -> Result<ExitCode> {
+    pub(super) async fn run(self, data_dir: &Path) -> Result<ExitCode> {
         match self.action {
-            Action::List => {
-                for (name, text) in BUILT_IN {
-                    let about = text.lines().next().unwrap_or_default();
-                    println!("{name:<18} {}", about.trim_start_matches("# "));
-                }
+            Action::List { json } => list(data_dir, json).await,
+            Action::Put { name, file } => put(data_dir, &name, &file).await,
+            Action::Suggest { file, name } => {
+                let bytes =
+                    std::fs::read(&file).with_context(|| format!("read {}", file.display()))?;
+                let suggestion = ingest::suggest(bytes, &name)?;
+                print!("{}", suggestion.yaml);
+                eprintln!(
+                    "{} columns are known, {} are not",
+                    suggestion.known, suggestion.unknown
+                );
                 Ok(ExitCode::SUCCESS)
             }
             Action::Show { mapping } => {
@@ -57,6 +75,52 @@ impl Mappings {
             Action::Test { mapping, file } => test(&mapping, &file),
         }
     }
+}
+
+async fn list(data_dir: &Path, json: bool) -> Result<ExitCode> {
+    let show = |name: &str, version: Option<i32>, text: &str| {
+        let about = text.lines().next().unwrap_or_default();
+        let about = about.trim_start_matches("# ");
+        if json {
+            let line = serde_json::json!({ "name": name, "version": version, "about": about });
+            println!("{line}");
+        } else {
+            let version = version.map_or("built in".to_owned(), |v| format!("version {v}"));
+            println!("{name:<18} {version:<12} {about}");
+        }
+    };
+    for (name, text) in BUILT_IN {
+        show(name, None, text);
+    }
+    match super::connect(data_dir).await {
+        Ok(platform) => {
+            let mut conn = platform.app.pool.acquire().await?;
+            for own in stores::OwnMappings::list(&mut conn).await? {
+                show(&own.name, Some(own.version), &own.yaml);
+            }
+        }
+        // The built-in ones need no installation.
+        Err(error) => eprintln!("none of one's own: {error:#}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn put(data_dir: &Path, name: &str, file: &Path) -> Result<ExitCode> {
+    ensure!(
+        !BUILT_IN.iter().any(|(known, _)| *known == name),
+        "{name} is built in: call yours otherwise"
+    );
+    let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
+    Mapping::parse(name, &text)?;
+    let platform = super::connect(data_dir).await?;
+    let who = super::operator();
+    let mut tx = platform.app.pool.begin().await?;
+    let version = stores::OwnMappings::put(&mut tx, name, &text, &who).await?;
+    let subject = format!("mapping {name}, version {version}");
+    stores::Audit::note(&mut tx, &who, "put", &subject).await?;
+    tx.commit().await?;
+    println!("{subject}");
+    Ok(ExitCode::SUCCESS)
 }
 
 fn mapping_of(name: &str) -> Result<Mapping> {

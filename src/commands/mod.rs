@@ -158,7 +158,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sources(sources) => sources.run(&global.data_dir()).await,
         Command::Feeds(feeds) => feeds.run(&global.data_dir()).await,
         Command::Load(load) => load.run(&global.data_dir()).await,
-        Command::Mappings(mappings) => mappings.run(),
+        Command::Mappings(mappings) => mappings.run(&global.data_dir()).await,
         Command::Vin(vin) => vin.run(&global.data_dir()),
         Command::Archive(archive) => archive.run(&global.data_dir()).await,
         Command::Photo(photo) => photo.run(&global.data_dir()).await,

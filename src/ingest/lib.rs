@@ -5,14 +5,18 @@
 //! costs the row, never the file; a file that is not a table at all is refused whole, by name.
 
 mod cells;
+mod flat;
 mod mapping;
 mod plan;
 mod reader;
 mod rooftop;
 mod sniff;
+mod suggest;
 mod template;
+mod unpack;
 pub mod words;
 
 pub use mapping::{BUILT_IN, Column, Mapping, MappingError};
 pub use reader::{ParsedRow, Reader, Reject};
 pub use sniff::FileProblem;
+pub use suggest::{Suggestion, suggest};

@@ -1,7 +1,7 @@
 //! Mappings: which column of a dealer's file fills which field, as data.
 
 use domain::{Details, Field, FieldType, Kind};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -11,6 +11,10 @@ pub struct Mapping {
     pub kind: Kind,
     #[serde(default)]
     pub delimiter: Option<char>,
+    /// In XML the element that is a unit, in JSON the path of the list of units. Without it the children of the
+    /// root, or the only list, are the units.
+    #[serde(default)]
+    pub unit: Option<String>,
     /// `false` for files without a header line: then each column says where it is (`at`).
     #[serde(default = "yes")]
     pub header: bool,
@@ -81,7 +85,7 @@ pub struct Column {
     pub separator: Option<char>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadAs {
     Text,
@@ -135,6 +139,9 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("vehicles", include_str!("mappings/vehicles.yaml")),
     ("equipment", include_str!("mappings/equipment.yaml")),
     ("cars_com", include_str!("mappings/cars_com.yaml")),
+    ("autoxloo", include_str!("mappings/autoxloo.yaml")),
+    ("intellidealer", include_str!("mappings/intellidealer.yaml")),
+    ("agriaffaires", include_str!("mappings/agriaffaires.yaml")),
     (
         "auction_equipment",
         include_str!("mappings/auction_equipment.yaml"),

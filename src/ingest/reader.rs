@@ -1,9 +1,11 @@
 //! Rows in order, each with what became of it.
 
 use crate::cells;
+use crate::flat::{self, Form};
 use crate::mapping::{Column, Mapping};
 use crate::plan::{Plan, dealer_places, names, plan, plan_by_place};
 use crate::sniff::{self, FileProblem};
+use crate::unpack::unpack;
 use crate::{rooftop, template, words};
 use csv::ByteRecord;
 use domain::{Dealer, Details, Field, FieldType, ListingDraft, Value, Vin, parents};
@@ -61,11 +63,15 @@ pub struct Reader {
 impl Reader {
     /// Reads the header and decides which column fills which field.
     pub fn new(bytes: Vec<u8>, mapping: &Mapping) -> Result<Self, FileProblem> {
-        let text = sniff::to_text(bytes)?;
-        let delimiter = mapping
-            .delimiter
-            .and_then(|c| u8::try_from(c).ok())
-            .unwrap_or_else(|| sniff::delimiter(&text));
+        let text = sniff::to_text(unpack(bytes)?)?;
+        let form = flat::form(&text);
+        let (text, delimiter) = if form == Form::Table {
+            let told = mapping.delimiter.and_then(|c| u8::try_from(c).ok());
+            let delimiter = told.unwrap_or_else(|| sniff::delimiter(&text));
+            (text, delimiter)
+        } else {
+            (flat::to_table(&text, form, mapping.unit.as_deref())?, b',')
+        };
         if let Some(row) = open_quote(&text, delimiter) {
             return Err(FileProblem::OpenQuote { row });
         }

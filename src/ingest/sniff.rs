@@ -18,6 +18,10 @@ pub enum FileProblem {
     DoubleColumn(String),
     #[error("the header has {0} columns, a file may have 500")]
     TooWide(usize),
+    #[error("the {form} cannot be unpacked: {problem}")]
+    Packed { form: &'static str, problem: String },
+    #[error("there is no unit in the file: {wanted} was looked for")]
+    NoUnits { wanted: String },
     #[error("row {row} cannot be read: {problem}")]
     Unreadable { row: u64, problem: String },
 }
@@ -34,6 +38,8 @@ impl FileProblem {
             Self::MissingColumn { .. } => "file_missing_column",
             Self::DoubleColumn(_) => "file_double_column",
             Self::TooWide(_) => "file_too_wide",
+            Self::Packed { .. } => "file_packed",
+            Self::NoUnits { .. } => "file_no_units",
             Self::Unreadable { .. } => "file_unreadable",
         }
     }
@@ -41,17 +47,16 @@ impl FileProblem {
 
 /// First bytes of formats people drop by mistake.
 const MAGICS: &[(&[u8], &str)] = &[
-    (b"PK\x03\x04", "a zip archive or an Excel workbook"),
-    (b"\x1f\x8b", "gzip"),
+    (b"PK\x03\x04", "a zip archive inside another"),
+    (b"\x1f\x8b", "gzip inside another"),
     (b"%PDF", "a PDF"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
     (b"SQLite format 3", "an SQLite database"),
-    (b"<!DOCTYPE", "a web page"),
+    (b"<!DOCTYPE html", "a web page"),
     (b"<html", "a web page"),
-    (b"<?xml", "XML"),
 ];
 
 /// How far into a file a decision about it looks.

@@ -83,6 +83,8 @@ pub struct SourceFile {
     /// Where a cut load goes on.
     pub next_row: i64,
     pub counts: FileCounts,
+    /// Which version of an own mapping read it.
+    pub mapping_version: Option<i32>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -220,7 +222,7 @@ impl Files {
     ) -> Res<Vec<SourceFile>> {
         let rows = sqlx::query!(
             "SELECT id, source_id, name, digest, bytes, modified_at, seen_at, object_key, state, held_reason, released_by,
-                next_row, rows, created, updated, unchanged, rejected, duplicates, removed
+                next_row, rows, created, updated, unchanged, rejected, duplicates, removed, mapping_version
              FROM source_files
              WHERE ($1::bigint IS NULL OR id = $1) AND ($2::bigint IS NULL OR source_id = $2)
              ORDER BY id DESC LIMIT $3",
@@ -254,6 +256,7 @@ impl Files {
                     duplicates: row.duplicates,
                     removed: row.removed,
                 },
+                mapping_version: row.mapping_version,
             })
             .collect())
     }

@@ -7,7 +7,8 @@ use partners::sftp;
 use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
 use stores::{
-    AfterLoad, Audit, Dealers, Login, NewSource, Schedules, Settle, SourceRow, Sources, Terms,
+    AfterLoad, Audit, Dealers, Login, NewSource, OwnMappings, Schedules, Settle, SourceRow,
+    Sources, Terms,
 };
 
 #[derive(Debug, clap::Args)]
@@ -55,7 +56,6 @@ pub(super) struct Put {
 
 impl Put {
     pub(super) async fn run(self, platform: &Platform) -> Result<()> {
-        Mapping::built_in(&self.mapping)?;
         ensure!(
             sftp::safe_name(&self.key),
             "{:?} is no key: letters, digits and dashes",
@@ -75,6 +75,9 @@ impl Put {
             "--host-key: {pinned:?} does not begin with SHA256:"
         );
         let mut tx = platform.app.pool.begin().await?;
+        if OwnMappings::newest(&mut tx, &self.mapping).await?.is_none() {
+            Mapping::built_in(&self.mapping)?;
+        }
         let dealer = Dealers::find(&mut tx, &self.dealer)
             .await?
             .with_context(|| format!("there is no dealer {:?}: `dealers put`", self.dealer))?;

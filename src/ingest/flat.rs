@@ -1,0 +1,428 @@
+//! XML and JSON as tables: each unit becomes a row, what is inside it columns named by their path
+//! (`price.amount`, `photos.photo@url`). What repeats within a unit is joined by `|`.
+
+use crate::sniff::{self, FileProblem};
+use quick_xml::XmlVersion;
+use quick_xml::events::{BytesStart, Event};
+use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::fmt;
+
+/// Path and text of everything in one unit.
+type Unit = Vec<(String, String)>;
+
+/// What is done with each unit.
+type Each<'a> = &'a mut dyn FnMut(Unit) -> Result<(), FileProblem>;
+
+/// Deeper nesting is no inventory.
+const DEEPEST: usize = 32;
+const MOST_COLUMNS: usize = 500;
+/// Between what repeats.
+const JOINT: &str = "|";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Table,
+    Xml,
+    Json,
+}
+
+pub(crate) fn form(text: &[u8]) -> Form {
+    let start = text.trim_ascii_start();
+    match start.first() {
+        Some(b'<') => Form::Xml,
+        Some(b'{' | b'[') => Form::Json,
+        _ => Form::Table,
+    }
+}
+
+/// The same as comma-separated text with a header of every path that any unit has. `unit` names the element or
+/// key that holds a unit; without it the children of the root, or the only list, are the units.
+pub(crate) fn to_table(
+    text: &[u8],
+    form: Form,
+    unit: Option<&str>,
+) -> Result<Vec<u8>, FileProblem> {
+    let mut columns: Vec<String> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    each(text, form, unit, &mut |unit| {
+        for (path, _) in unit {
+            if !places.contains_key(&path) {
+                places.insert(path.clone(), columns.len());
+                columns.push(path);
+            }
+        }
+        if columns.len() > MOST_COLUMNS {
+            return Err(FileProblem::TooWide(columns.len()));
+        }
+        Ok(())
+    })?;
+    if columns.is_empty() {
+        let wanted = unit.unwrap_or("a list of units").to_owned();
+        return Err(FileProblem::NoUnits { wanted });
+    }
+    let unwritten = |error: csv::Error| FileProblem::Unreadable {
+        row: 0,
+        problem: error.to_string(),
+    };
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record(&columns).map_err(unwritten)?;
+    let mut row = vec![String::new(); columns.len()];
+    each(text, form, unit, &mut |unit| {
+        row.iter_mut().for_each(String::clear);
+        for (path, text) in unit {
+            let Some(cell) = places.get(&path).and_then(|place| row.get_mut(*place)) else {
+                continue;
+            };
+            if !cell.is_empty() {
+                cell.push_str(JOINT);
+            }
+            cell.push_str(&text);
+        }
+        table.write_record(&row).map_err(unwritten)
+    })?;
+    table.into_inner().map_err(|error| FileProblem::Unreadable {
+        row: 0,
+        problem: error.to_string(),
+    })
+}
+
+fn each(text: &[u8], form: Form, unit: Option<&str>, with: Each<'_>) -> Result<(), FileProblem> {
+    match form {
+        Form::Xml => each_element(&sniff::decode(text), unit, with),
+        Form::Json => each_object(&sniff::decode(text), unit, with),
+        Form::Table => Ok(()),
+    }
+}
+
+fn each_element(text: &str, unit: Option<&str>, with: Each<'_>) -> Result<(), FileProblem> {
+    let mut reader = quick_xml::Reader::from_str(text);
+    reader.config_mut().expand_empty_elements = true;
+    let (mut path, mut depth, mut row) = (Vec::<Level>::new(), 0usize, 0u64);
+    let mut found: Option<Unit> = None;
+    loop {
+        let bad = |problem: String| FileProblem::Unreadable {
+            row: row + 1,
+            problem,
+        };
+        let event = reader
+            .read_event()
+            .map_err(|error| bad(format!("{error}, at byte {}", reader.error_position())))?;
+        match event {
+            Event::Start(element) => {
+                depth += 1;
+                if depth > DEEPEST {
+                    return Err(bad(format!("elements {DEEPEST} deep")));
+                }
+                let name = local_name(&element);
+                match &mut found {
+                    None => {
+                        if unit.map_or(depth == 2, |unit| unit.eq_ignore_ascii_case(&name)) {
+                            let mut fresh = Unit::new();
+                            attributes(&element, "", &mut fresh).map_err(bad)?;
+                            found = Some(fresh);
+                            path.clear();
+                            path.push(Level::default());
+                        }
+                    }
+                    Some(fresh) => {
+                        let above = path.last().map_or("", |level| level.path.as_str());
+                        let below = joined(above, &name);
+                        attributes(&element, &below, fresh).map_err(bad)?;
+                        path.push(Level {
+                            path: below,
+                            text: String::new(),
+                        });
+                    }
+                }
+            }
+            Event::End(_) => {
+                depth = depth.saturating_sub(1);
+                if let (Some(fresh), Some(level)) = (&mut found, path.pop()) {
+                    let text = level.text.trim();
+                    if !text.is_empty() {
+                        fresh.push((level.path, text.to_owned()));
+                    }
+                }
+                if path.is_empty()
+                    && let Some(done) = found.take()
+                {
+                    row += 1;
+                    with(done)?;
+                }
+            }
+            Event::Text(text) => {
+                if let Some(level) = path.last_mut() {
+                    let said = text.xml10_content().map_err(|e| bad(e.to_string()))?;
+                    level.text.push_str(&said);
+                }
+            }
+            Event::CData(text) => {
+                if let Some(level) = path.last_mut() {
+                    let said = text.decode().map_err(|e| bad(e.to_string()))?;
+                    level.text.push_str(&said);
+                }
+            }
+            Event::GeneralRef(reference) => {
+                let sign = match reference.resolve_char_ref() {
+                    Ok(Some(sign)) => Some(sign),
+                    Ok(None) => predefined(&reference.decode().unwrap_or_default()),
+                    Err(error) => return Err(bad(error.to_string())),
+                };
+                let Some(sign) = sign else {
+                    let name = reference.decode().unwrap_or_default().into_owned();
+                    return Err(bad(format!("the entity &{name}; is not one of XML's five")));
+                };
+                if let Some(level) = path.last_mut() {
+                    level.text.push(sign);
+                }
+            }
+            // What it would define could be a bomb, or a file of ours.
+            Event::DocType(_) => return Err(bad("a document type is not taken".to_owned())),
+            Event::Eof if depth > 0 => {
+                return Err(bad("the file ends inside an element".to_owned()));
+            }
+            Event::Eof => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
+/// An element that is open inside a unit.
+#[derive(Default)]
+struct Level {
+    path: String,
+    text: String,
+}
+
+/// XML 1.0, 4.6.
+fn predefined(name: &str) -> Option<char> {
+    Some(match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        _ => return None,
+    })
+}
+
+fn local_name(element: &BytesStart<'_>) -> String {
+    String::from_utf8_lossy(element.local_name().as_ref()).into_owned()
+}
+
+fn joined(above: &str, name: &str) -> String {
+    if above.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{above}.{name}")
+    }
+}
+
+fn attributes(element: &BytesStart<'_>, path: &str, unit: &mut Unit) -> Result<(), String> {
+    for attribute in element.attributes() {
+        let attribute = attribute.map_err(|error| error.to_string())?;
+        let name = String::from_utf8_lossy(attribute.key.local_name().as_ref()).into_owned();
+        let value = attribute
+            .normalized_value(XmlVersion::Implicit1_0)
+            .map_err(|error| error.to_string())?;
+        if !value.trim().is_empty() {
+            unit.push((format!("{path}@{name}"), value.trim().to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn each_object(text: &str, unit: Option<&str>, with: Each<'_>) -> Result<(), FileProblem> {
+    let bad = |row: u64, error: &serde_json::Error| FileProblem::Unreadable {
+        row,
+        problem: error.to_string(),
+    };
+    if text.trim_start().starts_with('[') {
+        let mut state = Seen {
+            row: 0,
+            with,
+            problem: None,
+        };
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let read = (&mut state).deserialize(&mut reader);
+        if let Some(problem) = state.problem.take() {
+            return Err(problem);
+        }
+        return read
+            .and_then(|()| reader.end())
+            .map_err(|error| bad(state.row + 1, &error));
+    }
+    // One object with a list inside, or an object a line.
+    let mut row = 0;
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let Some(first) = values.next() else {
+        return Ok(());
+    };
+    let first = first.map_err(|error| bad(1, &error))?;
+    if let Some(units) = list_in(&first, unit) {
+        for value in units {
+            with(flattened(value))?;
+        }
+        return Ok(());
+    }
+    for value in std::iter::once(Ok(first)).chain(values) {
+        row += 1;
+        with(flattened(&value.map_err(|error| bad(row, &error))?))?;
+    }
+    Ok(())
+}
+
+/// The list of units in an object: the one that is named, else the only one of objects.
+fn list_in<'a>(value: &'a Value, unit: Option<&str>) -> Option<&'a Vec<Value>> {
+    if let Some(unit) = unit {
+        return unit
+            .split('.')
+            .try_fold(value, |value, key| value.get(key))?
+            .as_array();
+    }
+    let object = value.as_object()?;
+    let mut lists = object
+        .values()
+        .filter_map(Value::as_array)
+        .filter(|list| list.iter().all(Value::is_object) && !list.is_empty());
+    let only = lists.next()?;
+    // A unit of its own may have such a list too: then it has an identity beside it.
+    let alone = object.len() <= 3 || object.values().all(|value| !value.is_string());
+    (lists.next().is_none() && alone).then_some(only)
+}
+
+/// A list that is read a unit at a time.
+struct Seen<'a> {
+    row: u64,
+    with: Each<'a>,
+    problem: Option<FileProblem>,
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Seen<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Seen<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of units")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(value) = list.next_element::<Value>()? {
+            self.row += 1;
+            if let Err(problem) = (self.with)(flattened(&value)) {
+                self.problem = Some(problem);
+                return Err(serde::de::Error::custom("refused"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn flattened(value: &Value) -> Unit {
+    fn go(value: &Value, path: &str, unit: &mut Unit) {
+        match value {
+            Value::Null => {}
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    go(value, &joined(path, name), unit);
+                }
+            }
+            Value::Array(items) => {
+                for item in items {
+                    go(item, path, unit);
+                }
+            }
+            Value::String(text) if text.trim().is_empty() => {}
+            Value::String(text) => unit.push((path.to_owned(), text.clone())),
+            other => unit.push((path.to_owned(), other.to_string())),
+        }
+    }
+    let mut unit = Unit::new();
+    go(value, "", &mut unit);
+    unit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(text: &str, unit: Option<&str>) -> Result<String, FileProblem> {
+        let bytes = to_table(text.as_bytes(), form(text.as_bytes()), unit)?;
+        Ok(String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn elements_become_rows_and_what_is_inside_them_columns() {
+        let text = r#"<?xml version="1.0"?><importfile type="complete"><date>today</date><equipments>
+            <equipment id="7"><brand>Deere &amp; Co</brand><price currency="USD">9&#48;00</price>
+              <photos><photo url="https://a/1.jpg"/><photo url="https://a/2.jpg"/></photos></equipment>
+            <equipment id="8"><brand><![CDATA[A<B]]></brand><note/></equipment></equipments></importfile>"#;
+        assert_eq!(
+            table(text, Some("equipment")).unwrap(),
+            "@id,brand,price@currency,price,photos.photo@url\n\
+             7,Deere & Co,USD,9000,https://a/1.jpg|https://a/2.jpg\n8,A<B,,,\n"
+        );
+        let plain =
+            "<listings><listing><vin>1</vin></listing><listing><vin>2</vin></listing></listings>";
+        assert_eq!(table(plain, None).unwrap(), "vin\n1\n2\n");
+    }
+
+    #[test]
+    fn what_an_element_may_not_have_is_refused_by_name_and_row() {
+        for (text, word) in [
+            (
+                "<!DOCTYPE x [<!ENTITY a \"b\">]><x><u><v>&a;</v></u></x>",
+                "document type",
+            ),
+            ("<x><u><v>1</v></u><u><v>&secret;</v></u></x>", "row 2"),
+            ("<x><u><v>&secret;</v></u></x>", "&secret;"),
+            ("<x><u><v>1</v></u>", "ends inside"),
+            ("<x><u><v>1</w></u></x>", "row 1"),
+            ("<x></x>", "no unit"),
+        ] {
+            let refused = table(text, None).unwrap_err().to_string();
+            assert!(refused.contains(word), "{text}: {refused}");
+        }
+        let deep = "<a>".repeat(100_000);
+        assert!(
+            table(&deep, None)
+                .unwrap_err()
+                .to_string()
+                .contains("32 deep")
+        );
+    }
+
+    #[test]
+    fn lists_objects_with_a_list_and_objects_a_line_are_read_alike() {
+        let units = r#"{"photos":["a","b"],"price":{"amount":5},"sold":false,"vin":"1","x":null}"#;
+        let rows = "photos,price.amount,sold,vin\na|b,5,false,1\na|b,5,false,1\n";
+        for text in [
+            format!("[{units},{units}]"),
+            format!("{units}\n{units}\n"),
+            format!(r#"{{"count":2,"listings":[{units},{units}]}}"#),
+        ] {
+            assert_eq!(table(&text, None).unwrap(), rows, "{text}");
+        }
+        let named = format!(r#"{{"a":{{"stock":[{units},{units}]}},"b":[{{"c":1}}]}}"#);
+        assert_eq!(table(&named, Some("a.stock")).unwrap(), rows);
+    }
+
+    #[test]
+    fn broken_json_is_refused_with_its_row() {
+        for text in ["[{\"a\":1},{\"a\":]", "{\"a\":1}\n{\"a\":", "[{\"a\":1}] x"] {
+            let refused = table(text, None).unwrap_err();
+            assert_eq!(refused.rule(), "file_unreadable", "{text}: {refused}");
+        }
+        let deep = "[".repeat(100_000);
+        assert!(table(&deep, None).is_err());
+    }
+}

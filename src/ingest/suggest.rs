@@ -1,0 +1,311 @@
+//! A mapping to begin from, for a file nobody has mapped: its columns by the names that other mappings know, and
+//! by what stands in them.
+
+use crate::flat::{self, Form};
+use crate::mapping::{BUILT_IN, Column, Mapping, folded};
+use crate::sniff::{self, FileProblem};
+use crate::unpack::unpack;
+use domain::{Field, FieldType, Kind, Vin};
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+
+#[derive(Clone, Debug)]
+pub struct Suggestion {
+    /// A mapping as `mappings put` takes it; what is not known stands in it as a comment.
+    pub yaml: String,
+    pub known: usize,
+    pub unknown: usize,
+}
+
+/// Rows that are looked at.
+const LOOKED_AT: usize = 500;
+/// A value is shown this long.
+const SHOWN: usize = 40;
+
+/// A column of the file, and some of what stands in it.
+struct Seen {
+    name: String,
+    values: Vec<String>,
+}
+
+pub fn suggest(bytes: Vec<u8>, name: &str) -> Result<Suggestion, FileProblem> {
+    let columns = columns(bytes)?;
+    let vins = columns.iter().find(|column| column.is_vins());
+    let kind = if vins.is_some() {
+        Kind::Vehicle
+    } else {
+        Kind::Equipment
+    };
+    let aliases = aliases(kind);
+    let mut taken: HashSet<Field> = HashSet::new();
+    let mut lines: Vec<Option<String>> = vec![None; columns.len()];
+    // Names that are known first, what only looks like one after them.
+    for (place, column) in columns.iter().enumerate() {
+        let known = aliases.get(&folded(&column.name));
+        let known = known.filter(|known| column.fits(known.to));
+        if let Some(known) = known.filter(|known| taken.insert(known.to)) {
+            lines[place] = Some(column.line(known, ""));
+        }
+    }
+    for (place, column) in columns.iter().enumerate() {
+        if lines[place].is_none()
+            && let Some(guess) = column.guess(&aliases, &taken)
+        {
+            taken.insert(guess.to);
+            lines[place] = Some(column.line(guess, "   # a guess"));
+        }
+    }
+    let word = match kind {
+        Kind::Vehicle => "vehicle",
+        _ => "equipment",
+    };
+    let mut yaml = format!(
+        "# Suggested from a file. Try it: forecourt mappings test FILE.yaml DATA\nname: {name}\nkind: {word}\ncolumns:\n"
+    );
+    if !taken.contains(&Field::StockNumber) {
+        let instead = vins.or(columns.first()).map_or("", |column| &column.name);
+        let _ = writeln!(
+            yaml,
+            "  # No column looks like a stock number, by which units are told apart.\n  - {{to: stock_number, from: [{instead:?}], required: true}}"
+        );
+    }
+    let (mut known, mut unknown) = (0, 0);
+    for (line, column) in lines.into_iter().zip(&columns) {
+        match line {
+            Some(line) => {
+                known += 1;
+                yaml.push_str(&line);
+            }
+            None => {
+                unknown += 1;
+                let example = column.values.first().map_or("", String::as_str);
+                let example: String = example.chars().take(SHOWN).collect();
+                let _ = writeln!(yaml, "  # {:?}: {example:?}", column.name);
+            }
+        }
+    }
+    Ok(Suggestion {
+        yaml,
+        known,
+        unknown,
+    })
+}
+
+fn columns(bytes: Vec<u8>) -> Result<Vec<Seen>, FileProblem> {
+    let text = sniff::to_text(unpack(bytes)?)?;
+    let form = flat::form(&text);
+    let (text, delimiter) = if form == Form::Table {
+        let delimiter = sniff::delimiter(&text);
+        (text, delimiter)
+    } else {
+        (flat::to_table(&text, form, None)?, b',')
+    };
+    let unreadable = |error: csv::Error| FileProblem::Unreadable {
+        row: 0,
+        problem: error.to_string(),
+    };
+    let mut table = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .flexible(true)
+        .from_reader(text.as_slice());
+    let header = table.byte_headers().map_err(unreadable)?;
+    if header.len() > 500 {
+        return Err(FileProblem::TooWide(header.len()));
+    }
+    let mut columns: Vec<Seen> = header
+        .iter()
+        .map(|cell| Seen {
+            name: sniff::decode(cell).trim().to_owned(),
+            values: Vec::new(),
+        })
+        .collect();
+    for row in table.byte_records().take(LOOKED_AT) {
+        for (cell, column) in row.map_err(unreadable)?.iter().zip(&mut columns) {
+            let value = sniff::decode(cell);
+            if !value.trim().is_empty() {
+                column.values.push(value.trim().to_owned());
+            }
+        }
+    }
+    Ok(columns)
+}
+
+/// Every name that a built-in mapping knows, those of the same kind first.
+fn aliases(kind: Kind) -> HashMap<String, Column> {
+    let mut mappings: Vec<Mapping> = BUILT_IN
+        .iter()
+        .filter_map(|(name, text)| Mapping::parse(name, text).ok())
+        .filter(|mapping| mapping.header)
+        .collect();
+    mappings.sort_by_key(|mapping| mapping.kind != kind);
+    let mut aliases = HashMap::new();
+    for column in mappings.into_iter().flat_map(|mapping| mapping.columns) {
+        for name in &column.from {
+            aliases
+                .entry(folded(name))
+                .or_insert_with(|| column.clone());
+        }
+    }
+    aliases
+}
+
+impl Seen {
+    /// At least four of five values are like this.
+    fn mostly(&self, like: impl Fn(&str) -> bool) -> bool {
+        let count = self.values.iter().filter(|value| like(value)).count();
+        !self.values.is_empty() && count * 5 >= self.values.len() * 4
+    }
+
+    fn is_vins(&self) -> bool {
+        self.mostly(|value| value.len() == 17 && Vin::parse(value).is_ok())
+    }
+
+    /// A name alone does not make a number.
+    fn fits(&self, field: Field) -> bool {
+        if self.values.is_empty() {
+            return true;
+        }
+        match (field, field.field_type()) {
+            (Field::Vin, _) => self.mostly(|value| value.len() == 17),
+            (_, FieldType::Number) => self
+                .values
+                .iter()
+                .any(|v| v.bytes().any(|b| b.is_ascii_digit())),
+            _ => true,
+        }
+    }
+
+    fn guess<'a>(
+        &self,
+        aliases: &'a HashMap<String, Column>,
+        taken: &HashSet<Field>,
+    ) -> Option<&'a Column> {
+        let of = |field: Field| {
+            aliases
+                .values()
+                .find(|column| column.to == field && !taken.contains(&field))
+        };
+        if self.is_vins() {
+            return of(Field::Vin);
+        }
+        if self.mostly(|value| value.starts_with("http")) {
+            let many = self
+                .values
+                .iter()
+                .any(|value| value.matches("http").count() > 1);
+            let picture = |value: &str| {
+                let value = value.to_ascii_lowercase();
+                [".jpg", ".jpeg", ".png", ".webp"]
+                    .iter()
+                    .any(|end| value.contains(end))
+            };
+            return of(if many || self.mostly(picture) {
+                Field::ImageUrls
+            } else {
+                Field::Link
+            });
+        }
+        let name = folded(&self.name);
+        let mut near: Vec<(&String, &Column)> = aliases
+            .iter()
+            .filter(|(alias, column)| {
+                alias.len() >= 4
+                    && (name.ends_with(alias.as_str()) || name.starts_with(alias.as_str()))
+                    && !taken.contains(&column.to)
+                    && self.fits(column.to)
+            })
+            .collect();
+        near.sort_by_key(|(alias, _)| (std::cmp::Reverse(alias.len()), (*alias).clone()));
+        near.first().map(|(_, column)| *column)
+    }
+
+    fn line(&self, like: &Column, remark: &str) -> String {
+        let field = like.to;
+        let mut line = format!("  - {{to: {}, from: [{:?}]", field.name(), self.name);
+        if let Some(read_as) = like.read_as {
+            // As the mapping's own words are.
+            let word = serde_json::to_value(read_as).unwrap_or_default();
+            let _ = write!(line, ", as: {}", word.as_str().unwrap_or_default());
+        }
+        if field.field_type() == FieldType::List {
+            let _ = write!(line, ", separator: {:?}", self.separator().to_string());
+        }
+        if field == Field::StockNumber {
+            line.push_str(", required: true");
+        }
+        let _ = writeln!(line, "}}{remark}");
+        line
+    }
+
+    /// What stands most often between a list's items.
+    fn separator(&self) -> char {
+        let count = |sign: char| {
+            let all = self.values.iter();
+            all.map(|value| value.matches(sign).count()).sum::<usize>()
+        };
+        ['|', ';', ',']
+            .into_iter()
+            .rev()
+            .max_by_key(|sign| count(*sign))
+            .filter(|sign| count(*sign) > 0)
+            .unwrap_or(',')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Reader;
+
+    #[test]
+    fn what_is_suggested_is_a_mapping_that_reads_the_file() {
+        let text = "Unit No,Stock #,V.I.N. Code,Yr,Year,Make,Model,Our Selling Price,Pictures,Mood\n\
+            7,A1,1HGCM82633A004352,x,2003,Honda,Accord,\"$9,995\",https://a/1.jpg;https://a/2.jpg,good\n\
+            8,A2,1HGCM82633A004352,x,2003,Honda,Accord,\"$8,995\",https://a/3.jpg,bad\n";
+        let suggestion = suggest(text.as_bytes().to_vec(), "mine").unwrap();
+        for part in [
+            "kind: vehicle",
+            r##"{to: stock_number, from: ["Stock #"], required: true}"##,
+            r#"{to: vin, from: ["V.I.N. Code"]}   # a guess"#,
+            r#"{to: year, from: ["Year"], as: year}"#,
+            r#"{to: price_cents, from: ["Our Selling Price"], as: money}   # a guess"#,
+            r#"separator: ";""#,
+            r#"# "Mood": "good""#,
+        ] {
+            assert!(
+                suggestion.yaml.contains(part),
+                "no {part} in\n{}",
+                suggestion.yaml
+            );
+        }
+        let mapping = Mapping::parse("mine", &suggestion.yaml).unwrap();
+        let mut reader = Reader::new(text.as_bytes().to_vec(), &mapping).unwrap();
+        let draft = reader.next_row().unwrap().unwrap().draft.unwrap();
+        assert_eq!(draft.details.price_cents, Some(999_500));
+        assert_eq!(draft.details.image_urls.len(), 2);
+        assert_eq!(draft.vin.unwrap().as_str(), "1HGCM82633A004352");
+    }
+
+    #[test]
+    fn a_file_of_machines_in_xml_is_one_of_equipment() {
+        let text = "<stock><machine><Ref>7</Ref><Manufacturer>Bobcat</Manufacturer><Hours>412</Hours></machine></stock>";
+        let suggestion = suggest(text.as_bytes().to_vec(), "mine").unwrap();
+        assert!(
+            suggestion.yaml.contains("kind: equipment"),
+            "{}",
+            suggestion.yaml
+        );
+        assert!(
+            suggestion
+                .yaml
+                .contains("No column looks like a stock number")
+        );
+        let mapping = Mapping::parse("mine", &suggestion.yaml).unwrap();
+        let mut reader = Reader::new(text.as_bytes().to_vec(), &mapping).unwrap();
+        let draft = reader.next_row().unwrap().unwrap().draft.unwrap();
+        assert_eq!(
+            (draft.stock_number.as_str(), draft.details.hours),
+            ("7", Some(412))
+        );
+    }
+}

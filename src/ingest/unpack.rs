@@ -1,0 +1,134 @@
+//! Compressed files, within bounds: a bomb is refused before it is unpacked.
+
+use crate::sniff::FileProblem;
+use flate2::read::MultiGzDecoder;
+use std::io::{Cursor, Read};
+use zip::ZipArchive;
+
+/// What a file may come to, unpacked.
+pub(crate) const LARGEST: u64 = 512 * 1024 * 1024;
+/// Text shrinks to a tenth or a twentieth. More than this, beyond a few megabytes, is made to hurt.
+const MOST_TIMES: u64 = 200;
+const SMALL: u64 = 4 * 1024 * 1024;
+
+/// The one file inside gzip or zip; anything else as it is.
+pub(crate) fn unpack(bytes: Vec<u8>) -> Result<Vec<u8>, FileProblem> {
+    if bytes.starts_with(b"\x1f\x8b") {
+        let packed = bytes.len();
+        return read(MultiGzDecoder::new(bytes.as_slice()), packed, "gzip");
+    }
+    if bytes.starts_with(b"PK\x03\x04") {
+        return unzip(bytes);
+    }
+    Ok(bytes)
+}
+
+fn unzip(bytes: Vec<u8>) -> Result<Vec<u8>, FileProblem> {
+    let packed = bytes.len();
+    let broken = |problem: String| FileProblem::Packed {
+        form: "zip",
+        problem,
+    };
+    let mut archive =
+        ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(error.to_string()))?;
+    let all: Result<Vec<String>, _> = archive
+        .file_names()
+        .map(|name| name.map(std::borrow::Cow::into_owned))
+        .collect();
+    let mut names = all.map_err(|error| broken(error.to_string()))?;
+    names.retain(|name| !name.ends_with('/') && !name.starts_with("__MACOSX/"));
+    if names.iter().any(|name| name == "[Content_Types].xml") {
+        return Err(FileProblem::WrongMagic {
+            found: "an Excel workbook",
+        });
+    }
+    let [name] = names.as_slice() else {
+        let shown: Vec<&str> = names.iter().take(5).map(String::as_str).collect();
+        return Err(broken(format!(
+            "it holds {} files ({}), one is expected",
+            names.len(),
+            shown.join(", ")
+        )));
+    };
+    let file = archive
+        .by_name(name)
+        .map_err(|error| broken(error.to_string()))?;
+    read(file, packed, "zip")
+}
+
+fn read(from: impl Read, packed: usize, form: &'static str) -> Result<Vec<u8>, FileProblem> {
+    let packed = u64::try_from(packed).unwrap_or(u64::MAX);
+    let most = packed.saturating_mul(MOST_TIMES).clamp(SMALL, LARGEST);
+    let mut unpacked = Vec::new();
+    from.take(most + 1)
+        .read_to_end(&mut unpacked)
+        .map_err(|error| FileProblem::Packed {
+            form,
+            problem: error.to_string(),
+        })?;
+    if u64::try_from(unpacked.len()).unwrap_or(u64::MAX) > most {
+        return Err(FileProblem::Packed {
+            form,
+            problem: format!("{packed} bytes unpack to more than {most}"),
+        });
+    }
+    Ok(unpacked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use std::io::Write;
+    use zip::write::SimpleFileOptions;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, bytes) in files {
+            writer
+                .start_file(*name, SimpleFileOptions::default())
+                .unwrap();
+            writer.write_all(bytes).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn the_one_file_inside_is_read() {
+        let text = b"VIN,Stock\n1,2\n";
+        assert_eq!(unpack(gzip(text)).unwrap(), text);
+        let mac: &[(&str, &[u8])] = &[("stock.csv", text), ("__MACOSX/._stock.csv", b"x")];
+        assert_eq!(unpack(zipped(mac)).unwrap(), text);
+        assert_eq!(unpack(text.to_vec()).unwrap(), text);
+        // Two gzip members, one after the other, are one file (RFC 1952, 2.2).
+        let both = [gzip(b"VIN,Stock\n"), gzip(b"1,2\n")].concat();
+        assert_eq!(unpack(both).unwrap(), text);
+    }
+
+    #[test]
+    fn bombs_cut_files_and_archives_of_many_are_refused_by_name() {
+        let bomb = vec![b' '; 40 * 1024 * 1024];
+        for packed in [gzip(&bomb), zipped(&[("stock.csv", &bomb)])] {
+            let refused = unpack(packed).unwrap_err().to_string();
+            assert!(refused.contains("unpack to more than"), "{refused}");
+        }
+        let whole = gzip(b"VIN,Stock\n1,2\n");
+        let cut = unpack(whole[..whole.len() - 6].to_vec()).unwrap_err();
+        assert_eq!(cut.rule(), "file_packed");
+        let many: &[(&str, &[u8])] = &[("a.csv", b"a"), ("b.csv", b"b")];
+        let refused = unpack(zipped(many)).unwrap_err().to_string();
+        assert!(refused.contains("2 files (a.csv, b.csv)"), "{refused}");
+        let sheet: &[(&str, &[u8])] = &[("[Content_Types].xml", b"<x/>"), ("xl/a.xml", b"<x/>")];
+        assert_eq!(
+            unpack(zipped(sheet)).unwrap_err().rule(),
+            "file_wrong_magic"
+        );
+    }
+}
