@@ -29,7 +29,7 @@ struct Seen {
 }
 
 pub fn suggest(bytes: Vec<u8>, name: &str) -> Result<Suggestion, FileProblem> {
-    let columns = columns(bytes)?;
+    let (columns, joint) = columns(bytes)?;
     let vins = columns.iter().find(|column| column.is_vins());
     let kind = if vins.is_some() {
         Kind::Vehicle
@@ -44,7 +44,7 @@ pub fn suggest(bytes: Vec<u8>, name: &str) -> Result<Suggestion, FileProblem> {
         let known = aliases.get(&folded(&column.name));
         let known = known.filter(|known| column.fits(known.to));
         if let Some(known) = known.filter(|known| taken.insert(known.to)) {
-            lines[place] = Some(column.line(known, ""));
+            lines[place] = Some(column.line(known, joint, ""));
         }
     }
     for (place, column) in columns.iter().enumerate() {
@@ -52,7 +52,7 @@ pub fn suggest(bytes: Vec<u8>, name: &str) -> Result<Suggestion, FileProblem> {
             && let Some(guess) = column.guess(&aliases, &taken)
         {
             taken.insert(guess.to);
-            lines[place] = Some(column.line(guess, "   # a guess"));
+            lines[place] = Some(column.line(guess, joint, "   # a guess"));
         }
     }
     let word = match kind {
@@ -91,7 +91,8 @@ pub fn suggest(bytes: Vec<u8>, name: &str) -> Result<Suggestion, FileProblem> {
     })
 }
 
-fn columns(bytes: Vec<u8>) -> Result<Vec<Seen>, FileProblem> {
+/// The columns, and what stands between a list's items when its values do not tell.
+fn columns(bytes: Vec<u8>) -> Result<(Vec<Seen>, char), FileProblem> {
     let text = sniff::to_text(unpack(bytes)?)?;
     let form = flat::form(&text);
     let (text, delimiter) = if form == Form::Table {
@@ -127,7 +128,7 @@ fn columns(bytes: Vec<u8>) -> Result<Vec<Seen>, FileProblem> {
             }
         }
     }
-    Ok(columns)
+    Ok((columns, if form == Form::Table { ',' } else { '|' }))
 }
 
 /// Every name that a built-in mapping knows, those of the same kind first.
@@ -219,7 +220,7 @@ impl Seen {
         near.first().map(|(_, column)| *column)
     }
 
-    fn line(&self, like: &Column, remark: &str) -> String {
+    fn line(&self, like: &Column, joint: char, remark: &str) -> String {
         let field = like.to;
         let mut line = format!("  - {{to: {}, from: [{:?}]", field.name(), self.name);
         if let Some(read_as) = like.read_as {
@@ -228,7 +229,7 @@ impl Seen {
             let _ = write!(line, ", as: {}", word.as_str().unwrap_or_default());
         }
         if field.field_type() == FieldType::List {
-            let _ = write!(line, ", separator: {:?}", self.separator().to_string());
+            let _ = write!(line, ", separator: {:?}", self.separator(joint).to_string());
         }
         if field == Field::StockNumber {
             line.push_str(", required: true");
@@ -238,7 +239,7 @@ impl Seen {
     }
 
     /// What stands most often between a list's items.
-    fn separator(&self) -> char {
+    fn separator(&self, joint: char) -> char {
         let count = |sign: char| {
             let all = self.values.iter();
             all.map(|value| value.matches(sign).count()).sum::<usize>()
@@ -248,7 +249,7 @@ impl Seen {
             .rev()
             .max_by_key(|sign| count(*sign))
             .filter(|sign| count(*sign) > 0)
-            .unwrap_or(',')
+            .unwrap_or(joint)
     }
 }
 
