@@ -9,6 +9,7 @@ mod doctor;
 mod feeds;
 mod jobs;
 mod keys;
+mod listings;
 mod load;
 mod mappings;
 mod migrate;
@@ -69,6 +70,8 @@ enum Command {
     Dealers(dealers::Dealers),
     /// Dealers' drops: make or change one, pull it, see its files
     Sources(sources::Sources),
+    /// One unit, whose word each field is; an operator's word; contradictions
+    Listings(listings::Listings),
     /// Feeds: list them, build one, see its runs
     Feeds(feeds::Feeds),
     /// Load one file into the stock, now
@@ -156,6 +159,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Dealers(dealers) => dealers.run(&global.data_dir()).await,
         Command::Sources(sources) => sources.run(&global.data_dir()).await,
+        Command::Listings(listings) => listings.run(&global.data_dir()).await,
         Command::Feeds(feeds) => feeds.run(&global.data_dir()).await,
         Command::Load(load) => load.run(&global.data_dir()).await,
         Command::Mappings(mappings) => mappings.run(&global.data_dir()).await,

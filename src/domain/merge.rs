@@ -1,13 +1,14 @@
 //! Whose value stands when a file, a client or the VIN says something new about a listing.
 //!
-//! - an operator's value stands until it is released;
+//! - an operator's value stands until it is released, and what the dealer says meanwhile is kept under it;
 //! - a file or client sets what it says; what it leaves blank it clears, if it had set it;
 //! - a VIN only fills blanks.
 //!
 //! Every field that changes hands says who set it, and over what.
 
 use crate::{
-    Details, Field, Kind, Listing, ListingDraft, Origin, Provenance, Source, Status, Value,
+    Details, Field, FieldType, Kind, Listing, ListingDraft, Origin, Provenance, Source, Status,
+    Value,
 };
 
 /// A listing that a draft begins.
@@ -87,6 +88,7 @@ pub fn fill(listing: &mut Listing, field: Field, value: Value<'_>) -> bool {
         file: None,
         row: None,
         original: None,
+        by: None,
         over: None,
     };
     listing.provenance.set(field, origin);
@@ -100,13 +102,13 @@ fn set(
     original: Option<&str>,
     origin: &Origin,
 ) -> bool {
+    let holder = listing.provenance.get(field).map(|o| o.source);
+    if holder == Some(Source::Operator) && origin.source != Source::Operator {
+        return kept_under(listing, field, said);
+    }
     let before = listing.details.get(field);
     if before == said {
         return reworded(listing, field, original, origin);
-    }
-    let holder = listing.provenance.get(field).map(|o| o.source);
-    if holder == Some(Source::Operator) && origin.source != Source::Operator {
-        return false;
     }
     // A blank clears only what the same kind of source had set.
     if said.is_none() && holder != Some(origin.source) {
@@ -128,6 +130,73 @@ fn set(
                 ..origin.clone()
             },
         );
+    }
+    true
+}
+
+/// What the dealer says under an operator's value, for when that is released.
+fn kept_under(listing: &mut Listing, field: Field, said: Option<Value<'_>>) -> bool {
+    let (Some(said), Some(held)) = (said, listing.provenance.0.get_mut(&field)) else {
+        return false;
+    };
+    let said = Some(said.to_string());
+    let news = held.over != said;
+    held.over = said;
+    news
+}
+
+/// An operator's word, over whatever stands there. `false` when the field cannot have such a value.
+pub fn put_right(listing: &mut Listing, field: Field, value: Value<'_>, who: &str) -> bool {
+    let held = listing.provenance.get(field);
+    let over = match held {
+        // The dealer's word stays the one under it, however often it is put right.
+        Some(held) if held.source == Source::Operator => held.over.clone(),
+        _ => listing.details.get(field).map(|value| value.to_string()),
+    };
+    if !listing.details.set(field, Some(value)) {
+        return false;
+    }
+    let origin = Origin {
+        source: Source::Operator,
+        file: None,
+        row: None,
+        original: None,
+        by: Some(who.to_owned()),
+        over,
+    };
+    listing.provenance.set(field, origin);
+    true
+}
+
+/// Takes an operator's word back: the dealer's newest stands again. A list is blank until the next file, because
+/// its text does not say where an item ends. `false` when no operator had a word on the field.
+pub fn release(listing: &mut Listing, field: Field) -> bool {
+    let held = listing.provenance.get(field);
+    let Some(held) = held.filter(|held| held.source == Source::Operator) else {
+        return false;
+    };
+    let over = held.over.clone();
+    let value = over.and_then(|text| match field.field_type() {
+        FieldType::Text => Some(Value::Text(text.into())),
+        FieldType::Number => text.parse().ok().map(Value::Number),
+        FieldType::Date => text.parse().ok().map(Value::Date),
+        FieldType::List => None,
+    });
+    let blank = value.is_none();
+    if !listing.details.set(field, value) {
+        return false;
+    }
+    listing.provenance.0.remove(&field);
+    if !blank {
+        let origin = Origin {
+            source: Source::File,
+            file: None,
+            row: None,
+            original: None,
+            by: None,
+            over: None,
+        };
+        listing.provenance.set(field, origin);
     }
     true
 }
@@ -155,6 +224,7 @@ mod tests {
             file: Some(1),
             row: Some(row),
             original: None,
+            by: None,
             over: None,
         }
     }
@@ -215,11 +285,59 @@ mod tests {
             file: None,
             row: None,
             original: None,
+            by: None,
             over: None,
         };
         apply(&mut listing, &draft(Some(80), None), &operator);
         assert!(!apply(&mut listing, &draft(Some(100), None), &file(3)));
         assert_eq!(listing.details.price_cents, Some(80));
+    }
+
+    #[test]
+    fn what_a_dealer_says_meanwhile_stands_when_an_operator_lets_go() {
+        let mut listing = begin(1, &draft(Some(100), Some("Red")), &file(1));
+        assert!(put_right(
+            &mut listing,
+            Field::PriceCents,
+            Value::Number(80),
+            "jane"
+        ));
+        assert!(put_right(
+            &mut listing,
+            Field::PriceCents,
+            Value::Number(85),
+            "jane"
+        ));
+        let held = listing.provenance.get(Field::PriceCents).unwrap();
+        assert_eq!(
+            (held.by.as_deref(), held.over.as_deref()),
+            (Some("jane"), Some("100"))
+        );
+        assert!(apply(&mut listing, &draft(Some(95), Some("Red")), &file(2)));
+        assert!(
+            !apply(&mut listing, &draft(Some(95), Some("Red")), &file(3)),
+            "nothing new"
+        );
+        assert!(
+            !apply(&mut listing, &draft(None, Some("Red")), &file(4)),
+            "a blank is no word"
+        );
+        assert_eq!(listing.details.price_cents, Some(85));
+        assert!(release(&mut listing, Field::PriceCents));
+        assert_eq!(listing.details.price_cents, Some(95));
+        assert!(
+            !release(&mut listing, Field::PriceCents),
+            "it is the dealer's again"
+        );
+        assert!(apply(&mut listing, &draft(None, Some("Red")), &file(5)));
+        assert_eq!(listing.details.price_cents, None, "as any word of a file");
+        let photos = Value::List(vec!["x".to_owned()].into());
+        assert!(put_right(&mut listing, Field::ImageUrls, photos, "jane"));
+        assert!(release(&mut listing, Field::ImageUrls));
+        assert!(
+            listing.details.image_urls.is_empty()
+                && listing.provenance.get(Field::ImageUrls).is_none()
+        );
     }
 
     #[test]

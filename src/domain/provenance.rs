@@ -19,6 +19,18 @@ pub enum Source {
     Operator,
 }
 
+impl Source {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Vin => "vin",
+            Self::Api => "api",
+            Self::Units => "units",
+            Self::Operator => "operator",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     pub source: Source,
@@ -29,7 +41,10 @@ pub struct Origin {
     /// The dealer's own words, where normalisation made another value of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original: Option<String>,
-    /// The value this one replaced, as text.
+    /// Who, when it was an operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The value this one replaced, as text; under an operator's value the dealer's newest word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<String>,
 }

@@ -15,6 +15,7 @@ mod listing_row;
 mod listings;
 mod mappings;
 pub mod measure;
+mod overrides;
 mod parents;
 mod photos;
 mod schedules;
@@ -33,6 +34,7 @@ pub use files::{FileCounts, FileOrder, FileState, Files, NewFile, RejectRow, Sou
 pub use keys::{ApiKey, Keys, Scope};
 pub use listings::{ListingFilter, Listings, UpsertCounts};
 pub use mappings::{OwnMapping, OwnMappings};
+pub use overrides::{Contradiction, Overrides};
 pub use parents::Parents;
 pub use photos::{ListingPhoto, NewPhoto, PhotoCounts, PhotoHashes, PhotoPair, Photos, UrlOutcome};
 pub use schedules::{Overlap, Schedule, Schedules, Taken, Tick};

@@ -56,6 +56,7 @@ impl Listings {
             file: file_id,
             row: file_id.map(|_| draft.row),
             original: None,
+            by: None,
             over: None,
         };
         Self::bring_up_to(conn, file_id, drafts, origin).await

@@ -69,6 +69,7 @@ impl Parents {
             file: None,
             row: None,
             original: None,
+            by: None,
             over: None,
         };
         let drafts: Vec<(i64, &ListingDraft)> =

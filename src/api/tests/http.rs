@@ -146,6 +146,7 @@ async fn every_operation_but_search_wants_a_key_with_its_scope() {
                 json!({ "action": { "action": "cancel" }, "filter": { "kind": "x" } }).to_string(),
             )),
             "set_breaker" => Some(("application/json", json!({ "action": "probe" }).to_string())),
+            "override_field" => Some(("application/json", json!({ "value": 1 }).to_string())),
             "backfill_schedule" => Some((
                 "application/json",
                 json!({ "from": "x", "to": "y" }).to_string(),

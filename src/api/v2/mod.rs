@@ -7,6 +7,7 @@ mod jobs;
 mod listings;
 mod operate;
 mod photos;
+mod provenance;
 mod search;
 mod sources;
 
@@ -22,6 +23,7 @@ type Apis = (
     sources::Sources,
     control::Control,
     operate::Operate,
+    provenance::Words,
 );
 
 pub(crate) fn service(api: &Api) -> OpenApiService<Apis, ()> {
@@ -34,6 +36,7 @@ pub(crate) fn service(api: &Api) -> OpenApiService<Apis, ()> {
         sources::Sources { api: api.clone() },
         control::Control { api: api.clone() },
         operate::Operate { api: api.clone() },
+        provenance::Words { api: api.clone() },
     );
     OpenApiService::new(apis, "Forecourt", "2").server("/v2")
 }

@@ -1,0 +1,193 @@
+//! `listings`: one unit and whose word each field is; an operator's own word; where listing and VIN disagree.
+
+use anyhow::{Context, Result, ensure};
+use domain::{Details, Field, FieldType, Listing, Value};
+use std::path::Path;
+use std::process::ExitCode;
+use stores::{ListingFilter, Overrides, PgConnection};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Listings {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Args)]
+struct Unit {
+    dealer: String,
+    stock_number: String,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Every field, who said it, in which file and row, over what
+    Show {
+        #[command(flatten)]
+        unit: Unit,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what a field is; it stands over every file until it is released
+    Override {
+        #[command(flatten)]
+        unit: Unit,
+        field: String,
+        /// Whole numbers in the field's unit; lists by commas
+        value: String,
+    },
+    /// Let the dealer's newest word stand again
+    Release {
+        #[command(flatten)]
+        unit: Unit,
+        field: String,
+    },
+    /// Where a listing on the lot and its VIN disagree
+    Contradictions {
+        #[arg(long)]
+        dealer: Option<String>,
+        #[arg(long, default_value_t = 100)]
+        limit: i64,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Listings {
+    pub(super) async fn run(self, data_dir: &Path) -> Result<ExitCode> {
+        let platform = super::connect(data_dir).await?;
+        let mut tx = platform.app.pool.begin().await?;
+        let who = super::operator();
+        match self.action {
+            Action::Show { unit, json } => show(&find(&mut tx, &unit).await?, json)?,
+            Action::Override { unit, field, value } => {
+                let listing = find(&mut tx, &unit).await?;
+                let field = named(&field)?;
+                let value = read(field, &value)?;
+                let after = Overrides::put(&mut tx, listing.id, field, value, &who).await?;
+                line(&after, field);
+            }
+            Action::Release { unit, field } => {
+                let listing = find(&mut tx, &unit).await?;
+                let field = named(&field)?;
+                let after = Overrides::release(&mut tx, listing.id, field, &who).await?;
+                let after =
+                    after.with_context(|| format!("nobody has overridden {}", field.name()))?;
+                line(&after, field);
+            }
+            Action::Contradictions {
+                dealer,
+                limit,
+                json,
+            } => {
+                let limit = limit.clamp(1, 100_000);
+                let dealer = dealer.as_deref();
+                for row in Overrides::contradictions(&mut tx, dealer, (0, ""), limit).await? {
+                    if json {
+                        println!("{}", serde_json::to_string(&row)?);
+                        continue;
+                    }
+                    println!(
+                        "{:<20} {:<16} {:<17}  {}: listed {:?}, the vin says {:?}",
+                        row.dealer,
+                        row.stock_number,
+                        row.vin.unwrap_or_default(),
+                        row.field,
+                        row.listing_value,
+                        row.vin_value
+                    );
+                }
+            }
+        }
+        tx.commit().await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn find(conn: &mut PgConnection, unit: &Unit) -> Result<Listing> {
+    let filter = ListingFilter {
+        dealer: Some(unit.dealer.clone()),
+        stock_number: Some(unit.stock_number.clone()),
+        ..ListingFilter::default()
+    };
+    let found = stores::Listings::list(conn, &filter, 0, 1).await?.pop();
+    found.with_context(|| {
+        format!(
+            "{} has no unit {:?} on the lot",
+            unit.dealer, unit.stock_number
+        )
+    })
+}
+
+fn named(name: &str) -> Result<Field> {
+    let field = Field::parse(name)?;
+    ensure!(
+        Details::FIELDS.contains(&field),
+        "{name} tells units apart: it is the dealer's to say"
+    );
+    Ok(field)
+}
+
+fn read(field: Field, text: &str) -> Result<Value<'static>> {
+    let text = text.trim();
+    ensure!(!text.is_empty(), "{}: nothing is no value", field.name());
+    Ok(match field.field_type() {
+        FieldType::Text => Value::Text(text.to_owned().into()),
+        FieldType::Number => {
+            let number: u32 = text
+                .parse()
+                .with_context(|| format!("{}: {text:?}", field.name()))?;
+            Value::Number(number.into())
+        }
+        FieldType::Date => Value::Date(text.parse()?),
+        FieldType::List => {
+            let items = text.split(',').map(|item| item.trim().to_owned());
+            Value::List(items.collect::<Vec<_>>().into())
+        }
+    })
+}
+
+fn show(listing: &Listing, json: bool) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(listing)?);
+        return Ok(());
+    }
+    println!(
+        "listing {} {} {}  {}",
+        listing.id,
+        listing.stock_number,
+        listing.status.as_str(),
+        listing
+            .vin
+            .as_ref()
+            .map_or(String::new(), ToString::to_string)
+    );
+    for &field in Details::FIELDS {
+        line(listing, field);
+    }
+    Ok(())
+}
+
+fn line(listing: &Listing, field: Field) {
+    let Some(value) = listing.details.get(field) else {
+        return;
+    };
+    let mut said = String::new();
+    if let Some(origin) = listing.provenance.get(field) {
+        said = origin.source.as_str().to_owned();
+        for (word, what) in [
+            ("by", origin.by.clone()),
+            ("file", origin.file.map(|file| file.to_string())),
+            ("row", origin.row.map(|row| row.to_string())),
+            ("wrote", origin.original.clone()),
+            ("over", origin.over.clone()),
+        ] {
+            if let Some(what) = what {
+                said.push_str(&format!(", {word} {what}"));
+            }
+        }
+    }
+    let value: String = value.to_string().chars().take(48).collect();
+    println!("  {:<22} {value:<48}  {said}", field.name());
+}
