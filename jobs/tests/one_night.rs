@@ -211,8 +211,10 @@ async fn every_dirty_row_is_counted_and_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_no_table_is_held_by_name_and_the_night_goes_on() {
     let mut test = bayview().await;
-    let cases: [(&str, &[u8], &str); 6] = [
-        ("a.csv", b"PK\x03\x04 not a table", "file_wrong_magic"),
+    let cases: [(&str, &[u8], &str); 8] = [
+        ("a.csv", b"%PDF-1.7 not a table", "file_wrong_magic"),
+        ("a2.csv", b"PK\x03\x04 no archive either", "file_packed"),
+        ("a3.csv", b"<stock><unit><vin>1</vin>", "file_unreadable"),
         ("b.csv", b" \n", "file_empty"),
         ("c.csv", b"Make,Model\nFord,F-150\n", "file_missing_column"),
         ("d.csv", b"stock,vin\nA1,\"1HGCM82633", "file_open_quote"),

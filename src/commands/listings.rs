@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use domain::{Details, Field, FieldType, Listing, Value};
+use ingest::words;
 use std::path::Path;
 use std::process::ExitCode;
-use stores::{ListingFilter, Overrides, PgConnection};
+use stores::{FieldValue, ListingFilter, Overrides, PgConnection, Values};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Listings {
@@ -42,6 +43,14 @@ enum Action {
         unit: Unit,
         field: String,
     },
+    /// Words of the stock that no table knows, most used first; a mapping's `words` can say what they mean
+    Unknown {
+        #[arg(long)]
+        dealer: Option<String>,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Where a listing on the lot and its VIN disagree
     Contradictions {
         #[arg(long)]
@@ -76,6 +85,21 @@ impl Listings {
                     after.with_context(|| format!("nobody has overridden {}", field.name()))?;
                 line(&after, field);
             }
+            Action::Unknown { dealer, json } => {
+                for found in Values::worded(&mut tx, dealer.as_deref()).await? {
+                    if known(&found) {
+                        continue;
+                    }
+                    if json {
+                        println!("{}", serde_json::to_string(&found)?);
+                        continue;
+                    }
+                    println!(
+                        "{:<16} {:<32} {:>7} units of {:>4} dealers, as {}",
+                        found.field, found.value, found.units, found.dealers, found.stock_number
+                    );
+                }
+            }
             Action::Contradictions {
                 dealer,
                 limit,
@@ -103,6 +127,13 @@ impl Listings {
         tx.commit().await?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A table has the word. A colour in which no plain one was found is not known.
+fn known(found: &FieldValue) -> bool {
+    let color = found.field.ends_with("_color");
+    let field = Field::parse(&found.field).ok();
+    !color && field.is_some_and(|field| words::normal(field, &found.value).is_some())
 }
 
 async fn find(conn: &mut PgConnection, unit: &Unit) -> Result<Listing> {

@@ -18,6 +18,8 @@ type Each<'a> = &'a mut dyn FnMut(Unit) -> Result<(), FileProblem>;
 /// Deeper nesting is no inventory.
 const DEEPEST: usize = 32;
 const MOST_COLUMNS: usize = 500;
+/// What a file may come to as a table, in bytes.
+const LARGEST_TABLE: usize = 512 * 1024 * 1024;
 /// Between what repeats.
 const JOINT: &str = "|";
 
@@ -80,7 +82,15 @@ pub(crate) fn to_table(
             }
             cell.push_str(&text);
         }
-        table.write_record(&row).map_err(unwritten)
+        table.write_record(&row).map_err(unwritten)?;
+        // A few bytes of each unit can stand for hundreds of empty cells.
+        if table.get_ref().len() > LARGEST_TABLE {
+            return Err(FileProblem::Unreadable {
+                row: 0,
+                problem: format!("as a table it has more than {LARGEST_TABLE} bytes"),
+            });
+        }
+        Ok(())
     })?;
     table.into_inner().map_err(|error| FileProblem::Unreadable {
         row: 0,
@@ -354,6 +364,7 @@ fn flattened(value: &Value) -> Unit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn table(text: &str, unit: Option<&str>) -> Result<String, FileProblem> {
         let bytes = to_table(text.as_bytes(), form(text.as_bytes()), unit)?;
@@ -414,6 +425,35 @@ mod tests {
         }
         let named = format!(r#"{{"a":{{"stock":[{units},{units}]}},"b":[{{"c":1}}]}}"#);
         assert_eq!(table(&named, Some("a.stock")).unwrap(), rows);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// Whatever comes: a table or a problem, never a panic; and a table has one width.
+        #[test]
+        fn any_text_is_a_table_or_a_problem(text in "[<{\\[][<>/=\"'&;#x{}\\[\\],:.a1!?\\- \n]{0,120}", unit in proptest::option::of("[a.]{1,3}")) {
+            let form = form(text.as_bytes());
+            prop_assert!(form != Form::Table);
+            if let Ok(bytes) = to_table(text.as_bytes(), form, unit.as_deref()) {
+                let mut table = csv::Reader::from_reader(bytes.as_slice());
+                for row in table.byte_records() {
+                    prop_assert!(row.is_ok());
+                }
+            }
+        }
+
+        /// Sound elements come out as they went in, whatever text is in them.
+        #[test]
+        fn text_survives_the_way_through_xml(texts in proptest::collection::vec("[ -~é\n]{1,40}", 1..6)) {
+            let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+            let units: String = texts.iter().map(|text| format!("<u><v>x{}x</v></u>", escaped(text))).collect();
+            let bytes = to_table(format!("<all>{units}</all>").as_bytes(), Form::Xml, None).unwrap();
+            let mut table = csv::Reader::from_reader(bytes.as_slice());
+            let back: Vec<String> = table.records().map(|row| row.unwrap()[0].to_owned()).collect();
+            let sent: Vec<String> = texts.iter().map(|text| format!("x{text}x")).collect();
+            prop_assert_eq!(back, sent);
+        }
     }
 
     #[test]

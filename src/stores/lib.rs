@@ -21,6 +21,7 @@ mod photos;
 mod schedules;
 mod secrets;
 mod sources;
+mod values;
 mod vins;
 
 pub use alerts::{Alert, Alerts};
@@ -40,6 +41,7 @@ pub use photos::{ListingPhoto, NewPhoto, PhotoCounts, PhotoHashes, PhotoPair, Ph
 pub use schedules::{Overlap, Schedule, Schedules, Taken, Tick};
 pub use secrets::{Sealed, Sealer};
 pub use sources::{AfterLoad, Login, NewSource, Settle, SourceKind, SourceRow, Sources, Terms};
+pub use values::{FieldValue, Values};
 pub use vins::{ContradictionRow, Vins};
 
 pub use sqlx::{Error as SqlError, PgConnection, PgPool, Postgres, Transaction};

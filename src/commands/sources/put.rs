@@ -49,10 +49,12 @@ pub(super) struct Put {
     /// What becomes of a loaded file: `leave`, `delete` or `move:/folder`
     #[arg(long, default_value = "leave")]
     after_load: String,
-    /// When it is pulled, as `0 2 * * *`
-    #[arg(long, default_value = "0 2 * * *")]
-    cron: String,
+    /// When it is pulled [default: 0 2 * * *, for a new one]
+    #[arg(long)]
+    cron: Option<String>,
 }
+
+const NIGHTLY: &str = "0 2 * * *";
 
 impl Put {
     pub(super) async fn run(self, platform: &Platform) -> Result<()> {
@@ -100,18 +102,23 @@ impl Put {
         let schedule = format!("pull-{}", self.key);
         let args = serde_json::json!({ "source": self.key });
         let zone = &dealer.time_zone;
-        Schedules::ensure(&mut tx, &schedule, &self.cron, zone, "pull_source", &args).await?;
-        let made = Schedules::find(&mut tx, &schedule).await?;
-        if let Some(made) = made {
-            jobs::loops::check_schedule(&made)?;
+        Schedules::ensure(&mut tx, &schedule, NIGHTLY, zone, "pull_source", &args).await?;
+        let mut made = Schedules::find(&mut tx, &schedule)
+            .await?
+            .with_context(|| format!("there is no schedule {schedule}"))?;
+        // The source was there before: only what is said anew changes.
+        if let Some(cron) = self.cron {
+            made.cron = cron;
         }
+        jobs::loops::check_schedule(&made)?;
+        Schedules::edit(&mut tx, &made).await?;
         let subject = format!("source {}", self.key);
         Audit::note(&mut tx, &crate::commands::operator(), "put", &subject).await?;
         tx.commit().await?;
         println!("pinned {pinned}");
         println!(
-            "{schedule} pulls it at {} in {zone}; now: `forecourt sources pull {}`",
-            self.cron, self.key
+            "{schedule} pulls it at {} in {}; now: `forecourt sources pull {}`",
+            made.cron, made.time_zone, self.key
         );
         Ok(())
     }

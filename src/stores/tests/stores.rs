@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, TestRunner};
 use sqlx::postgres::PgPoolOptions;
 use stores::{
     Changes, Dealers, Files, Keys, Listings, NewFile, NewSource, PgPool, Scope, Sealer, SourceRow,
-    Sources,
+    Sources, Values,
 };
 
 async fn pool() -> PgPool {
@@ -101,6 +101,57 @@ async fn the_same_drafts_twice_change_nothing() {
         before
     );
     assert_eq!(Changes::unstamped(&mut conn).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn words_of_the_stock_are_counted_by_field_and_colours_only_without_a_plain_one() {
+    let pool = pool().await;
+    let (here, there) = (
+        dealer(&pool, "bayview").await,
+        dealer(&pool, "hillside").await,
+    );
+    let mut conn = pool.acquire().await.unwrap();
+    let unit = |stock: &str, color: &str, base: Option<&str>| {
+        let mut draft = draft(stock, None);
+        draft.details.body = Some("Spaceship".into());
+        draft.details.exterior_color = Some(color.into());
+        draft.details.exterior_base_color = base.map(Into::into);
+        draft
+    };
+    let mine = [
+        unit("A1", "Moonshine", None),
+        unit("A2", "Rallye Red", Some("Red")),
+    ];
+    Listings::upsert(&mut conn, here, None, &mine)
+        .await
+        .unwrap();
+    let theirs = [unit("B1", "Moonshine", None)];
+    Listings::upsert(&mut conn, there, None, &theirs)
+        .await
+        .unwrap();
+    let all = Values::worded(&mut conn, None).await.unwrap();
+    let told: Vec<(&str, &str, i64, i64, &str)> = all
+        .iter()
+        .map(|v| {
+            (
+                v.field.as_str(),
+                v.value.as_str(),
+                v.units,
+                v.dealers,
+                v.stock_number.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("body", "Spaceship", 3, 2, "A1"),
+            ("make", "Honda", 3, 2, "A1"),
+            ("exterior_color", "Moonshine", 2, 2, "A1"),
+        ]
+    );
+    let one = Values::worded(&mut conn, Some("hillside")).await.unwrap();
+    assert!(one.iter().all(|value| value.units == 1), "{one:?}");
 }
 
 #[tokio::test]
