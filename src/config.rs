@@ -100,7 +100,7 @@ pub(crate) const VARIABLES: &[(&str, &str, &str)] = &[
     (
         "FORECOURT_DATA_DIR",
         "see below",
-        "data directory of the embedded default and the VIN cache",
+        "data directory of the embedded default; also the VIN cache and files half fetched",
     ),
     (
         "FORECOURT_PG_BIN",

@@ -155,16 +155,22 @@ async fn a_file_that_is_still_being_written_is_left_until_it_is_whole() {
     let path = yard.folder.join("growing.csv");
     std::fs::write(&path, HEADER).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
+    // It grows whenever the server has told a client something: after every look at it.
     let writer = {
-        let stop = stop.clone();
+        let (stop, carried) = (stop.clone(), yard.sshd.carrying());
         tokio::spawn(async move {
-            let mut n = 100;
+            let (mut n, mut told) = (100, 0);
             while !stop.load(Ordering::SeqCst) {
+                let now = carried();
+                if now == told {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+                told = now;
                 let mut text = std::fs::read_to_string(&path).unwrap();
                 text.push_str(&format!("S{n},2020,Bobcat,S650,1,\n"));
                 std::fs::write(&path, text).unwrap();
                 n += 1;
-                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         })
     };

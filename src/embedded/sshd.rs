@@ -100,6 +100,12 @@ impl Sshd {
         self.line.carried.load(Ordering::SeqCst)
     }
 
+    /// The same, for somebody who outlives this borrow.
+    pub fn carrying(&self) -> impl Fn() -> u64 + Send + 'static {
+        let line = self.line.clone();
+        move || line.carried.load(Ordering::SeqCst)
+    }
+
     /// Cuts the line when this many bytes more have gone to clients, or lets it stand still; `None` mends it.
     pub fn break_after(&self, more: Option<u64>, stands: bool) {
         let at = more.map_or(u64::MAX, |more| self.carried() + more);

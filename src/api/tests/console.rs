@@ -70,6 +70,16 @@ impl Served {
             .unwrap();
     }
 
+    /// A schedule that pulls the source at two.
+    async fn nightly(&self) {
+        let mut conn = self.test.app.pool.acquire().await.unwrap();
+        let args = serde_json::json!({ "source": "bayview" });
+        let (cron, kind) = ("0 2 * * *", "pull_source");
+        Schedules::ensure(&mut conn, "pull-bayview", cron, "UTC", kind, &args)
+            .await
+            .unwrap();
+    }
+
     /// A worker that is alive until the test ends, as far as anybody can see.
     async fn worker(&self) {
         let engine = self.test.app.engine.clone();
@@ -183,19 +193,7 @@ async fn a_breaker_is_isolated_probed_and_closes_by_itself() {
 async fn a_schedule_is_run_now_and_its_tick_is_there() {
     let mut served = serve().await;
     served.test.source("bayview", "homenet").await;
-    let mut conn = served.test.app.pool.acquire().await.unwrap();
-    let args = serde_json::json!({ "source": "bayview" });
-    Schedules::ensure(
-        &mut conn,
-        "pull-bayview",
-        "0 2 * * *",
-        "UTC",
-        "pull_source",
-        &args,
-    )
-    .await
-    .unwrap();
-    drop(conn);
+    served.nightly().await;
     let window = served.operator().await;
     window.press("Schedules").await;
     window.press("pull-bayview").await;
@@ -290,18 +288,8 @@ async fn furnished() -> Served {
     let mut served = serve().await;
     served.test.source("bayview", "homenet").await;
     served.worker().await;
+    served.nightly().await;
     let mut conn = served.test.app.pool.acquire().await.unwrap();
-    let args = serde_json::json!({ "source": "bayview" });
-    Schedules::ensure(
-        &mut conn,
-        "pull-bayview",
-        "0 2 * * *",
-        "UTC",
-        "pull_source",
-        &args,
-    )
-    .await
-    .unwrap();
     let schedule = Schedules::find(&mut conn, "pull-bayview")
         .await
         .unwrap()
