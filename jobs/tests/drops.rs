@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use stores::{
     AfterLoad, Alerts, Dealers, FileState, Files, Listings, Login, NewSource, OwnMappings, Settle,
     SourceRow, Sources, Terms,
@@ -155,18 +155,21 @@ async fn a_file_that_is_still_being_written_is_left_until_it_is_whole() {
     let path = yard.folder.join("growing.csv");
     std::fs::write(&path, HEADER).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
-    // It grows whenever the server has told a client something: after every look at it.
+    // It grows when the line is quiet: between the two looks, and not while it would be fetched.
     let writer = {
         let (stop, carried) = (stop.clone(), yard.sshd.carrying());
         tokio::spawn(async move {
-            let (mut n, mut told) = (100, 0);
+            let (mut n, mut told, mut quiet) = (100, 0, Instant::now());
             while !stop.load(Ordering::SeqCst) {
                 let now = carried();
-                if now == told {
+                if now != told || quiet.elapsed() < Duration::from_millis(300) {
+                    if now != told {
+                        (told, quiet) = (now, Instant::now());
+                    }
                     tokio::task::yield_now().await;
                     continue;
                 }
-                told = now;
+                quiet = Instant::now();
                 let mut text = std::fs::read_to_string(&path).unwrap();
                 text.push_str(&format!("S{n},2020,Bobcat,S650,1,\n"));
                 std::fs::write(&path, text).unwrap();
