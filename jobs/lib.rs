@@ -19,6 +19,7 @@ pub mod loops;
 pub mod probe_partner;
 pub mod prune_history;
 pub mod pull_source;
+pub mod raw;
 pub mod rebuild_parents;
 pub mod restore_listings;
 mod shelf;

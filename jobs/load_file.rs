@@ -6,13 +6,13 @@
 //! and `hash_photos` for what is new or changed, `clear_drop` where the source's terms ask for it.
 //! Twice: slices count once (`source_files.next_row`), and the same row changes nothing.
 
-use crate::{App, ClearDrop, of_new_listings};
+use crate::{App, ClearDrop, of_new_listings, raw};
 use domain::{Dealer, Field, ListingDraft};
-use ingest::{FileProblem, Mapping, ParsedRow, Reader};
+use futures::TryStreamExt;
+use ingest::{FileProblem, Mapping, ParsedRow, Table, Text, Units};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Jobs, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::time::Duration;
 use stores::{
     AfterLoad, Alerts, Dealers, FileCounts, FileOrder, FileState, Files, Listings, OwnMappings,
@@ -29,7 +29,7 @@ pub struct LoadFile {
 /// Rows of one transaction: short enough that the change log's horizon never waits long.
 const SLICE_ROWS: usize = 2_000;
 /// Stock this small may change wholly without an operator.
-const GUARD_FROM_UNITS: usize = 5;
+const GUARD_FROM_UNITS: u64 = 5;
 
 impl Job for LoadFile {
     type App = App;
@@ -64,9 +64,9 @@ impl Job for LoadFile {
             FileOrder::Next => {}
         }
         let mapping = mapping(app, &source, self.file).await?;
-        let bytes = Arc::new(app.objects.get(&file.object_key).await?);
-        let survey = match survey(bytes.clone(), mapping.clone()).await? {
-            Ok(survey) => survey,
+        let text = raw::open(app, &file).await?;
+        let (survey, table) = match survey(text, mapping.clone()).await? {
+            Ok(surveyed) => surveyed,
             Err(problem) => {
                 return hold(app, &file, &source, problem.rule(), &problem.to_string()).await;
             }
@@ -74,7 +74,9 @@ impl Job for LoadFile {
         if let Some(reason) = guard(app, &file, &source, &survey).await? {
             return hold(app, &file, &source, "guard", &reason).await;
         }
-        load(app, cx, &file, &source, bytes, mapping).await?;
+        let rows = survey.rows;
+        drop(survey);
+        load(app, cx, &file, &source, rows, table, mapping).await?;
         finish(app, cx, &file, &source).await
     }
 }
@@ -128,31 +130,33 @@ struct Survey {
     rows: u64,
     /// At least one row can be loaded.
     loadable: bool,
-    /// Rooftop (blank when the source has one) and stock number; of lost rows too: their units are
-    /// still in the file.
-    units: HashSet<(String, String)>,
+    /// Lost rows' too: their units are still in the file.
+    units: Units,
 }
 
 async fn survey(
-    bytes: Arc<Vec<u8>>,
+    text: Text,
     mapping: Mapping,
-) -> Result<Result<Survey, FileProblem>, JobError> {
+) -> Result<Result<(Survey, Table), FileProblem>, JobError> {
     let work = move || {
-        let mut reader = Reader::new(bytes.to_vec(), &mapping)?;
+        let mut reader = Table::of(text, &mapping)?.read(&mapping)?;
         let mut survey = Survey {
             rows: 0,
             loadable: false,
-            units: HashSet::new(),
+            units: Units::default(),
         };
         while let Some(row) = reader.next_row()? {
             survey.rows += 1;
-            survey.loadable |= row.draft.is_some();
+            if row.draft.is_some() && !survey.loadable {
+                survey.loadable = true;
+                reader.identity_only();
+            }
             let rooftop = row.dealer.map(|dealer| dealer.key).unwrap_or_default();
-            survey
-                .units
-                .extend(row.stock_number.map(|number| (rooftop, number)));
+            if let Some(number) = row.stock_number {
+                survey.units.insert(&rooftop, &number);
+            }
         }
-        Ok(survey)
+        Ok((survey, reader.into_table()))
     };
     Ok(tokio::task::spawn_blocking(work).await?)
 }
@@ -173,22 +177,21 @@ async fn guard(
             survey.rows
         )));
     }
-    let mut on_the_lot =
-        Listings::on_the_lot_of(&mut *app.pool.acquire().await?, source.id).await?;
-    if source.dealer_id.is_some() {
-        on_the_lot
-            .iter_mut()
-            .for_each(|(rooftop, _)| rooftop.clear());
+    let (mut on_the_lot, mut gone) = (0u64, 0u64);
+    let mut conn = app.pool.acquire().await?;
+    let mut units = Listings::on_the_lot_of(&mut conn, source.id);
+    while let Some((rooftop, number)) = units.try_next().await? {
+        let rooftop = match source.dealer_id {
+            Some(_) => "",
+            None => &rooftop,
+        };
+        on_the_lot += 1;
+        gone += u64::from(!survey.units.contains(rooftop, &number));
     }
-    let gone = on_the_lot
-        .iter()
-        .filter(|unit| !survey.units.contains(*unit))
-        .count();
-    let allowed = usize::try_from(source.max_removed_percent).unwrap_or(0);
-    if on_the_lot.len() >= GUARD_FROM_UNITS && gone * 100 > on_the_lot.len() * allowed {
+    let allowed = u64::try_from(source.max_removed_percent).unwrap_or(0);
+    if on_the_lot >= GUARD_FROM_UNITS && gone * 100 > on_the_lot * allowed {
         return Ok(Some(format!(
-            "it would remove {gone} of {} units, more than {allowed} %",
-            on_the_lot.len()
+            "it would remove {gone} of {on_the_lot} units, more than {allowed} %"
         )));
     }
     Ok(None)
@@ -226,7 +229,8 @@ async fn load(
     cx: &JobContext,
     file: &SourceFile,
     source: &SourceRow,
-    bytes: Arc<Vec<u8>>,
+    rows: u64,
+    table: Table,
     mapping: Mapping,
 ) -> Result<(), JobError> {
     let (sender, mut slices) = mpsc::channel(1);
@@ -236,24 +240,25 @@ async fn load(
         false => None,
     };
     let parsing = tokio::task::spawn_blocking(move || {
-        parse(&bytes, &mapping, begin, decoder.as_deref(), &sender)
+        parse(table, &mapping, begin, decoder.as_deref(), &sender)
     });
     let mut next_row = file.next_row;
     while let Some(slice) = slices.recv().await {
         next_row = write(app, cx, file, source, next_row, slice).await?;
+        cx.progress(u64::try_from(next_row).unwrap_or(0), Some(rows), "rows");
     }
     parsing.await??;
     Ok(())
 }
 
 fn parse(
-    bytes: &Arc<Vec<u8>>,
+    table: Table,
     mapping: &Mapping,
     begin: u64,
     decoder: Option<&Decoder>,
     slices: &mpsc::Sender<Vec<ParsedRow>>,
 ) -> Result<(), FileProblem> {
-    let mut reader = Reader::new(bytes.to_vec(), mapping)?;
+    let mut reader = table.read(mapping)?;
     let mut slice = Vec::with_capacity(SLICE_ROWS);
     while let Some(mut row) = reader.next_row()? {
         // Rows loaded before a cut are parsed again, so that duplicates are still known.

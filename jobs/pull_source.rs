@@ -6,8 +6,7 @@
 //! loaded again. A fetch that was cut goes on where it stopped, in the same process's cache.
 
 use crate::gates::judged;
-use crate::{App, LoadFile, drop, turns};
-use domain::Digest;
+use crate::{App, LoadFile, drop, raw, turns};
 use jiff::Timestamp;
 use partners::{Arrived, ErrorKind, PartnerError, RemoteFile, SftpSettings, sftp};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Lock, Outcome, Policy, QueueName};
@@ -15,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
 use stores::{Alerts, Files, NewFile, Settle, SourceKind, SourceRow, Sources};
-use tokio::io::AsyncReadExt;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PullSource {
@@ -37,8 +35,6 @@ struct Report {
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 /// A file that is still being written is looked at again this much later.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
-/// Sent to object storage at once.
-const CHUNK: usize = 1024 * 1024;
 
 impl Job for PullSource {
     type App = App;
@@ -253,21 +249,16 @@ async fn keep(
     file: &RemoteFile,
     stage: &Path,
 ) -> Result<bool, JobError> {
-    let digest = digest_of(stage).await?;
-    let object_key = format!("raw/{digest}");
-    let size = i64::try_from(file.bytes).unwrap_or(i64::MAX);
-    if !app.objects.exists(&object_key).await.map_err(judged)? {
-        send(app, stage, &object_key).await?;
-    }
+    let kept = raw::keep(app, stage).await.map_err(raw::RawError::judged)?;
     let mut tx = app.pool.begin().await?;
     turns::still_ours(&mut tx, turn).await?;
     let record = NewFile {
         source_id: source.id,
         name: file.name.clone(),
-        digest: digest.to_string(),
-        bytes: size,
+        digest: kept.digest,
+        bytes: kept.bytes,
         modified_at: modified_at(file),
-        object_key,
+        object_key: kept.object_key,
     };
     let (file_id, new) = Files::record(&mut tx, &record).await?;
     if new {
@@ -276,39 +267,6 @@ async fn keep(
     }
     tx.commit().await?;
     Ok(new)
-}
-
-async fn digest_of(stage: &Path) -> Result<Digest, JobError> {
-    let path = stage.to_owned();
-    let hashed = tokio::task::spawn_blocking(move || -> std::io::Result<String> {
-        let mut hasher = blake3::Hasher::new();
-        std::io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
-        Ok(hasher.finalize().to_hex().to_string())
-    });
-    let hex = hashed
-        .await
-        .unwrap_or_else(|ended| Err(std::io::Error::other(ended)))?;
-    Digest::parse(&hex).ok_or_else(|| JobError::reject_because("a digest that is none"))
-}
-
-/// In parts: memory stays flat however large the file is.
-async fn send(app: &App, stage: &Path, object_key: &str) -> Result<(), JobError> {
-    let mut file = tokio::fs::File::open(stage).await?;
-    let mut upload = app
-        .objects
-        .upload(object_key, "application/octet-stream")
-        .map_err(judged)?;
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let count = file.read(&mut chunk).await?;
-        if count == 0 {
-            return upload.finish().await.map_err(judged);
-        }
-        if let Err(error) = upload.write(&chunk[..count]).await {
-            upload.abandon().await.map_err(judged)?;
-            return Err(judged(error));
-        }
-    }
 }
 
 async fn tell_unsafe(app: &App, source: &SourceRow, names: &[String]) -> Result<(), JobError> {

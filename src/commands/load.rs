@@ -51,7 +51,7 @@ struct Report {
 }
 
 /// The same limit as a drop's.
-const LARGEST_FILE: u64 = 512 * 1024 * 1024;
+const LARGEST_FILE: u64 = partners::sftp::LARGEST_FILE;
 
 impl Load {
     /// There is one, and it or we say whose units they are.
@@ -116,17 +116,7 @@ impl Load {
     /// nobody loads would stand in the way of every later one.
     async fn hand_in(&self, station: &Station) -> Result<(i64, Performed)> {
         let app = &station.platform.app;
-        let bytes = tokio::fs::read(&self.file)
-            .await
-            .with_context(|| format!("read {}", self.file.display()))?;
-        let digest = blake3::hash(&bytes).to_hex().to_string();
-        let object_key = format!("raw/{digest}");
-        let size = i64::try_from(bytes.len())?;
-        if !app.objects.exists(&object_key).await? {
-            app.objects
-                .put(&object_key, bytes, "application/octet-stream")
-                .await?;
-        }
+        let kept = jobs::raw::keep(app, &self.file).await?;
         let mut tx = app.pool.begin().await?;
         let dealer_id = match &self.dealer {
             Some(key) => Some(dealer(&mut tx, key).await?),
@@ -141,10 +131,10 @@ impl Load {
         let record = NewFile {
             source_id: source,
             name: name.unwrap_or_default().into_owned(),
-            digest,
-            bytes: size,
+            digest: kept.digest,
+            bytes: kept.bytes,
             modified_at: None,
-            object_key,
+            object_key: kept.object_key,
         };
         let file = Files::record_upload(&mut tx, &record, self.force.then_some("--force")).await?;
         let order = Enqueue::of(&jobs::LoadFile { file })?;

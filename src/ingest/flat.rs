@@ -1,13 +1,16 @@
 //! XML and JSON as tables: each unit becomes a row, what is inside it columns named by their path
 //! (`price.amount`, `photos.photo@url`). What repeats within a unit is joined by `|`.
 
-use crate::sniff::{self, FileProblem};
+use crate::sniff::{FileProblem, HEAD};
+use crate::text::{Bounded, Share, Text, unusable};
+use crate::unpack::LARGEST;
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fmt;
+use std::io::Seek;
 
 /// Path and text of everything in one unit.
 type Unit = Vec<(String, String)>;
@@ -18,8 +21,10 @@ type Each<'a> = &'a mut dyn FnMut(Unit) -> Result<(), FileProblem>;
 /// Deeper nesting is no inventory.
 const DEEPEST: usize = 32;
 const MOST_COLUMNS: usize = 500;
-/// What a file may come to as a table, in bytes.
-const LARGEST_TABLE: usize = 512 * 1024 * 1024;
+/// What one unit may take in the file, in bytes.
+const LARGEST_UNIT: usize = 4 * 1024 * 1024;
+/// An object that holds the whole list is read at once.
+const LARGEST_OBJECT: usize = 64 * 1024 * 1024;
 /// Between what repeats.
 const JOINT: &str = "|";
 
@@ -42,13 +47,13 @@ pub(crate) fn form(text: &[u8]) -> Form {
 /// The same as comma-separated text with a header of every path that any unit has. `unit` names the element or
 /// key that holds a unit; without it the children of the root, or the only list, are the units.
 pub(crate) fn to_table(
-    text: &[u8],
+    mut text: Text,
     form: Form,
     unit: Option<&str>,
-) -> Result<Vec<u8>, FileProblem> {
+) -> Result<Text, FileProblem> {
     let mut columns: Vec<String> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    each(text, form, unit, &mut |unit| {
+    each(&mut text, form, unit, &mut |unit| {
         for (path, _) in unit {
             if !places.contains_key(&path) {
                 places.insert(path.clone(), columns.len());
@@ -68,46 +73,56 @@ pub(crate) fn to_table(
         row: 0,
         problem: error.to_string(),
     };
-    let mut table = csv::Writer::from_writer(Vec::new());
-    table.write_record(&columns).map_err(unwritten)?;
-    let mut row = vec![String::new(); columns.len()];
-    each(text, form, unit, &mut |unit| {
-        row.iter_mut().for_each(String::clear);
-        for (path, text) in unit {
-            let Some(cell) = places.get(&path).and_then(|place| row.get_mut(*place)) else {
-                continue;
-            };
-            if !cell.is_empty() {
-                cell.push_str(JOINT);
+    let empty = text.made(|_| Ok(()))?;
+    empty.made(|into| {
+        let mut table = csv::Writer::from_writer(into);
+        table.write_record(&columns).map_err(unwritten)?;
+        let mut row = vec![String::new(); columns.len()];
+        let mut size = 0u64;
+        each(&mut text, form, unit, &mut |unit| {
+            row.iter_mut().for_each(String::clear);
+            for (path, text) in unit {
+                let Some(cell) = places.get(&path).and_then(|place| row.get_mut(*place)) else {
+                    continue;
+                };
+                if !cell.is_empty() {
+                    cell.push_str(JOINT);
+                }
+                cell.push_str(&text);
             }
-            cell.push_str(&text);
-        }
-        table.write_record(&row).map_err(unwritten)?;
-        // A few bytes of each unit can stand for hundreds of empty cells.
-        if table.get_ref().len() > LARGEST_TABLE {
-            return Err(FileProblem::Unreadable {
-                row: 0,
-                problem: format!("as a table it has more than {LARGEST_TABLE} bytes"),
-            });
-        }
-        Ok(())
-    })?;
-    table.into_inner().map_err(|error| FileProblem::Unreadable {
-        row: 0,
-        problem: error.to_string(),
+            // A few bytes of each unit can stand for hundreds of empty cells.
+            size += row.iter().map(|cell| cell.len() as u64 + 1).sum::<u64>();
+            if size > LARGEST {
+                return Err(FileProblem::Unreadable {
+                    row: 0,
+                    problem: format!("as a table it has more than {LARGEST} bytes"),
+                });
+            }
+            table.write_record(&row).map_err(unwritten)
+        })?;
+        table.flush().map_err(|error| unusable(&error))
     })
 }
 
-fn each(text: &[u8], form: Form, unit: Option<&str>, with: Each<'_>) -> Result<(), FileProblem> {
+fn each(
+    text: &mut Text,
+    form: Form,
+    unit: Option<&str>,
+    with: Each<'_>,
+) -> Result<(), FileProblem> {
+    text.rewind().map_err(|error| unusable(&error))?;
     match form {
-        Form::Xml => each_element(&sniff::decode(text), unit, with),
-        Form::Json => each_object(&sniff::decode(text), unit, with),
+        Form::Xml => each_element(text, unit, with),
+        Form::Json => each_object(text, unit, with),
         Form::Table => Ok(()),
     }
 }
 
-fn each_element(text: &str, unit: Option<&str>, with: Each<'_>) -> Result<(), FileProblem> {
-    let mut reader = quick_xml::Reader::from_str(text);
+fn each_element(text: &mut Text, unit: Option<&str>, with: Each<'_>) -> Result<(), FileProblem> {
+    let bounded = Bounded::new(text.buffered(), LARGEST_UNIT);
+    let share = bounded.share();
+    let mut reader = quick_xml::Reader::from_reader(bounded);
+    let mut buffer = Vec::new();
     reader.config_mut().expand_empty_elements = true;
     let (mut path, mut depth, mut row) = (Vec::<Level>::new(), 0usize, 0u64);
     let mut found: Option<Unit> = None;
@@ -116,8 +131,12 @@ fn each_element(text: &str, unit: Option<&str>, with: Each<'_>) -> Result<(), Fi
             row: row + 1,
             problem,
         };
+        buffer.clear();
+        if found.is_none() {
+            share.allow(LARGEST_UNIT);
+        }
         let event = reader
-            .read_event()
+            .read_event_into(&mut buffer)
             .map_err(|error| bad(format!("{error}, at byte {}", reader.error_position())))?;
         match event {
             Event::Start(element) => {
@@ -244,18 +263,22 @@ fn attributes(element: &BytesStart<'_>, path: &str, unit: &mut Unit) -> Result<(
     Ok(())
 }
 
-fn each_object(text: &str, unit: Option<&str>, with: Each<'_>) -> Result<(), FileProblem> {
+fn each_object(text: &mut Text, unit: Option<&str>, with: Each<'_>) -> Result<(), FileProblem> {
     let bad = |row: u64, error: &serde_json::Error| FileProblem::Unreadable {
         row,
         problem: error.to_string(),
     };
-    if text.trim_start().starts_with('[') {
+    let head = text.head(HEAD)?;
+    let bounded = Bounded::new(text.buffered(), LARGEST_UNIT);
+    let share = bounded.share();
+    if head.trim_ascii_start().starts_with(b"[") {
         let mut state = Seen {
             row: 0,
             with,
+            share,
             problem: None,
         };
-        let mut reader = serde_json::Deserializer::from_str(text);
+        let mut reader = serde_json::Deserializer::from_reader(bounded);
         let read = (&mut state).deserialize(&mut reader);
         if let Some(problem) = state.problem.take() {
             return Err(problem);
@@ -265,8 +288,9 @@ fn each_object(text: &str, unit: Option<&str>, with: Each<'_>) -> Result<(), Fil
             .map_err(|error| bad(state.row + 1, &error));
     }
     // One object with a list inside, or an object a line.
+    share.allow(LARGEST_OBJECT);
     let mut row = 0;
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let mut values = serde_json::Deserializer::from_reader(bounded).into_iter::<Value>();
     let Some(first) = values.next() else {
         return Ok(());
     };
@@ -277,9 +301,11 @@ fn each_object(text: &str, unit: Option<&str>, with: Each<'_>) -> Result<(), Fil
         }
         return Ok(());
     }
+    share.allow(LARGEST_UNIT);
     for value in std::iter::once(Ok(first)).chain(values) {
         row += 1;
         with(flattened(&value.map_err(|error| bad(row, &error))?))?;
+        share.allow(LARGEST_UNIT);
     }
     Ok(())
 }
@@ -307,6 +333,7 @@ fn list_in<'a>(value: &'a Value, unit: Option<&str>) -> Option<&'a Vec<Value>> {
 struct Seen<'a> {
     row: u64,
     with: Each<'a>,
+    share: Share,
     problem: Option<FileProblem>,
 }
 
@@ -328,6 +355,7 @@ impl<'de> Visitor<'de> for &mut Seen<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         while let Some(value) = list.next_element::<Value>()? {
             self.row += 1;
+            self.share.allow(LARGEST_UNIT);
             if let Err(problem) = (self.with)(flattened(&value)) {
                 self.problem = Some(problem);
                 return Err(serde::de::Error::custom("refused"));
@@ -367,8 +395,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn table(text: &str, unit: Option<&str>) -> Result<String, FileProblem> {
-        let bytes = to_table(text.as_bytes(), form(text.as_bytes()), unit)?;
+        let bytes = flat(text.as_bytes(), unit)?;
         Ok(String::from_utf8(bytes).unwrap())
+    }
+
+    fn flat(text: &[u8], unit: Option<&str>) -> Result<Vec<u8>, FileProblem> {
+        to_table(Text::in_memory(text.to_vec()), form(text), unit)?.head(usize::MAX)
     }
 
     #[test]
@@ -435,7 +467,7 @@ mod tests {
         fn any_text_is_a_table_or_a_problem(text in "[<{\\[][<>/=\"'&;#x{}\\[\\],:.a1!?\\- \n]{0,120}", unit in proptest::option::of("[a.]{1,3}")) {
             let form = form(text.as_bytes());
             prop_assert!(form != Form::Table);
-            if let Ok(bytes) = to_table(text.as_bytes(), form, unit.as_deref()) {
+            if let Ok(bytes) = flat(text.as_bytes(), unit.as_deref()) {
                 let mut table = csv::Reader::from_reader(bytes.as_slice());
                 for row in table.byte_records() {
                     prop_assert!(row.is_ok());
@@ -448,11 +480,27 @@ mod tests {
         fn text_survives_the_way_through_xml(texts in proptest::collection::vec("[ -~é\n]{1,40}", 1..6)) {
             let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
             let units: String = texts.iter().map(|text| format!("<u><v>x{}x</v></u>", escaped(text))).collect();
-            let bytes = to_table(format!("<all>{units}</all>").as_bytes(), Form::Xml, None).unwrap();
+            let bytes = flat(format!("<all>{units}</all>").as_bytes(), None).unwrap();
             let mut table = csv::Reader::from_reader(bytes.as_slice());
             let back: Vec<String> = table.records().map(|row| row.unwrap()[0].to_owned()).collect();
             let sent: Vec<String> = texts.iter().map(|text| format!("x{text}x")).collect();
             prop_assert_eq!(back, sent);
+        }
+    }
+
+    #[test]
+    fn one_unit_cannot_fill_the_memory() {
+        let huge = "x".repeat(LARGEST_UNIT + 1);
+        for text in [
+            format!("<all><u><v>1</v></u><u><v>{huge}</v></u></all>"),
+            format!("[{{\"v\":1}},{{\"v\":\"{huge}\"}}]"),
+            format!("{{\"v\":1}}\n{{\"v\":\"{huge}\"}}\n"),
+        ] {
+            let refused = table(&text, None).unwrap_err().to_string();
+            assert!(
+                refused.contains("row 2") && refused.contains("of one unit"),
+                "{refused}"
+            );
         }
     }
 

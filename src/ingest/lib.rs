@@ -12,7 +12,10 @@ mod reader;
 mod rooftop;
 mod sniff;
 mod suggest;
+mod table;
 mod template;
+mod text;
+mod units;
 mod unpack;
 pub mod words;
 
@@ -20,3 +23,6 @@ pub use mapping::{BUILT_IN, Column, Mapping, MappingError};
 pub use reader::{ParsedRow, Reader, Reject};
 pub use sniff::FileProblem;
 pub use suggest::{Suggestion, suggest};
+pub use table::Table;
+pub use text::Text;
+pub use units::Units;

@@ -1,17 +1,16 @@
 //! Rows in order, each with what became of it.
 
 use crate::cells;
-use crate::flat::{self, Form};
 use crate::mapping::{Column, Mapping};
 use crate::plan::{Plan, dealer_places, names, plan, plan_by_place};
 use crate::sniff::{self, FileProblem};
-use crate::unpack::unpack;
+use crate::table::Table;
+use crate::text::{CHUNK, Text};
+use crate::units::Units;
 use crate::{rooftop, template, words};
 use csv::ByteRecord;
 use domain::{Dealer, Details, Field, FieldType, ListingDraft, Value, Vin, parents};
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
-use std::io::Cursor;
+use std::collections::{BTreeMap, HashMap};
 
 /// A value or a row that was refused, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +44,10 @@ const VALUE_KEPT: usize = 200;
 
 #[derive(Debug)]
 pub struct Reader {
-    records: csv::Reader<Cursor<Vec<u8>>>,
+    records: csv::Reader<Text>,
+    start: u64,
+    delimiter: u8,
+    flat: bool,
     plan: Plan,
     mapping: Mapping,
     /// Places of the columns that name the rooftop, by their names in the mapping.
@@ -54,32 +56,31 @@ pub struct Reader {
     row: u64,
     /// Words looked up before, by field and text: files repeat themselves.
     words: HashMap<(Field, String), Option<&'static str>>,
-    /// Hashes of rooftops and stock numbers seen: eight bytes a row, also for a million rows.
-    seen: HashSet<u64>,
-    hasher: RandomState,
+    seen: Units,
     record: ByteRecord,
+    identity_only: bool,
 }
 
 impl Reader {
-    /// Reads the header and decides which column fills which field.
+    /// A file in memory.
     pub fn new(bytes: Vec<u8>, mapping: &Mapping) -> Result<Self, FileProblem> {
-        let text = sniff::to_text(unpack(bytes)?)?;
-        let form = flat::form(&text);
-        let (text, delimiter) = if form == Form::Table {
-            let told = mapping.delimiter.and_then(|c| u8::try_from(c).ok());
-            let delimiter = told.unwrap_or_else(|| sniff::delimiter(&text));
-            (text, delimiter)
-        } else {
-            (flat::to_table(&text, form, mapping.unit.as_deref())?, b',')
-        };
-        if let Some(row) = open_quote(&text, delimiter) {
-            return Err(FileProblem::OpenQuote { row });
-        }
+        Table::of(Text::in_memory(bytes), mapping)?.read(mapping)
+    }
+
+    /// Reads the header and decides which column fills which field.
+    pub(crate) fn of(table: Table, mapping: &Mapping) -> Result<Self, FileProblem> {
+        let Table {
+            text,
+            start,
+            delimiter,
+            flat,
+        } = table;
         let mut records = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .flexible(true)
             .has_headers(mapping.header)
-            .from_reader(Cursor::new(text));
+            .buffer_capacity(CHUNK)
+            .from_reader(text.from(start)?);
         let (plan, dealer_places, width) = if mapping.header {
             let header = records
                 .byte_headers()
@@ -97,16 +98,34 @@ impl Reader {
         };
         Ok(Self {
             records,
+            start,
+            delimiter,
+            flat,
             plan,
             mapping: mapping.clone(),
             dealer_places,
             width,
             row: 0,
             words: HashMap::new(),
-            seen: HashSet::new(),
-            hasher: RandomState::new(),
+            seen: Units::default(),
             record: ByteRecord::new(),
+            identity_only: false,
         })
+    }
+
+    /// From here on only whose unit a row is is read, several times as fast: drafts are empty.
+    pub fn identity_only(&mut self) {
+        self.identity_only = true;
+    }
+
+    /// The table again, to be read from its first row.
+    pub fn into_table(self) -> Table {
+        Table {
+            text: self.records.into_inner(),
+            start: self.start,
+            delimiter: self.delimiter,
+            flat: self.flat,
+        }
     }
 
     /// Which columns of the file, counted from 1, fill which field.
@@ -165,6 +184,9 @@ impl Reader {
             row: self.row,
         };
         for (column, places) in &self.plan {
+            if self.identity_only && column.to != Field::StockNumber {
+                continue;
+            }
             let Some(cell) = places
                 .iter()
                 .filter_map(|place| self.record.get(*place))
@@ -309,11 +331,10 @@ impl Reader {
             return;
         }
         parsed.stock_number = Some(draft.stock_number.clone());
-        let rooftop = parsed.dealer.as_ref().map(|dealer| dealer.key.as_str());
-        let hash = self
-            .hasher
-            .hash_one((rooftop, draft.stock_number.to_ascii_uppercase()));
-        if self.seen.contains(&hash) {
+        let rooftop = parsed.dealer.as_ref();
+        let rooftop = rooftop.map_or("", |dealer| dealer.key.as_str());
+        let number = draft.stock_number.to_ascii_uppercase();
+        if self.seen.contains(rooftop, &number) {
             parsed.duplicate = true;
             let message = "an earlier row of the file has this stock number; that row stands";
             parsed.rejects.push(lost(
@@ -327,7 +348,7 @@ impl Reader {
         }
         if !parsed.rejects.iter().any(|reject| reject.row_lost) {
             // A lost row does not stand, so a good one after it is no duplicate.
-            self.seen.insert(hash);
+            self.seen.insert(rooftop, &number);
             complete(&mut draft, &self.mapping);
             parsed.draft = Some(draft);
         }
@@ -460,28 +481,6 @@ fn lost(row: u64, column: &str, value: &str, rule: &str, message: String) -> Rej
         message: message.replace('\0', ""),
         row_lost: true,
     }
-}
-
-/// The row a quoted cell opens in that the file never closes. A quote opens a cell only at its very
-/// beginning: `20" wheels` has none.
-fn open_quote(text: &[u8], delimiter: u8) -> Option<u64> {
-    let (mut quoted, mut begins, mut row, mut opened) = (false, true, 0, 0);
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        match byte {
-            b'"' if quoted && text.get(at + 1) == Some(&b'"') => at += 1,
-            b'"' if quoted => quoted = false,
-            b'"' if begins => {
-                quoted = true;
-                opened = row;
-            }
-            _ => {}
-        }
-        begins = !quoted && (byte == delimiter || byte == b'\n' || byte == b'\r');
-        row += u64::from(byte == b'\n');
-        at += 1;
-    }
-    quoted.then_some(opened)
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
 //! What kind of file is this, before any row is read.
 
+use crate::text::{CHUNK, Text, unusable};
+use encoding_rs::Encoding;
+use std::io::{BufRead, Write};
+
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileProblem {
     #[error("the file is empty")]
@@ -60,46 +64,100 @@ const MAGICS: &[(&[u8], &str)] = &[
 ];
 
 /// How far into a file a decision about it looks.
-const HEAD: usize = 8 * 1024;
+pub(crate) const HEAD: usize = 64 * 1024;
 
-/// The whole file as UTF-8 text bytes without a byte-order mark. Bytes that are not UTF-8 are
-/// left for the reader, cell by cell.
-pub(crate) fn to_text(bytes: Vec<u8>) -> Result<Vec<u8>, FileProblem> {
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err(FileProblem::Empty);
-    }
-    let start = bytes
+/// The file as text, and the byte it begins at behind its byte-order mark: UTF-16 is made UTF-8, bytes that are
+/// neither are left for the reader, cell by cell. Read from its beginning.
+pub(crate) fn to_text(mut text: Text) -> Result<(Text, u64), FileProblem> {
+    let head = text.head(HEAD)?;
+    let start = head
         .iter()
         .position(|b| !b.is_ascii_whitespace())
         .unwrap_or(0);
     for (magic, found) in MAGICS {
-        if bytes[start..].len() >= magic.len()
-            && bytes[start..start + magic.len()].eq_ignore_ascii_case(magic)
+        if head[start..].len() >= magic.len()
+            && head[start..start + magic.len()].eq_ignore_ascii_case(magic)
         {
             return Err(FileProblem::WrongMagic { found });
         }
     }
-    let (encoding, mark) = match bytes.as_slice() {
+    let (encoding, mark) = match head.as_slice() {
         [0xff, 0xfe, ..] => (Some(encoding_rs::UTF_16LE), 2),
         [0xfe, 0xff, ..] => (Some(encoding_rs::UTF_16BE), 2),
         [0xef, 0xbb, 0xbf, ..] => (None, 3),
         _ => (None, 0),
     };
     if let Some(encoding) = encoding {
-        if bytes.len() % 2 == 1 {
+        if text.size().map_err(|error| unusable(&error))? % 2 == 1 {
             return Err(FileProblem::Truncated {
                 encoding: encoding.name(),
             });
         }
-        let (text, _, _) = encoding.decode(&bytes[mark..]);
-        return Ok(text.into_owned().into_bytes());
+        return Ok((transcoded(text.from(mark)?, encoding)?, 0));
     }
-    if bytes[..bytes.len().min(HEAD)].contains(&0) {
+    if head.contains(&0) {
         return Err(FileProblem::Binary);
     }
-    let mut bytes = bytes;
-    bytes.drain(..mark);
-    Ok(bytes)
+    Ok((text, mark))
+}
+
+/// As UTF-8 without a byte-order mark; Windows-1252 where the whole is not, as for a single cell.
+pub(crate) fn as_utf8(text: Text, start: u64) -> Result<Text, FileProblem> {
+    let mut text = text.from(start)?;
+    let sound = is_utf8(&mut text.buffered()).map_err(|error| unusable(&error))?;
+    match (sound, start) {
+        (true, 0) => text.from(0),
+        (true, _) => transcoded(text.from(start)?, encoding_rs::UTF_8),
+        (false, _) => transcoded(text.from(start)?, encoding_rs::WINDOWS_1252),
+    }
+}
+
+fn is_utf8(text: &mut impl BufRead) -> std::io::Result<bool> {
+    // A character may be cut by the end of a chunk; it has three bytes there at most.
+    let mut cut: Vec<u8> = Vec::new();
+    loop {
+        let chunk = text.fill_buf()?;
+        let count = chunk.len();
+        if count == 0 {
+            return Ok(cut.is_empty());
+        }
+        cut.extend_from_slice(chunk);
+        match std::str::from_utf8(&cut) {
+            Ok(_) => cut.clear(),
+            Err(error) if error.error_len().is_some() => return Ok(false),
+            Err(error) => {
+                cut.drain(..error.valid_up_to());
+            }
+        }
+        text.consume(count);
+    }
+}
+
+fn transcoded(mut text: Text, encoding: &'static Encoding) -> Result<Text, FileProblem> {
+    let empty = text.made(|_| Ok(()))?;
+    let mut decoder = encoding.new_decoder_without_bom_handling();
+    let mut from = text.buffered();
+    empty.made(|into| {
+        let mut decoded = String::with_capacity(2 * CHUNK);
+        loop {
+            let chunk = from.fill_buf().map_err(|error| unusable(&error))?;
+            let (count, last) = (chunk.len(), chunk.is_empty());
+            let (mut read, mut done) = (0, false);
+            while !done {
+                let (result, more, _) =
+                    decoder.decode_to_string(&chunk[read..], &mut decoded, last);
+                read += more;
+                done = result == encoding_rs::CoderResult::InputEmpty;
+                into.write_all(decoded.as_bytes())
+                    .map_err(|error| unusable(&error))?;
+                decoded.clear();
+            }
+            from.consume(count);
+            if last {
+                return Ok(());
+            }
+        }
+    })
 }
 
 /// The delimiter that splits the first line most; a comma when nothing does.
@@ -136,8 +194,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_table_is_refused_by_name() {
-        let rule = |bytes: &[u8]| to_text(bytes.to_vec()).unwrap_err().rule();
-        assert_eq!(rule(b" \r\n "), "file_empty");
+        let rule = |bytes: &[u8]| to_text(Text::in_memory(bytes.to_vec())).unwrap_err().rule();
         assert_eq!(rule(b"PK\x03\x04rest"), "file_wrong_magic");
         assert_eq!(rule(b"\n<html><body>404"), "file_wrong_magic");
         assert_eq!(rule(b"vin\0stock"), "file_binary");
@@ -158,7 +215,19 @@ mod tests {
             .into_iter()
             .chain("é,b".encode_utf16().flat_map(u16::to_le_bytes))
             .collect();
-        assert_eq!(to_text(wide).unwrap(), "é,b".as_bytes());
+        let (mut text, start) = to_text(Text::in_memory(wide)).unwrap();
+        assert_eq!((text.head(99).unwrap(), start), ("é,b".into(), 0));
+        // A character that two chunks share.
+        let long = format!("{}é", "x".repeat(CHUNK - 1));
+        for (bytes, said) in [
+            (long.clone().into_bytes(), long),
+            (b"caf\xe9".to_vec(), "café".to_owned()),
+            ("caf\u{e9}".into(), "café".to_owned()),
+            (b"x\xc3".to_vec(), "xÃ".to_owned()),
+        ] {
+            let mut text = as_utf8(Text::in_memory(bytes), 0).unwrap();
+            assert_eq!(text.head(usize::MAX).unwrap(), said.as_bytes());
+        }
         assert_eq!(decode(b"caf\xe9"), "café");
     }
 }

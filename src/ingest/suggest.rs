@@ -1,10 +1,10 @@
 //! A mapping to begin from, for a file nobody has mapped: its columns by the names that other mappings know, and
 //! by what stands in them.
 
-use crate::flat::{self, Form};
 use crate::mapping::{BUILT_IN, Column, Mapping, folded};
 use crate::sniff::{self, FileProblem};
-use crate::unpack::unpack;
+use crate::table::Table;
+use crate::text::Text;
 use domain::{Field, FieldType, Kind, Vin};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -93,14 +93,8 @@ pub fn suggest(bytes: Vec<u8>, name: &str) -> Result<Suggestion, FileProblem> {
 
 /// The columns, and what stands between a list's items when its values do not tell.
 fn columns(bytes: Vec<u8>) -> Result<(Vec<Seen>, char), FileProblem> {
-    let text = sniff::to_text(unpack(bytes)?)?;
-    let form = flat::form(&text);
-    let (text, delimiter) = if form == Form::Table {
-        let delimiter = sniff::delimiter(&text);
-        (text, delimiter)
-    } else {
-        (flat::to_table(&text, form, None)?, b',')
-    };
+    let table = Table::in_form(Text::in_memory(bytes), None, None)?;
+    let (start, delimiter, flat) = (table.start, table.delimiter, table.flat);
     let unreadable = |error: csv::Error| FileProblem::Unreadable {
         row: 0,
         problem: error.to_string(),
@@ -108,7 +102,7 @@ fn columns(bytes: Vec<u8>) -> Result<(Vec<Seen>, char), FileProblem> {
     let mut table = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .flexible(true)
-        .from_reader(text.as_slice());
+        .from_reader(table.text.from(start)?);
     let header = table.byte_headers().map_err(unreadable)?;
     if header.len() > 500 {
         return Err(FileProblem::TooWide(header.len()));
@@ -128,7 +122,7 @@ fn columns(bytes: Vec<u8>) -> Result<(Vec<Seen>, char), FileProblem> {
             }
         }
     }
-    Ok((columns, if form == Form::Table { ',' } else { '|' }))
+    Ok((columns, if flat { '|' } else { ',' }))
 }
 
 /// Every name that a built-in mapping knows, those of the same kind first.

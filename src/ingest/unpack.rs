@@ -1,36 +1,40 @@
 //! Compressed files, within bounds: a bomb is refused before it is unpacked.
 
 use crate::sniff::FileProblem;
-use flate2::read::MultiGzDecoder;
-use std::io::{Cursor, Read};
+use crate::text::{CHUNK, Text, unusable};
+use flate2::bufread::MultiGzDecoder;
+use std::io::{self, Read, Write};
 use zip::ZipArchive;
 
 /// What a file may come to, unpacked.
-pub(crate) const LARGEST: u64 = 512 * 1024 * 1024;
+pub(crate) const LARGEST: u64 = 4 * 1024 * 1024 * 1024;
 /// Text shrinks to a tenth or a twentieth. More than this, beyond a few megabytes, is made to hurt.
 const MOST_TIMES: u64 = 200;
 const SMALL: u64 = 4 * 1024 * 1024;
 
 /// The one file inside gzip or zip; anything else as it is.
-pub(crate) fn unpack(bytes: Vec<u8>) -> Result<Vec<u8>, FileProblem> {
-    if bytes.starts_with(b"\x1f\x8b") {
-        let packed = bytes.len();
-        return read(MultiGzDecoder::new(bytes.as_slice()), packed, "gzip");
+pub(crate) fn unpack(mut text: Text) -> Result<Text, FileProblem> {
+    let head = text.head(4)?;
+    let packed = text.size().map_err(|error| unusable(&error))?;
+    let most = packed.saturating_mul(MOST_TIMES).clamp(SMALL, LARGEST);
+    if head.starts_with(b"\x1f\x8b") {
+        let empty = text.made(|_| Ok(()))?;
+        let from = MultiGzDecoder::new(text.buffered());
+        return empty.made(|into| copy(from, into, packed, most, "gzip"));
     }
-    if bytes.starts_with(b"PK\x03\x04") {
-        return unzip(bytes);
+    if head.starts_with(b"PK\x03\x04") {
+        return unzip(text, packed, most);
     }
-    Ok(bytes)
+    Ok(text)
 }
 
-fn unzip(bytes: Vec<u8>) -> Result<Vec<u8>, FileProblem> {
-    let packed = bytes.len();
+fn unzip(text: Text, packed: u64, most: u64) -> Result<Text, FileProblem> {
     let broken = |problem: String| FileProblem::Packed {
         form: "zip",
         problem,
     };
-    let mut archive =
-        ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(error.to_string()))?;
+    let empty = text.made(|_| Ok(()))?;
+    let mut archive = ZipArchive::new(text).map_err(|error| broken(error.to_string()))?;
     let all: Result<Vec<String>, _> = archive
         .file_names()
         .map(|name| name.map(std::borrow::Cow::into_owned))
@@ -53,26 +57,40 @@ fn unzip(bytes: Vec<u8>) -> Result<Vec<u8>, FileProblem> {
     let file = archive
         .by_name(name)
         .map_err(|error| broken(error.to_string()))?;
-    read(file, packed, "zip")
+    empty.made(|into| copy(file, into, packed, most, "zip"))
 }
 
-fn read(from: impl Read, packed: usize, form: &'static str) -> Result<Vec<u8>, FileProblem> {
-    let packed = u64::try_from(packed).unwrap_or(u64::MAX);
-    let most = packed.saturating_mul(MOST_TIMES).clamp(SMALL, LARGEST);
-    let mut unpacked = Vec::new();
-    from.take(most + 1)
-        .read_to_end(&mut unpacked)
-        .map_err(|error| FileProblem::Packed {
-            form,
-            problem: error.to_string(),
-        })?;
-    if u64::try_from(unpacked.len()).unwrap_or(u64::MAX) > most {
-        return Err(FileProblem::Packed {
-            form,
-            problem: format!("{packed} bytes unpack to more than {most}"),
-        });
+fn copy(
+    mut from: impl Read,
+    into: &mut impl Write,
+    packed: u64,
+    most: u64,
+    form: &'static str,
+) -> Result<(), FileProblem> {
+    let mut chunk = vec![0; CHUNK];
+    let mut have = 0;
+    loop {
+        let count = match from.read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => {
+                return Err(FileProblem::Packed {
+                    form,
+                    problem: error.to_string(),
+                });
+            }
+        };
+        have += u64::try_from(count).unwrap_or(u64::MAX);
+        if have > most {
+            return Err(FileProblem::Packed {
+                form,
+                problem: format!("{packed} bytes unpack to more than {most}"),
+            });
+        }
+        into.write_all(&chunk[..count])
+            .map_err(|error| unusable(&error))?;
     }
-    Ok(unpacked)
 }
 
 #[cfg(test)]
@@ -80,8 +98,13 @@ mod tests {
     use super::*;
     use flate2::Compression;
     use flate2::write::GzEncoder;
-    use std::io::Write;
+    use std::io::Cursor;
     use zip::write::SimpleFileOptions;
+
+    fn unpack(bytes: Vec<u8>) -> Result<Vec<u8>, FileProblem> {
+        let mut text = super::unpack(Text::in_memory(bytes))?;
+        text.head(usize::MAX)
+    }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());

@@ -82,6 +82,24 @@ impl Objects {
     }
 
     pub async fn get(&self, key: &str) -> Result<Vec<u8>, PartnerError> {
+        let chunks = self.chunks(key).await?;
+        if chunks.length.is_some_and(|length| length > LARGEST_READ) {
+            let message = format!("larger than {LARGEST_READ} bytes");
+            return Err(PartnerError::new(
+                ErrorKind::Corrupt,
+                "get object",
+                key,
+                message,
+            ));
+        }
+        let body = chunks.body.collect().await.map_err(|error| {
+            PartnerError::new(ErrorKind::Unavailable, "get object", key, error.to_string())
+        })?;
+        Ok(body.into_bytes().to_vec())
+    }
+
+    /// An object of any size, a piece at a time.
+    pub async fn chunks(&self, key: &str) -> Result<Chunks, PartnerError> {
         check_key(key)?;
         let object = self
             .client
@@ -91,22 +109,11 @@ impl Objects {
             .send()
             .await
             .map_err(|error| failed("get object", key, &error))?;
-        if object
-            .content_length()
-            .is_some_and(|length| length > LARGEST_READ)
-        {
-            let message = format!("larger than {LARGEST_READ} bytes");
-            return Err(PartnerError::new(
-                ErrorKind::Corrupt,
-                "get object",
-                key,
-                message,
-            ));
-        }
-        let body = object.body.collect().await.map_err(|error| {
-            PartnerError::new(ErrorKind::Unavailable, "get object", key, error.to_string())
-        })?;
-        Ok(body.into_bytes().to_vec())
+        Ok(Chunks {
+            key: key.to_owned(),
+            length: object.content_length(),
+            body: object.body,
+        })
     }
 
     pub async fn exists(&self, key: &str) -> Result<bool, PartnerError> {
@@ -163,6 +170,22 @@ impl Objects {
             buffer: Vec::new(),
             started: None,
             parts: Vec::new(),
+        })
+    }
+}
+
+pub struct Chunks {
+    key: String,
+    length: Option<i64>,
+    body: ByteStream,
+}
+
+impl Chunks {
+    /// `None` at the end; an object that ends early is an error.
+    pub async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, PartnerError> {
+        self.body.try_next().await.map_err(|error| {
+            let message = error.to_string();
+            PartnerError::new(ErrorKind::Unavailable, "get object", &self.key, message)
         })
     }
 }

@@ -54,7 +54,7 @@ pub const ANSWER: Duration = Duration::from_secs(30);
 /// Read and written at once.
 const CHUNK: usize = 256 * 1024;
 /// A file larger than this is not an inventory file.
-pub const LARGEST_FILE: u64 = 512 * 1024 * 1024;
+pub const LARGEST_FILE: u64 = 4 * 1024 * 1024 * 1024;
 /// A folder with more entries than this is not a drop.
 const MOST_FILES: usize = 100_000;
 

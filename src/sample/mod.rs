@@ -5,6 +5,7 @@
 
 use domain::{Dealer, Vin};
 use std::fmt::Write as _;
+use std::io;
 
 /// Real VINs, one of a kind each, with true check digits.
 const VINS: &str = include_str!("vins.txt");
@@ -105,10 +106,18 @@ const DRIVES: &[&str] = &[
 ];
 
 pub(crate) fn vehicles(seed: u64, count: usize) -> String {
+    let mut text = Vec::new();
+    // Memory takes whatever is written to it.
+    let _ = write_vehicles(seed, count, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// A row at a time, however many.
+pub(crate) fn write_vehicles(seed: u64, count: usize, into: &mut impl io::Write) -> io::Result<()> {
     let mut dice = Dice(seed);
-    let mut text = String::from(
-        "Type,Stock,VIN,Year,Make,Model,Trim,Body,ExteriorColor,Transmission,Miles,Selling Price,MSRP,Drivetrain,DateInStock,Options,ImageList\n",
-    );
+    into.write_all(
+        b"Type,Stock,VIN,Year,Make,Model,Trim,Body,ExteriorColor,Transmission,Miles,Selling Price,MSRP,Drivetrain,DateInStock,Options,ImageList\n",
+    )?;
     for n in 0..count {
         let vin = vin(n);
         let new = dice.roll(6) == 0;
@@ -152,12 +161,12 @@ pub(crate) fn vehicles(seed: u64, count: usize) -> String {
             photos.join(","),
         );
         // Make, model and the rest are left to the VIN, but for some a dealer fills in.
-        text.push_str(&line);
+        into.write_all(line.as_bytes())?;
         if again {
-            text.push_str(&line);
+            into.write_all(line.as_bytes())?;
         }
     }
-    text
+    into.flush()
 }
 
 /// The p-th photo of the n-th unit, now and then as dealers have them: a stock photo, the placeholder,

@@ -5,6 +5,7 @@ mod alerts;
 mod archives;
 mod audit;
 mod changes;
+mod copy;
 mod dealers;
 mod error;
 mod feeds;

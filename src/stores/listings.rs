@@ -1,5 +1,6 @@
 //! The stock.
 
+use crate::copy::Rows;
 use crate::error::{Res, StoreError};
 use crate::filter_sql;
 use crate::listing_row::{COLUMNS, ListingRow, record};
@@ -127,12 +128,33 @@ impl Listings {
         if fresh.is_empty() {
             return Ok(Vec::new());
         }
-        let records = serde_json::Value::Array(fresh.iter().map(record).collect());
-        Ok(
-            sqlx::query_file_scalar!("queries/insert_listings.sql", records, file_id)
-                .fetch_all(conn)
-                .await?,
+        let ids = sqlx::query_scalar!(
+            r#"SELECT nextval(pg_get_serial_sequence('listings', 'id')) AS "id!" FROM generate_series(1, $1::bigint)"#,
+            len(fresh)
         )
+        .fetch_all(&mut *conn)
+        .await?;
+        let mut rows = Rows::default();
+        for (id, listing) in ids.iter().zip(fresh) {
+            rows.push(*id, file_id, listing);
+        }
+        let mut into = conn.copy_in_raw(Rows::COPY).await?;
+        into.send(rows.finish()).await?;
+        into.finish().await?;
+        let of = |f: fn(&Listing) -> i64| fresh.iter().map(f).collect::<Vec<_>>();
+        let kinds: Vec<String> = fresh.iter().map(|l| l.kind.as_str().to_owned()).collect();
+        let prices: Vec<Option<i64>> = fresh.iter().map(|l| l.details.price_cents).collect();
+        sqlx::query_file!(
+            "queries/log_new_listings.sql",
+            &ids,
+            &of(|l| l.dealer_id),
+            &kinds,
+            &prices as &[Option<i64>],
+            file_id
+        )
+        .execute(conn)
+        .await?;
+        Ok(ids)
     }
 
     /// Writes listings as they stand now, with a change row each and, where it moved, the price.
@@ -186,21 +208,20 @@ impl Listings {
     }
 
     /// Units on the lot (dealer key, stock number) that came from this source.
-    pub async fn on_the_lot_of(
+    pub fn on_the_lot_of(
         conn: &mut PgConnection,
         source_id: i64,
-    ) -> Res<Vec<(String, String)>> {
-        Ok(sqlx::query!(
+    ) -> BoxStream<'_, Res<(String, String)>> {
+        sqlx::query!(
             "SELECT d.key, l.stock_number FROM listings l
              JOIN source_files f ON f.id = l.file_id JOIN dealers d ON d.id = l.dealer_id
              WHERE f.source_id = $1 AND l.status IN ('available', 'pending')",
             source_id
         )
-        .fetch_all(conn)
-        .await?
-        .into_iter()
-        .map(|row| (row.key, row.stock_number))
-        .collect())
+        .fetch(conn)
+        .map_ok(|row| (row.key, row.stock_number))
+        .map_err(StoreError::from)
+        .boxed()
     }
 
     /// Retires what this source brought once and its newest file no longer has, at most `limit`;

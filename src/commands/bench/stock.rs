@@ -10,6 +10,7 @@ use queue::{
     Catalogue, Engine, Enqueue, Job, Jobs, PostgresEngine, QueueSettings, WorkerSettings, Workers,
 };
 use serde::Serialize;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -177,11 +178,8 @@ impl Yard {
         Ok(())
     }
 
-    async fn hand_in(&self, mapping: &str, bytes: Vec<u8>) -> Result<i64> {
-        let digest = blake3::hash(&bytes).to_hex().to_string();
-        let object_key = format!("raw/{digest}");
-        let size = i64::try_from(bytes.len())?;
-        self.app.objects.put(&object_key, bytes, "text/csv").await?;
+    async fn hand_in(&self, mapping: &str, file: &Path) -> Result<i64> {
+        let kept = jobs::raw::keep(&self.app, file).await?;
         let mut conn = self.app.pool.acquire().await?;
         let dealer = domain::Dealer {
             key: "bench".to_owned(),
@@ -193,17 +191,17 @@ impl Yard {
         let file = NewFile {
             source_id: source,
             name: "bench.csv".to_owned(),
-            digest,
-            bytes: size,
+            digest: kept.digest,
+            bytes: kept.bytes,
             modified_at: None,
-            object_key,
+            object_key: kept.object_key,
         };
         Ok(Files::record_upload(&mut conn, &file, None).await?)
     }
 
     /// Loads a file and answers its rows and seconds.
-    async fn load(&self, mapping: &str, bytes: Vec<u8>) -> Result<(i64, f64)> {
-        let file = self.hand_in(mapping, bytes).await?;
+    async fn load(&self, mapping: &str, file: &Path) -> Result<(i64, f64)> {
+        let file = self.hand_in(mapping, file).await?;
         let seconds = self.timed(&LoadFile { file }).await?;
         let loaded = Files::get(&mut *self.app.pool.acquire().await?, file).await?;
         ensure!(
@@ -224,18 +222,20 @@ impl Drop for Yard {
 
 impl Load {
     pub(super) async fn run(self, data_dir: &Path) -> Result<()> {
-        let bytes = match &self.file {
-            Some(file) => {
-                std::fs::read(file).with_context(|| format!("read {}", file.display()))?
+        let made = tempfile::NamedTempFile::new()?;
+        let file = match &self.file {
+            Some(file) => file.as_path(),
+            None => {
+                sample::write_vehicles(1, self.rows, &mut BufWriter::new(&made))?;
+                made.path()
             }
-            None => sample::vehicles(1, self.rows).into_bytes(),
         };
         let server = Server::find(data_dir).await?;
         let figures = server
             .in_a_database(async |url| {
                 let yard = Yard::open(&url, data_dir).await?;
-                let (rows, seconds) = yard.load(&self.mapping, bytes.clone()).await?;
-                let (_, again) = yard.load(&self.mapping, bytes.clone()).await?;
+                let (rows, seconds) = yard.load(&self.mapping, file).await?;
+                let (_, again) = yard.load(&self.mapping, file).await?;
                 let rss_mb = peak_rss_mb()?;
                 let (copy, copied) = measure::copy_in(&mut *yard.app.pool.acquire().await?).await?;
                 let (speed, bare) = (rows as f64 / seconds, copied as f64 / copy);
@@ -273,8 +273,9 @@ impl Feed {
         let figures = server
             .in_a_database(async |url| {
                 let yard = Yard::open(&url, data_dir).await?;
-                let text = sample::vehicles(1, self.rows);
-                yard.load("homenet", text.into_bytes()).await?;
+                let made = tempfile::NamedTempFile::new()?;
+                sample::write_vehicles(1, self.rows, &mut BufWriter::new(&made))?;
+                yard.load("homenet", made.path()).await?;
                 // Without its VINs a unit of the made file is left out.
                 yard.decode_all().await?;
                 let mut conn = yard.app.pool.acquire().await?;

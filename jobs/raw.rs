@@ -1,0 +1,110 @@
+//! Raw files: kept once by their digest in object storage, and read again from a disk of ours. Flat memory, whatever
+//! the size.
+
+use crate::App;
+use crate::gates::judged;
+use ingest::Text;
+use partners::{ErrorKind, PartnerError};
+use queue::JobError;
+use std::io::Write;
+use std::path::Path;
+use stores::SourceFile;
+use tokio::io::AsyncReadExt;
+
+/// A file as it lies in object storage.
+#[derive(Clone, Debug)]
+pub struct Raw {
+    /// BLAKE3, in hexadecimal.
+    pub digest: String,
+    pub bytes: i64,
+    pub object_key: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RawError {
+    #[error(transparent)]
+    Disk(#[from] std::io::Error),
+    #[error(transparent)]
+    Objects(#[from] PartnerError),
+}
+
+impl RawError {
+    pub(crate) fn judged(self) -> JobError {
+        match self {
+            Self::Disk(error) => error.into(),
+            Self::Objects(error) => judged(error),
+        }
+    }
+}
+
+/// Sent to object storage at once.
+const CHUNK: usize = 1024 * 1024;
+
+/// Keeps a file's bytes, if nobody has kept the same before.
+pub async fn keep(app: &App, path: &Path) -> Result<Raw, RawError> {
+    let (digest, bytes) = digest_of(path).await?;
+    let object_key = format!("raw/{digest}");
+    if !app.objects.exists(&object_key).await? {
+        send(app, path, &object_key).await?;
+    }
+    Ok(Raw {
+        digest,
+        bytes,
+        object_key,
+    })
+}
+
+/// The bytes of a file seen before, on disk; another digest than the ledger's is refused.
+pub(crate) async fn open(app: &App, file: &SourceFile) -> Result<Text, JobError> {
+    tokio::fs::create_dir_all(&app.staging).await?;
+    let mut text = Text::on_disk(&app.staging)?;
+    let mut hasher = blake3::Hasher::new();
+    let mut chunks = app.objects.chunks(&file.object_key).await.map_err(judged)?;
+    while let Some(chunk) = chunks.next().await.map_err(judged)? {
+        hasher.update(chunk.as_ref());
+        text.write_all(chunk.as_ref())?;
+    }
+    let digest = hasher.finalize().to_hex();
+    if digest.as_str() != file.digest {
+        return Err(judged(PartnerError {
+            kind: ErrorKind::Corrupt,
+            operation: "get object",
+            target: file.object_key.clone(),
+            message: format!(
+                "its digest is {digest}, the file that arrived had {}",
+                file.digest
+            ),
+            retry_after: None,
+        }));
+    }
+    Ok(text)
+}
+
+async fn digest_of(path: &Path) -> std::io::Result<(String, i64)> {
+    let path = path.to_owned();
+    let hashed = tokio::task::spawn_blocking(move || -> std::io::Result<_> {
+        let mut hasher = blake3::Hasher::new();
+        let bytes = std::io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
+        Ok((hasher.finalize().to_hex().to_string(), bytes))
+    });
+    let (digest, bytes) = hashed
+        .await
+        .unwrap_or_else(|ended| Err(std::io::Error::other(ended)))?;
+    Ok((digest, i64::try_from(bytes).unwrap_or(i64::MAX)))
+}
+
+async fn send(app: &App, path: &Path, object_key: &str) -> Result<(), RawError> {
+    let mut file = tokio::fs::File::open(path).await?;
+    let mut upload = app.objects.upload(object_key, "application/octet-stream")?;
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let count = file.read(&mut chunk).await?;
+        if count == 0 {
+            return Ok(upload.finish().await?);
+        }
+        if let Err(error) = upload.write(&chunk[..count]).await {
+            upload.abandon().await?;
+            return Err(error.into());
+        }
+    }
+}

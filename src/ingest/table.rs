@@ -1,0 +1,120 @@
+//! A dealer's file as a table of text: unpacked, decoded, put flat, and looked through once for what would make
+//! every row after it wrong.
+
+use crate::flat::{self, Form};
+use crate::mapping::Mapping;
+use crate::reader::Reader;
+use crate::sniff::{self, FileProblem, HEAD};
+use crate::text::{Text, unusable};
+use crate::unpack::unpack;
+use std::io::BufRead;
+
+#[derive(Debug)]
+pub struct Table {
+    pub(crate) text: Text,
+    /// Where it begins, behind a byte-order mark.
+    pub(crate) start: u64,
+    pub(crate) delimiter: u8,
+    /// Made of XML or JSON: what repeats in a unit is joined by `|`.
+    pub(crate) flat: bool,
+}
+
+/// A longer one is a quote that was never closed, or a file without lines; it would be held in memory.
+const LONGEST_RECORD: u64 = 16 * 1024 * 1024;
+
+impl Table {
+    pub fn of(text: Text, mapping: &Mapping) -> Result<Self, FileProblem> {
+        let told = mapping.delimiter.and_then(|c| u8::try_from(c).ok());
+        Self::in_form(text, told, mapping.unit.as_deref())
+    }
+
+    /// The same for a file that no mapping is known for.
+    pub(crate) fn in_form(
+        text: Text,
+        delimiter: Option<u8>,
+        unit: Option<&str>,
+    ) -> Result<Self, FileProblem> {
+        let (mut text, start) = sniff::to_text(unpack(text)?)?;
+        let head = text.head(HEAD)?;
+        let head = head.get(usize::try_from(start).unwrap_or(0)..);
+        let head = head.unwrap_or_default();
+        let mut table = match flat::form(head) {
+            Form::Table => {
+                let delimiter = delimiter.unwrap_or_else(|| sniff::delimiter(head));
+                Self {
+                    text,
+                    start,
+                    delimiter,
+                    flat: false,
+                }
+            }
+            form => Self {
+                text: flat::to_table(sniff::as_utf8(text, start)?, form, unit)?,
+                start: 0,
+                delimiter: b',',
+                flat: true,
+            },
+        };
+        table.look_through()?;
+        Ok(table)
+    }
+
+    /// Its rows, from the first.
+    pub fn read(self, mapping: &Mapping) -> Result<Reader, FileProblem> {
+        Reader::of(self, mapping)
+    }
+
+    /// A quote opens a cell only at its very beginning: `20" wheels` has none.
+    fn look_through(&mut self) -> Result<(), FileProblem> {
+        self.text =
+            std::mem::replace(&mut self.text, Text::in_memory(Vec::new())).from(self.start)?;
+        let delimiter = self.delimiter;
+        let (mut quoted, mut begins, mut closing) = (false, true, false);
+        let (mut row, mut opened, mut length, mut blank) = (0u64, 0u64, 0u64, true);
+        let mut text = self.text.buffered();
+        loop {
+            let chunk = text.fill_buf().map_err(|error| unusable(&error))?;
+            let count = chunk.len();
+            for &byte in chunk {
+                // A quote inside a quoted cell closes it, unless another follows.
+                if closing {
+                    closing = false;
+                    quoted = byte == b'"';
+                    if quoted {
+                        length += 1;
+                        continue;
+                    }
+                }
+                match byte {
+                    b'"' if quoted => closing = true,
+                    b'"' if begins => {
+                        quoted = true;
+                        opened = row;
+                    }
+                    _ => {}
+                }
+                let ends = byte == b'\n' || byte == b'\r';
+                begins = !quoted && (byte == delimiter || ends);
+                row += u64::from(byte == b'\n');
+                blank &= byte.is_ascii_whitespace();
+                length = if ends && !quoted { 0 } else { length + 1 };
+            }
+            text.consume(count);
+            if count == 0 || (quoted && length > LONGEST_RECORD) {
+                break;
+            }
+            if length > LONGEST_RECORD {
+                return Err(FileProblem::Unreadable {
+                    row,
+                    problem: format!("more than {LONGEST_RECORD} bytes without the end of a row"),
+                });
+            }
+        }
+        drop(text);
+        match (blank, quoted && !closing) {
+            (true, _) => Err(FileProblem::Empty),
+            (_, true) => Err(FileProblem::OpenQuote { row: opened }),
+            _ => Ok(()),
+        }
+    }
+}
