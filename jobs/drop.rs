@@ -1,24 +1,27 @@
 //! A source's drop, as jobs see it: its partner, its login, its listing and its files, every call through the gate.
 
 use crate::App;
-use partners::sftp::{ANSWER, SftpClient};
-use partners::{Arrived, ErrorKind, PartnerError, RemoteFile, SftpLogin, SftpSettings, gate};
+use partners::sftp::ANSWER;
+use partners::{
+    Arrived, ErrorKind, Opened, PartnerError, RemoteFile, SftpLogin, SftpSettings, Way, gate,
+};
 use queue::{JobContext, JobError, Lock};
+use secrecy::SecretString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use stores::{AfterLoad, Login, SourceFile, SourceRow};
+use stores::{AfterLoad, Login, SourceFile, SourceKind, SourceRow};
 
 /// Each source is a partner of its own: its host may serve others well.
 pub(crate) fn partner_of(source: &str) -> String {
     format!("sftp {source}")
 }
 
-pub(crate) fn settings(app: &App, source: &SourceRow) -> Result<SftpSettings, JobError> {
-    let secret = app
-        .sealer
-        .open(&SourceRow::purpose(&source.key), &source.secret())
-        .map_err(|error| JobError::reject(&error))?;
-    Ok(SftpSettings {
+pub(crate) fn way(app: &App, source: &SourceRow) -> Result<Way, JobError> {
+    if source.kind == SourceKind::Folder {
+        return Ok(Way::Folder);
+    }
+    let secret = secret(app, source)?;
+    Ok(Way::Sftp(SftpSettings {
         host: source.host.clone(),
         port: u16::try_from(source.port).unwrap_or(22),
         username: source.username.clone(),
@@ -28,7 +31,13 @@ pub(crate) fn settings(app: &App, source: &SourceRow) -> Result<SftpSettings, Jo
         },
         host_key: source.host_key.clone(),
         answer: ANSWER,
-    })
+    }))
+}
+
+fn secret(app: &App, source: &SourceRow) -> Result<SecretString, JobError> {
+    app.sealer
+        .open(&SourceRow::purpose(&source.key), &source.secret())
+        .map_err(|error| JobError::reject(&error))
 }
 
 /// Logs in and lists, and takes nothing.
@@ -36,38 +45,79 @@ pub(crate) async fn knock(
     app: &App,
     source: &SourceRow,
 ) -> Result<Result<(), PartnerError>, JobError> {
-    let settings = settings(app, source)?;
-    let listed = list(app, &settings, source, &source.pattern).await;
+    if source.kind == SourceKind::Https {
+        let login = login(app, source)?;
+        let partner = partner_of(&source.key);
+        let reached = app.fetcher.reach(&partner, &source.url, login.as_ref());
+        return Ok(reached.await);
+    }
+    let way = way(app, source)?;
+    let listed = list(app, &way, source, &source.pattern).await;
     Ok(listed.map(|_| ()))
+}
+
+/// Shown to a web address, when it has one.
+pub(crate) fn login(app: &App, source: &SourceRow) -> Result<Option<partners::Login>, JobError> {
+    if source.username.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(partners::Login {
+        username: source.username.clone(),
+        password: secret(app, source)?,
+    }))
 }
 
 /// Plain files that match the pattern, by name, and names that could lead elsewhere.
 pub(crate) async fn list(
     app: &App,
-    settings: &SftpSettings,
+    way: &Way,
     source: &SourceRow,
     pattern: &str,
 ) -> Result<(Vec<RemoteFile>, Vec<String>), PartnerError> {
-    gate::through(&*app.gate, &partner_of(&source.key), || {
-        let (settings, folder) = (settings.clone(), source.folder.clone());
-        let pattern = pattern.to_owned();
-        blocking(move || SftpClient::connect(&settings)?.list(&folder, &pattern))
-    })
-    .await
+    let (folder, pattern) = (source.folder.clone(), pattern.to_owned());
+    at(app, way, source, move |drop| drop.list(&folder, &pattern)).await
 }
 
 /// Into `stage`, going on where a fetch of the same file was cut.
 pub(crate) async fn fetch(
     app: &App,
-    settings: &SftpSettings,
+    way: &Way,
     source: &SourceRow,
     file: &RemoteFile,
     stage: &Path,
 ) -> Result<Arrived, PartnerError> {
+    let (folder, file, stage) = (source.folder.clone(), file.clone(), stage.to_owned());
+    at(app, way, source, move |drop| {
+        drop.fetch(&folder, &file, &stage)
+    })
+    .await
+}
+
+/// A report to the dealer, whole or not at all; one of the name that is there is replaced.
+pub(crate) async fn put(
+    app: &App,
+    way: &Way,
+    source: &SourceRow,
+    name: &str,
+    bytes: Vec<u8>,
+) -> Result<(), PartnerError> {
+    let (folder, name) = (source.terms.report_folder.clone(), name.to_owned());
+    at(app, way, source, move |drop| {
+        drop.put(&folder, &name, &bytes)
+    })
+    .await
+}
+
+/// One call of a drop, through the gate.
+async fn at<T: Send + 'static>(
+    app: &App,
+    way: &Way,
+    source: &SourceRow,
+    call: impl Fn(&Opened) -> Result<T, PartnerError> + Clone + Send + 'static,
+) -> Result<T, PartnerError> {
     gate::through(&*app.gate, &partner_of(&source.key), || {
-        let (settings, folder, file) = (settings.clone(), source.folder.clone(), file.clone());
-        let stage = stage.to_owned();
-        blocking(move || SftpClient::connect(&settings)?.fetch(&folder, &file, &stage))
+        let (way, call) = (way.clone(), call.clone());
+        blocking(move || call(&way.open()?))
     })
     .await
 }
@@ -78,38 +128,35 @@ pub(crate) async fn clear(
     source: &SourceRow,
     file: &SourceFile,
 ) -> Result<Result<&'static str, PartnerError>, JobError> {
-    let settings = settings(app, source)?;
-    let done = gate::through(&*app.gate, &partner_of(&source.key), || {
-        let (settings, folder, name) = (settings.clone(), source.folder.clone(), file.name.clone());
-        let (bytes, modified) = (file.bytes, file.modified_at.map(|at| at.as_second()));
-        let terms = source.terms.clone();
-        blocking(move || {
-            let client = SftpClient::connect(&settings)?;
-            let Some(there) = client.look(&folder, &name)? else {
-                return Ok("it is gone already");
-            };
-            if i64::try_from(there.bytes) != Ok(bytes) || there.modified != modified {
-                return Ok("another file of its name is there by now: left alone");
+    let way = way(app, source)?;
+    let (folder, name) = (source.folder.clone(), file.name.clone());
+    let (bytes, modified) = (file.bytes, file.modified_at.map(|at| at.as_second()));
+    let terms = source.terms.clone();
+    let done = at(app, &way, source, move |client| {
+        let Some(there) = client.look(&folder, &name)? else {
+            return Ok("it is gone already");
+        };
+        if i64::try_from(there.bytes) != Ok(bytes) || there.modified != modified {
+            return Ok("another file of its name is there by now: left alone");
+        }
+        let said = match &terms.after_load {
+            AfterLoad::Leave => return Ok("left alone"),
+            AfterLoad::Move(other) => {
+                client.move_to(&folder, &name, other)?;
+                "moved"
             }
-            let said = match &terms.after_load {
-                AfterLoad::Leave => return Ok("left alone"),
-                AfterLoad::Move(other) => {
-                    client.move_to(&folder, &name, other)?;
-                    "moved"
-                }
-                AfterLoad::Delete => {
-                    client.delete(&folder, &name)?;
-                    "deleted"
-                }
-            };
-            if let stores::Settle::Marker(ending) = &terms.settle {
-                let marker = format!("{name}{ending}");
-                if client.look(&folder, &marker)?.is_some() {
-                    client.delete(&folder, &marker)?;
-                }
+            AfterLoad::Delete => {
+                client.delete(&folder, &name)?;
+                "deleted"
             }
-            Ok(said)
-        })
+        };
+        if let stores::Settle::Marker(ending) = &terms.settle {
+            let marker = format!("{name}{ending}");
+            if client.look(&folder, &marker)?.is_some() {
+                client.delete(&folder, &marker)?;
+            }
+        }
+        Ok(said)
     })
     .await;
     Ok(done)
@@ -127,7 +174,7 @@ pub(crate) async fn place(
     hold: Duration,
 ) -> Result<Lock, JobError> {
     for place in 0..AT_ONCE_A_HOST {
-        let name = format!("place {place} at {}:{}", source.host, source.port);
+        let name = format!("place {place} at {}", host_of(source));
         match crate::turns::take(app, &name, cx, hold).await {
             Err(JobError::Snooze { .. }) => {}
             taken => return taken,
@@ -135,11 +182,16 @@ pub(crate) async fn place(
     }
     Err(JobError::Snooze {
         after: NEXT_PLACE,
-        reason: format!(
-            "{AT_ONCE_A_HOST} other jobs are at {}:{}",
-            source.host, source.port
-        ),
+        reason: format!("{AT_ONCE_A_HOST} other jobs are at {}", host_of(source)),
     })
+}
+
+fn host_of(source: &SourceRow) -> String {
+    match source.kind {
+        SourceKind::Folder => source.folder.clone(),
+        SourceKind::Https => source.url.split('/').nth(2).unwrap_or_default().to_owned(),
+        SourceKind::Sftp | SourceKind::Upload => format!("{}:{}", source.host, source.port),
+    }
 }
 
 /// Stages that nobody came back for are thrown away after this long.

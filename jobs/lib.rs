@@ -12,6 +12,7 @@ pub mod clear_drop;
 pub mod decode_vins;
 pub mod deliver_alert;
 mod drop;
+pub mod export_report;
 pub mod gates;
 pub mod hash_photos;
 pub mod load_file;
@@ -22,7 +23,9 @@ pub mod pull_source;
 pub mod raw;
 pub mod rebuild_parents;
 pub mod restore_listings;
+mod retire;
 mod shelf;
+pub mod sources;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod turns;
@@ -34,6 +37,7 @@ pub use build_feed::BuildFeed;
 pub use clear_drop::ClearDrop;
 pub use decode_vins::DecodeVins;
 pub use deliver_alert::DeliverAlert;
+pub use export_report::ExportReport;
 pub use hash_photos::HashPhotos;
 pub use load_file::LoadFile;
 pub use probe_partner::ProbePartner;
@@ -51,6 +55,7 @@ pub fn catalogue() -> Catalogue<App> {
         .with::<PullSource>()
         .with::<LoadFile>()
         .with::<ClearDrop>()
+        .with::<ExportReport>()
         .with::<DecodeVins>()
         .with::<HashPhotos>()
         .with::<RebuildParents>()

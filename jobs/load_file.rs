@@ -6,8 +6,9 @@
 //! and `hash_photos` for what is new or changed, `clear_drop` where the source's terms ask for it.
 //! Twice: slices count once (`source_files.next_row`), and the same row changes nothing.
 
-use crate::{App, ClearDrop, of_new_listings, raw};
-use domain::{Dealer, Field, ListingDraft};
+use crate::{App, ClearDrop, of_new_listings, raw, retire};
+use domain::merge::Blanks;
+use domain::{Dealer, Field, ListingDraft, Status};
 use futures::TryStreamExt;
 use ingest::{FileProblem, Mapping, ParsedRow, Table, Text, Units};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Jobs, Outcome, Policy, QueueName};
@@ -15,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::time::Duration;
 use stores::{
-    AfterLoad, Alerts, Dealers, FileCounts, FileOrder, FileState, Files, Listings, OwnMappings,
-    PgConnection, RejectRow, SourceFile, SourceKind, SourceRow, Sources,
+    AfterLoad, Alerts, Attachments, Bringing, Dealers, FileCounts, FileOrder, FileState, Files,
+    Listings, OwnMappings, PgConnection, RejectRow, SourceFile, SourceKind, SourceRow, Sources,
+    SyncPolicy,
 };
 use tokio::sync::mpsc;
 use vin::Decoder;
@@ -74,9 +76,7 @@ impl Job for LoadFile {
         if let Some(reason) = guard(app, &file, &source, &survey).await? {
             return hold(app, &file, &source, "guard", &reason).await;
         }
-        let rows = survey.rows;
-        drop(survey);
-        load(app, cx, &file, &source, rows, table, mapping).await?;
+        load(app, cx, &file, &source, survey, table, mapping).await?;
         finish(app, cx, &file, &source).await
     }
 }
@@ -130,7 +130,7 @@ struct Survey {
     rows: u64,
     /// At least one row can be loaded.
     loadable: bool,
-    /// Lost rows' too: their units are still in the file.
+    /// Those for sale. Lost rows' too: their units are still in the file.
     units: Units,
 }
 
@@ -152,7 +152,9 @@ async fn survey(
                 reader.identity_only();
             }
             let rooftop = row.dealer.map(|dealer| dealer.key).unwrap_or_default();
-            if let Some(number) = row.stock_number {
+            let sold = row.draft.as_ref().and_then(|draft| draft.status);
+            let sold = matches!(sold, Some(Status::Sold | Status::Removed));
+            if let Some(number) = row.stock_number.filter(|_| !sold) {
                 survey.units.insert(&rooftop, &number);
             }
         }
@@ -176,6 +178,9 @@ async fn guard(
             "none of its {} rows can be loaded",
             survey.rows
         )));
+    }
+    if source.terms.policy == SyncPolicy::UpdateOnly {
+        return Ok(None);
     }
     let (mut on_the_lot, mut gone) = (0u64, 0u64);
     let mut conn = app.pool.acquire().await?;
@@ -229,7 +234,7 @@ async fn load(
     cx: &JobContext,
     file: &SourceFile,
     source: &SourceRow,
-    rows: u64,
+    survey: Survey,
     table: Table,
     mapping: Mapping,
 ) -> Result<(), JobError> {
@@ -244,8 +249,12 @@ async fn load(
     });
     let mut next_row = file.next_row;
     while let Some(slice) = slices.recv().await {
-        next_row = write(app, cx, file, source, next_row, slice).await?;
-        cx.progress(u64::try_from(next_row).unwrap_or(0), Some(rows), "rows");
+        next_row = write(app, cx, file, source, &survey.units, next_row, slice).await?;
+        cx.progress(
+            u64::try_from(next_row).unwrap_or(0),
+            Some(survey.rows),
+            "rows",
+        );
     }
     parsing.await??;
     Ok(())
@@ -303,6 +312,7 @@ async fn write(
     cx: &JobContext,
     file: &SourceFile,
     source: &SourceRow,
+    units: &Units,
     from: i64,
     rows: Vec<ParsedRow>,
 ) -> Result<i64, JobError> {
@@ -326,6 +336,10 @@ async fn write(
         rejects.extend(row.rejects.into_iter().map(kept));
         match (row.draft, rooftop) {
             _ if row.duplicate => counts.duplicates += 1,
+            (Some(draft), Some(_)) if prime_gone(source, units, key.as_deref(), &draft) => {
+                counts.rejected += 1;
+                rejects.push(without_prime(draft));
+            }
             (Some(draft), Some(rooftop)) => drafts.push((rooftop, draft)),
             (draft, rooftop) => {
                 counts.rejected += 1;
@@ -343,8 +357,22 @@ async fn write(
         Listings::lock_units(&mut tx, &all).await?;
     }
     let borrowed: Vec<(i64, &ListingDraft)> = drafts.iter().map(|(id, d)| (*id, d)).collect();
-    let done = Listings::upsert_of_many(&mut tx, Some(file.id), &borrowed).await?;
-    Listings::still_there(&mut tx, file.id, &lost).await?;
+    let keys: HashMap<i64, &str> = rooftops.iter().map(|(k, id)| (*id, k.as_str())).collect();
+    let bringing = Bringing {
+        file: file.id,
+        blanks: match source.terms.policy {
+            SyncPolicy::Overwrite => Blanks::Clear,
+            SyncPolicy::Merge | SyncPolicy::UpdateOnly => Blanks::Keep,
+        },
+        whole_stock: source.terms.policy != SyncPolicy::UpdateOnly,
+        named: &|dealer, number| units.contains(keys.get(&dealer).unwrap_or(&""), number),
+    };
+    let done = Listings::load(&mut tx, &bringing, &borrowed).await?;
+    if bringing.whole_stock {
+        Listings::still_there(&mut tx, file.id, &lost).await?;
+    }
+    counts.rejected += i64::try_from(done.unknown.len()).unwrap_or(0);
+    rejects.extend(done.unknown.iter().map(|row| unit_unknown(*row)));
     counts.created = done.created;
     counts.updated = done.updated;
     counts.unchanged = done.unchanged;
@@ -382,6 +410,47 @@ async fn rooftops(
     Ok(Dealers::ids(tx, &keys).await?)
 }
 
+/// Whether the row is an attachment that is for sale with its prime unit only, and that is not in the file, or sold.
+fn prime_gone(
+    source: &SourceRow,
+    units: &Units,
+    rooftop: Option<&str>,
+    draft: &ListingDraft,
+) -> bool {
+    let rooftop = match source.dealer_id {
+        Some(_) => "",
+        None => rooftop.unwrap_or_default(),
+    };
+    let prime = draft.details.parent_stock_number.as_deref();
+    source.terms.attachments == Attachments::WithPrime
+        && prime.is_some_and(|prime| !units.contains(rooftop, prime))
+}
+
+fn without_prime(draft: ListingDraft) -> RejectRow {
+    let prime = draft.details.parent_stock_number.unwrap_or_default();
+    RejectRow {
+        row: i64::try_from(draft.row).unwrap_or(i64::MAX),
+        column: "parent_stock_number".to_owned(),
+        message: format!(
+            "its prime unit {prime:?} is not for sale in this file, so it is not either"
+        ),
+        value: prime,
+        rule: "prime_gone".to_owned(),
+        row_lost: true,
+    }
+}
+
+fn unit_unknown(row: u64) -> RejectRow {
+    RejectRow {
+        row: i64::try_from(row).unwrap_or(i64::MAX),
+        column: "stock_number".to_owned(),
+        message: "nobody has this unit, and this source only updates known ones".to_owned(),
+        value: String::new(),
+        rule: "unit_unknown".to_owned(),
+        row_lost: true,
+    }
+}
+
 fn unknown_rooftop(row: u64, key: String) -> RejectRow {
     RejectRow {
         row: i64::try_from(row).unwrap_or(i64::MAX),
@@ -404,34 +473,27 @@ fn kept(reject: ingest::Reject) -> RejectRow {
     }
 }
 
-/// Retires what the file no longer has, in slices, and closes the file.
+/// Retires what the file no longer has and closes the file.
 async fn finish(
     app: &App,
     cx: &JobContext,
     file: &SourceFile,
     source: &SourceRow,
 ) -> Result<Outcome, JobError> {
-    let slice = i64::try_from(SLICE_ROWS).unwrap_or(1_000);
-    loop {
-        let mut tx = app.pool.begin().await?;
-        let removed = Listings::retire_missing(&mut tx, source.id, file.id, slice).await?;
-        Files::removed(&mut tx, file.id, removed).await?;
-        if removed < slice {
-            Files::loaded(&mut tx, file.id).await?;
-            Alerts::resolve(&mut tx, "file_held", &source.key).await?;
-            if source.kind == SourceKind::Sftp && source.terms.after_load != AfterLoad::Leave {
-                let clear = ClearDrop {
-                    file: file.id,
-                    source: source.key.clone(),
-                };
-                let clear = Enqueue::of(&clear)?.run(cx.run_id);
-                app.engine.enqueue(&mut tx, &[clear]).await?;
-            }
-            tx.commit().await?;
-            break;
-        }
-        tx.commit().await?;
+    retire::missing(app, source, file.id).await?;
+    let mut tx = app.pool.begin().await?;
+    Files::loaded(&mut tx, file.id).await?;
+    Alerts::resolve(&mut tx, "file_held", &source.key).await?;
+    let drop = matches!(source.kind, SourceKind::Sftp | SourceKind::Folder);
+    if drop && source.terms.after_load != AfterLoad::Leave {
+        let clear = ClearDrop {
+            file: file.id,
+            source: source.key.clone(),
+        };
+        let clear = Enqueue::of(&clear)?.run(cx.run_id);
+        app.engine.enqueue(&mut tx, &[clear]).await?;
     }
+    tx.commit().await?;
     let loaded = Files::get(&mut *app.pool.acquire().await?, file.id).await?;
     Ok(Outcome::Done(serde_json::to_value(loaded.counts)?))
 }

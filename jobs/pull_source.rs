@@ -1,4 +1,4 @@
-//! Fetch a source's new inventory files over SFTP and keep them for loading.
+//! Fetch a source's new inventory files, over SFTP, from a folder or from a web address, and keep them for loading.
 //!
 //! Starts: nightly per source, or `POST /v2/sources/{source}/pulls`.
 //! Reads: the source's drop. Writes: `source_files`, object `raw/{digest}`. Then: `load_file`.
@@ -6,9 +6,9 @@
 //! loaded again. A fetch that was cut goes on where it stopped, in the same process's cache.
 
 use crate::gates::judged;
-use crate::{App, LoadFile, drop, raw, turns};
+use crate::{App, LoadFile, drop, raw, retire, turns};
 use jiff::Timestamp;
-use partners::{Arrived, ErrorKind, PartnerError, RemoteFile, SftpSettings, sftp};
+use partners::{Arrived, Download, ErrorKind, PartnerError, RemoteFile, Way, sftp};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Lock, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -29,6 +29,8 @@ struct Report {
     unsafe_names: usize,
     /// Still being written: looked at again in a minute.
     unsettled: Vec<String>,
+    /// Units whose grace ended.
+    retired: i64,
 }
 
 /// Between the two looks at a file that must not have changed.
@@ -87,8 +89,11 @@ async fn pull(
     source: &SourceRow,
     turn: &Lock,
 ) -> Result<Outcome, JobError> {
-    let settings = drop::settings(app, source)?;
-    let (files, unsafe_names) = looked(app, source, list(app, &settings, source).await).await?;
+    if source.kind == SourceKind::Https {
+        return pull_address(app, cx, source, turn).await;
+    }
+    let way = drop::way(app, source)?;
+    let (files, unsafe_names) = looked(app, source, list(app, &way, source).await).await?;
     tell_unsafe(app, source, &unsafe_names).await?;
     let mut report = Report {
         listed: files.len(),
@@ -103,11 +108,11 @@ async fn pull(
             new.push(file);
         }
     }
-    let settled = settled(app, &settings, source, new, &mut report).await?;
+    let settled = settled(app, &way, source, new, &mut report).await?;
     // One file that cannot be had must not keep the others behind it from arriving.
     let mut first_problem = None;
     for file in settled {
-        match take(app, cx, source, &settings, turn, &file).await {
+        match take(app, cx, source, &way, turn, &file).await {
             Ok(Some(true)) => report.new += 1,
             Ok(Some(false)) => report.known += 1,
             Ok(None) => report.unsettled.push(file.name),
@@ -122,20 +127,91 @@ async fn pull(
             after: LOOK_AGAIN,
             reason: format!("{name} is still being written"),
         }),
-        (None, None) => Ok(Outcome::Done(serde_json::to_value(report)?)),
+        (None, None) => {
+            report.retired = overdue(app, source).await?;
+            Ok(Outcome::Done(serde_json::to_value(report)?))
+        }
+    }
+}
+
+/// Units whose grace ended since the last file, which may never be followed by another.
+async fn overdue(app: &App, source: &SourceRow) -> Result<i64, JobError> {
+    if source.terms.grace.hours == 0 {
+        return Ok(0);
+    }
+    let mut turn = app.pool.begin().await?;
+    // A load that runs does it itself.
+    if !Sources::lock_for_load(&mut turn, source.id).await? {
+        return Ok(0);
+    }
+    match Files::newest_loaded(&mut turn, source.id).await? {
+        Some(file) => retire::missing(app, source, file).await,
+        None => Ok(0),
+    }
+}
+
+/// The one file of a web address, unless it has not changed since the last time.
+async fn pull_address(
+    app: &App,
+    cx: &JobContext,
+    source: &SourceRow,
+    turn: &Lock,
+) -> Result<Outcome, JobError> {
+    let mut conn = app.pool.acquire().await?;
+    let known = Files::list(&mut conn, Some(source.id), 1).await?;
+    std::mem::drop(conn);
+    let since = known.first().and_then(|file| file.modified_at);
+    let login = drop::login(app, source)?;
+    let mut file = RemoteFile {
+        name: file_name(&source.url),
+        bytes: 0,
+        modified: None,
+    };
+    let stage = drop::stage(app, source, &file).await?;
+    let partner = drop::partner_of(&source.key);
+    let since = since.map(|at| at.as_second());
+    let asked = app
+        .fetcher
+        .download(&partner, &source.url, login.as_ref(), since, &stage);
+    let mut report = Report {
+        listed: 1,
+        ..Report::default()
+    };
+    match asked.await.map_err(judged)? {
+        Download::NotModified => report.known = 1,
+        Download::Arrived { modified } => {
+            file.modified = modified;
+            let new = keep(app, cx, source, turn, &file, &stage).await?;
+            (report.new, report.known) = (usize::from(new), usize::from(!new));
+        }
+    }
+    if let Err(error) = tokio::fs::remove_file(&stage).await {
+        tracing::debug!(%error, stage = %stage.display(), "a stage could not be removed");
+    }
+    report.retired = overdue(app, source).await?;
+    Ok(Outcome::Done(serde_json::to_value(report)?))
+}
+
+/// The last word of the address's path, when it is one a file may have.
+fn file_name(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let name = path.split('/').skip(3).last().unwrap_or_default();
+    match sftp::safe_name(name) {
+        true => name.to_owned(),
+        false => "stock".to_owned(),
     }
 }
 
 /// What the source's pattern means, and nothing that only says that another file is whole.
 async fn list(
     app: &App,
-    settings: &SftpSettings,
+    way: &Way,
     source: &SourceRow,
 ) -> Result<(Vec<RemoteFile>, Vec<String>), PartnerError> {
     let Settle::Marker(ending) = &source.terms.settle else {
-        return drop::list(app, settings, source, &source.pattern).await;
+        return drop::list(app, way, source, &source.pattern).await;
     };
-    let (all, unsafe_names) = drop::list(app, settings, source, "*").await?;
+    let (all, unsafe_names) = drop::list(app, way, source, "*").await?;
     let names: std::collections::HashSet<String> =
         all.iter().map(|file| file.name.clone()).collect();
     let marked = |file: &RemoteFile| {
@@ -175,7 +251,7 @@ async fn looked<T>(
 /// Those that are whole, as far as the source's terms can tell.
 async fn settled(
     app: &App,
-    settings: &SftpSettings,
+    way: &Way,
     source: &SourceRow,
     files: Vec<RemoteFile>,
     report: &mut Report,
@@ -184,7 +260,7 @@ async fn settled(
         return Ok(files);
     }
     tokio::time::sleep(BETWEEN_LOOKS).await;
-    let (again, _) = list(app, settings, source).await.map_err(judged)?;
+    let (again, _) = list(app, way, source).await.map_err(judged)?;
     let (settled, moving) = files
         .into_iter()
         .partition::<Vec<_>, _>(|file| again.contains(file));
@@ -204,12 +280,12 @@ async fn take(
     app: &App,
     cx: &JobContext,
     source: &SourceRow,
-    settings: &SftpSettings,
+    way: &Way,
     turn: &Lock,
     file: &RemoteFile,
 ) -> Result<Option<bool>, JobError> {
     let stage = drop::stage(app, source, file).await?;
-    let arrived = drop::fetch(app, settings, source, file, &stage)
+    let arrived = drop::fetch(app, way, source, file, &stage)
         .await
         .map_err(judged)?;
     let taken = match arrived {

@@ -1,6 +1,6 @@
 //! Bring archived units back into the hot tables, as they left.
 //!
-//! Starts: an operator (`forecourt archive restore`).
+//! Starts: an operator (`forecourt archive restore`), one job for each archive that is asked for.
 //! Reads: an archive's object. Writes: `listings`, `price_history`, `changes`, `archived_listings`.
 //! Twice: a unit that came back is not among those still out. An object whose digest is not the recorded one
 //! is refused whole: half an archive is no archive.
@@ -18,6 +18,9 @@ pub struct RestoreListings {
     /// Only this one; all of the archive's when absent.
     #[serde(default)]
     pub listing: Option<i64>,
+    /// Only this rooftop's, by key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dealer: Option<String>,
 }
 
 /// Units of one transaction.
@@ -42,7 +45,12 @@ impl Job for RestoreListings {
     };
 
     fn key(&self) -> Option<String> {
-        Some(format!("{} {}", self.archive, self.listing.unwrap_or(0)))
+        let dealer = self.dealer.as_deref().unwrap_or_default();
+        Some(format!(
+            "{} {} {dealer}",
+            self.archive,
+            self.listing.unwrap_or(0)
+        ))
     }
 
     async fn run(self, app: &App, _: &JobContext) -> Result<Outcome, JobError> {
@@ -50,7 +58,8 @@ impl Job for RestoreListings {
         let archive = Archives::get(&mut conn, self.archive)
             .await
             .map_err(|error| JobError::reject(&error))?;
-        let out: HashMap<i32, i64> = Archives::lines(&mut conn, archive.id)
+        let dealer = self.dealer.as_deref();
+        let out: HashMap<i32, i64> = Archives::lines(&mut conn, archive.id, dealer)
             .await?
             .into_iter()
             .collect();

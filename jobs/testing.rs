@@ -127,6 +127,8 @@ impl TestApp {
             .seal(&SourceRow::purpose(key), PASSWORD)
             .expect("sealed");
         let source = NewSource {
+            kind: stores::SourceKind::Sftp,
+            url: String::new(),
             key: key.to_owned(),
             dealer_id,
             host: "127.0.0.1".to_owned(),

@@ -170,10 +170,13 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
         "probes",
         "turns",
         "twice",
+        "ways",
     ]
     .map(|name| fs::read_to_string(format!("jobs/tests/{name}.rs")).unwrap())
     .concat();
-    let support = ["lib", "app", "drop", "gates", "shelf", "testing", "turns"];
+    let support = [
+        "lib", "app", "drop", "gates", "raw", "retire", "shelf", "sources", "testing", "turns",
+    ];
     let mut jobs = 0;
     for entry in fs::read_dir("jobs").unwrap() {
         let path = entry.unwrap().path();
@@ -200,7 +203,7 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
             "{name} has another wire name"
         );
     }
-    assert_eq!(jobs, 13);
+    assert_eq!(jobs, 14);
 }
 
 #[test]

@@ -49,7 +49,11 @@ async fn archive(test: &mut TestApp) -> serde_json::Value {
 }
 
 async fn restore(test: &mut TestApp, archive: i64, listing: Option<i64>) -> Outcome {
-    let job = RestoreListings { archive, listing };
+    let job = RestoreListings {
+        archive,
+        listing,
+        dealer: None,
+    };
     test.stepper.perform(&job).await.unwrap().outcome
 }
 
@@ -77,6 +81,10 @@ async fn what_left_the_lot_is_archived_found_and_restored_as_it_was() {
 
     assert_eq!(archive(&mut test).await["listings"], 2);
     assert!(all(&test, &ids[1..]).await.is_empty());
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let prices = Listings::prices(&mut conn, ids[1]).await.unwrap();
+    assert!(prices.is_empty(), "prices left with their unit");
+    drop(conn);
     assert_eq!(on_the_lot(&test).await, ids[..1]);
     assert_eq!(archive(&mut test).await["archives"], 0);
 
@@ -135,4 +143,50 @@ async fn a_damaged_archive_is_refused_by_name() {
     };
     assert!(error.message.contains(&row.object_key), "{}", error.message);
     assert!(error.message.contains("damaged"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn a_rooftop_comes_back_from_every_archive_and_a_day_has_its_own() {
+    let mut test = TestApp::start().await;
+    for units in [&[0, 1, 2][..], &[0, 1], &[0]] {
+        load(&mut test, units, 9_000).await;
+        archive(&mut test).await;
+    }
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let whose = Some("bayview");
+    let archives = Archives::holding(&mut conn, whose, None).await.unwrap();
+    assert_eq!(archives.len(), 2);
+    let made = Archives::get(&mut conn, archives[0]).await.unwrap().made_at;
+    let day = made.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let of_day = |day| (None, Some(day));
+    for ((dealer, day), found) in [
+        ((Some("nobody"), None), 0),
+        (of_day(day), 2),
+        (of_day(day.yesterday().unwrap()), 0),
+    ] {
+        let held = Archives::holding(&mut conn, dealer, day).await.unwrap();
+        assert_eq!(held.len(), found, "{dealer:?} {day:?}");
+    }
+    drop(conn);
+    for archive in archives {
+        for (dealer, back) in [("nobody", 0), ("bayview", 1), ("bayview", 0)] {
+            let job = RestoreListings {
+                archive,
+                listing: None,
+                dealer: Some(dealer.to_owned()),
+            };
+            let outcome = test.stepper.perform(&job).await.unwrap().outcome;
+            let told = serde_json::json!({ "restored": back, "in_use": 0 });
+            assert_eq!(outcome, Outcome::Done(told));
+        }
+    }
+    let there = on_the_lot(&test).await;
+    assert_eq!(there.len(), 1, "they are as they left: removed");
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    assert!(
+        Archives::holding(&mut conn, whose, None)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }

@@ -45,6 +45,8 @@ impl Yard {
         let dealer_id = Dealers::put(&mut conn, &dealer).await.unwrap();
         let purpose = SourceRow::purpose("bayview");
         let source = NewSource {
+            kind: stores::SourceKind::Sftp,
+            url: String::new(),
             key: "bayview".to_owned(),
             dealer_id,
             host: "127.0.0.1".to_owned(),
@@ -59,6 +61,7 @@ impl Yard {
                 login: Login::Key,
                 settle,
                 after_load,
+                ..Terms::default()
             },
         };
         Sources::put(&mut conn, &source).await.unwrap();

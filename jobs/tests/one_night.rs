@@ -345,7 +345,7 @@ async fn a_file_that_cannot_be_had_does_not_hold_up_those_behind_it() {
     let mut test = bayview().await;
     // Larger than a file may be, and taking no room.
     let huge = std::fs::File::create(test.root.join("drop/bayview/aaa.csv")).unwrap();
-    huge.set_len(600 * 1024 * 1024).unwrap();
+    huge.set_len(partners::sftp::LARGEST_FILE + 1).unwrap();
     test.dropped("bayview", "stock.csv", stock().as_bytes());
     let step = test.stepper.perform(&pull("bayview")).await.unwrap();
     assert_eq!(step.outcome.word(), "retry", "{:?}", step.outcome);
@@ -661,6 +661,7 @@ fn arguments_keep_their_form() {
             serde_json::to_string(&RestoreListings {
                 archive: 1,
                 listing: None,
+                dealer: None,
             })
             .unwrap(),
         ),
@@ -676,6 +677,13 @@ fn arguments_keep_their_form() {
             jobs::ClearDrop::NAME,
             serde_json::to_string(&jobs::ClearDrop {
                 file: 7,
+                source: "bayview".into(),
+            })
+            .unwrap(),
+        ),
+        (
+            jobs::ExportReport::NAME,
+            serde_json::to_string(&jobs::ExportReport {
                 source: "bayview".into(),
             })
             .unwrap(),
@@ -704,6 +712,7 @@ fn arguments_keep_their_form() {
         ("prune_history", "{}"),
         ("deliver_alert", r#"{"alert":3}"#),
         ("clear_drop", r#"{"file":7,"source":"bayview"}"#),
+        ("export_report", r#"{"source":"bayview"}"#),
         ("act_on_jobs", r#"{"bulk":5}"#),
         ("probe_partner", r#"{"partner":"sftp b"}"#),
     ];

@@ -4,8 +4,8 @@
 
 use jobs::testing::TestApp;
 use jobs::{
-    ActOnJobs, ArchiveListings, BuildFeed, DeliverAlert, ProbePartner, PruneHistory, PullSource,
-    RestoreListings,
+    ActOnJobs, ArchiveListings, BuildFeed, DeliverAlert, ExportReport, ProbePartner, PruneHistory,
+    PullSource, RestoreListings,
 };
 use queue::{BulkAction, Bulks, Job, JobFilter, Outcome, Partner};
 use std::collections::BTreeSet;
@@ -138,7 +138,7 @@ async fn night(twice: bool) -> (serde_json::Value, BTreeSet<String>) {
         test.stepper.deliver_twice();
     }
     test.source("bayview", "homenet").await;
-    let sql = "UPDATE sources SET after_load = 'delete'";
+    let sql = "UPDATE sources SET after_load = 'delete', report_folder = '/reports'";
     stores::execute_for_tests(&test.app.pool, sql)
         .await
         .unwrap();
@@ -179,9 +179,12 @@ async fn night(twice: bool) -> (serde_json::Value, BTreeSet<String>) {
         .perform(&RestoreListings {
             archive,
             listing: None,
+            dealer: None,
         })
         .await;
     night.perform(&PruneHistory {}).await;
+    let source = "bayview".to_owned();
+    night.perform(&ExportReport { source }).await;
     night.perform(&DeliverAlert { alert }).await;
     let bulk = night.action().await;
     night.perform(&ActOnJobs { bulk }).await;

@@ -1,7 +1,7 @@
 //! `archive`: what left the hot tables, and its way back.
 
 use crate::station::Station;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use queue::Enqueue;
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,20 +16,36 @@ pub(super) struct Archive {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Newest first
-    List,
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Archived units by VIN or stock number
-    Find { number: String },
+    Find {
+        number: String,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Archive now what left the lot long ago
     Run {
         /// Units sold or removed for more days than this
         #[arg(long, default_value_t = 90)]
         after_days: u32,
     },
-    /// Bring an archive back, or one listing of it
+    /// Bring back an archive, a listing of it, a rooftop's units, or what was archived on a day
     Restore {
-        archive: i64,
-        #[arg(long)]
+        #[arg(required_unless_present_any = ["dealer", "day"])]
+        archive: Option<i64>,
+        #[arg(long, requires = "archive")]
         listing: Option<i64>,
+        /// Its key; of every archive, or of the one
+        #[arg(long)]
+        dealer: Option<String>,
+        /// When they were archived, as 2026-11-23 (UTC)
+        #[arg(long, conflicts_with = "archive")]
+        day: Option<jiff::civil::Date>,
     },
 }
 
@@ -43,9 +59,13 @@ impl Archive {
 
     async fn act(self, station: &Station) -> Result<ExitCode> {
         let mut conn = station.platform.app.pool.acquire().await?;
-        let order = match self.action {
-            Action::List => {
+        let orders = match self.action {
+            Action::List { json } => {
                 for archive in Archives::list(&mut conn, 100).await? {
+                    if json {
+                        println!("{}", serde_json::to_string(&archive)?);
+                        continue;
+                    }
                     println!(
                         "{:>6}  {}  {:>6} rows  {:>10} bytes  {}",
                         archive.id,
@@ -57,8 +77,12 @@ impl Archive {
                 }
                 return Ok(ExitCode::SUCCESS);
             }
-            Action::Find { number } => {
+            Action::Find { number, json } => {
                 for unit in Archives::find(&mut conn, &number).await? {
+                    if json {
+                        println!("{}", serde_json::to_string(&unit)?);
+                        continue;
+                    }
                     println!(
                         "archive {:>6}  listing {:>8}  {}  {}  {}{}",
                         unit.archive_id,
@@ -71,14 +95,34 @@ impl Archive {
                 }
                 return Ok(ExitCode::SUCCESS);
             }
-            Action::Run { after_days } => Enqueue::of(&jobs::ArchiveListings { after_days })?,
-            Action::Restore { archive, listing } => {
-                Enqueue::of(&jobs::RestoreListings { archive, listing })?
+            Action::Run { after_days } => {
+                vec![Enqueue::of(&jobs::ArchiveListings { after_days })?]
+            }
+            Action::Restore {
+                archive,
+                listing,
+                dealer,
+                day,
+            } => {
+                let archives = match archive {
+                    Some(archive) => vec![archive],
+                    None => Archives::holding(&mut conn, dealer.as_deref(), day).await?,
+                };
+                ensure!(!archives.is_empty(), "nothing of it is archived");
+                let order = |archive| {
+                    let dealer = dealer.clone();
+                    Enqueue::of(&jobs::RestoreListings {
+                        archive,
+                        listing,
+                        dealer,
+                    })
+                };
+                archives.into_iter().map(order).collect::<Result<_, _>>()?
             }
         };
         drop(conn);
         let done = station
-            .perform("forecourt archive", "", "archive", vec![order])
+            .perform("forecourt archive", "", "archive", orders)
             .await?;
         for job in station.reports(done.run).await? {
             println!("{job}");

@@ -40,12 +40,15 @@ struct Put {
     /// Two letters [default: US]
     #[arg(long)]
     country: Option<String>,
-    /// As `America/Denver`; its nights are counted in it
+    /// As `America/Denver`; its nights are counted in it [default: UTC]
     #[arg(long)]
     time_zone: Option<String>,
     /// What marketplaces call it
     #[arg(long)]
     store_code: Option<String>,
+    /// Rooftops of one group hand units on to each other
+    #[arg(long)]
+    group: Option<String>,
 }
 
 impl Dealers {
@@ -75,6 +78,8 @@ impl Dealers {
                 let mut dealer = known.unwrap_or_else(|| Dealer {
                     key: put.key.clone(),
                     name: put.key.clone(),
+                    country: "US".to_owned(),
+                    time_zone: "UTC".to_owned(),
                     ..Dealer::default()
                 });
                 for (field, given) in [
@@ -86,6 +91,7 @@ impl Dealers {
                     (&mut dealer.country, put.country),
                     (&mut dealer.time_zone, put.time_zone),
                     (&mut dealer.store_code, put.store_code),
+                    (&mut dealer.group_name, put.group),
                 ] {
                     if let Some(given) = given {
                         *field = given;

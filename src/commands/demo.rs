@@ -135,6 +135,8 @@ async fn furnish(
             instance.sftp_password.expose_secret(),
         )?;
         let source = NewSource {
+            kind: stores::SourceKind::Sftp,
+            url: String::new(),
             key: key.clone(),
             dealer_id,
             host: "127.0.0.1".to_owned(),

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use queue::{Engine, Enqueue};
 use std::path::Path;
 use std::process::ExitCode;
-use stores::Files;
+use stores::{Files, SourceKind};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Sources {
@@ -33,9 +33,19 @@ enum Action {
     /// Look for new files now
     Pull { source: String },
     /// Files of a source, newest first
-    Files { source: String },
+    Files {
+        source: String,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// What was refused of a file
-    Rejects { file: i64 },
+    Rejects {
+        file: i64,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Let a held file through
     Release { file: i64 },
 }
@@ -49,22 +59,19 @@ impl Sources {
                 for source in stores::Sources::list(&mut conn).await? {
                     if json {
                         let line = serde_json::json!({
-                            "key": source.key, "dealer": source.dealer, "mapping": source.mapping,
+                            "key": source.key, "kind": source.kind.as_str(), "dealer": source.dealer, "mapping": source.mapping,
                             "host": source.host, "port": source.port, "folder": source.folder,
-                            "pattern": source.pattern, "policy": source.policy, "paused": source.paused,
+                            "pattern": source.pattern, "url": source.url, "policy": source.terms.policy.as_str(), "paused": source.paused,
                             "last_file_at": source.last_file_at, "last_file_state": source.last_file_state,
                         });
                         println!("{line}");
                         continue;
                     }
                     println!(
-                        "{:<20}  {:<10}  {}:{}{}/{}  last {}",
+                        "{:<20}  {:<10}  {}  last {}",
                         source.key,
                         source.mapping,
-                        source.host,
-                        source.port,
-                        source.folder,
-                        source.pattern,
+                        place(&source),
                         source.last_file_state.as_deref().unwrap_or("never")
                     );
                 }
@@ -98,10 +105,14 @@ impl Sources {
                 let enqueued = platform.engine.enqueue(&mut conn, &[order]).await?;
                 println!("job {}", enqueued[0].id);
             }
-            Action::Files { source } => {
+            Action::Files { source, json } => {
                 let known = stores::Sources::find(&mut conn, &source).await?;
                 let source = known.with_context(|| format!("there is no source {source:?}"))?;
                 for file in Files::list(&mut conn, Some(source.id), 50).await? {
+                    if json {
+                        println!("{}", serde_json::to_string(&file)?);
+                        continue;
+                    }
                     let c = file.counts;
                     println!(
                         "{:>6}  {:<8}  {}  {} rows: {} new, {} changed, {} same, {} rejected, {} duplicates; {} removed  {}",
@@ -119,8 +130,12 @@ impl Sources {
                     );
                 }
             }
-            Action::Rejects { file } => {
+            Action::Rejects { file, json } => {
                 for reject in Files::rejects(&mut conn, file).await? {
+                    if json {
+                        println!("{}", serde_json::to_string(&reject)?);
+                        continue;
+                    }
                     let lost = if reject.row_lost {
                         "row lost"
                     } else {
@@ -145,5 +160,18 @@ impl Sources {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Where its files come from.
+fn place(source: &stores::SourceRow) -> String {
+    match source.kind {
+        SourceKind::Sftp => format!(
+            "{}:{}{}/{}",
+            source.host, source.port, source.folder, source.pattern
+        ),
+        SourceKind::Folder => format!("{}/{}", source.folder, source.pattern),
+        SourceKind::Https => source.url.clone(),
+        SourceKind::Upload => "handed in".to_owned(),
     }
 }

@@ -18,6 +18,8 @@ pub struct Dealer {
     pub country: String,
     /// IANA time zone; nightly clocks run on the dealer's night.
     pub time_zone: String,
+    /// Rooftops of one group hand units on to each other; blank for none.
+    pub group_name: String,
     /// The code marketplaces know the rooftop by.
     pub store_code: String,
 }

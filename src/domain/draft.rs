@@ -1,6 +1,6 @@
 //! What one row of a dealer's file says about one unit, before it is a listing.
 
-use crate::{Details, Field, Kind, Vin};
+use crate::{Details, Field, Kind, Status, Vin};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -10,6 +10,9 @@ pub struct ListingDraft {
     pub stock_number: String,
     pub vin: Option<Vin>,
     pub serial: Option<String>,
+    /// Where the row says the unit stands; most files do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
     /// Only what the row says; a blank cell is `None`, never an empty string.
     pub details: Details,
     /// What the cell said, where a table of words made another value of it.

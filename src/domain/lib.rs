@@ -15,6 +15,7 @@ pub mod money;
 pub mod odometer;
 pub mod parents;
 pub mod provenance;
+pub mod spreadsheet;
 pub mod vin;
 
 pub use dealer::Dealer;

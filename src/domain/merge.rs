@@ -29,8 +29,28 @@ pub fn begin(dealer_id: i64, draft: &ListingDraft, origin: &Origin) -> Listing {
     listing
 }
 
+/// What a blank in a file means for what stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Blanks {
+    /// The source's own value is cleared.
+    #[default]
+    Clear,
+    /// The value stands.
+    Keep,
+}
+
 /// Brings a listing up to what the draft says. `true` when anything a reader can see changed.
 pub fn apply(listing: &mut Listing, draft: &ListingDraft, origin: &Origin) -> bool {
+    apply_with(listing, draft, origin, Blanks::Clear)
+}
+
+/// The same, with what its blanks mean.
+pub fn apply_with(
+    listing: &mut Listing,
+    draft: &ListingDraft,
+    origin: &Origin,
+    blanks: Blanks,
+) -> bool {
     // A parent is never a dealer's unit, nor the other way round.
     if (draft.kind == Kind::Parent) != (listing.kind == Kind::Parent) {
         return false;
@@ -40,11 +60,9 @@ pub fn apply(listing: &mut Listing, draft: &ListingDraft, origin: &Origin) -> bo
         listing.kind = draft.kind;
         changed = true;
     }
-    if matches!(
-        listing.status,
-        Status::Removed | Status::Sold | Status::Archived
-    ) {
-        listing.status = Status::Available;
+    let status = stands(listing.status, draft.status);
+    if status != listing.status {
+        listing.status = status;
         changed = true;
     }
     if draft.vin.is_some() && draft.vin != listing.vin {
@@ -73,9 +91,22 @@ pub fn apply(listing: &mut Listing, draft: &ListingDraft, origin: &Origin) -> bo
     }
     for &field in Details::FIELDS {
         let original = draft.originals.get(&field).map(String::as_str);
-        changed |= set(listing, field, draft.details.get(field), original, origin);
+        let said = draft.details.get(field);
+        if said.is_some() || blanks == Blanks::Clear {
+            changed |= set(listing, field, said, original, origin);
+        }
     }
     changed
+}
+
+/// Where a unit stands that is in a file again: where the row says; without a word of it, what had left the lot is
+/// back on it.
+fn stands(now: Status, said: Option<Status>) -> Status {
+    match (said, now) {
+        (Some(said), _) => said,
+        (None, Status::Removed | Status::Sold | Status::Archived) => Status::Available,
+        (None, now) => now,
+    }
 }
 
 /// Fills one blank field from the VIN. `false` when the field has a value.
@@ -235,6 +266,7 @@ mod tests {
             stock_number: "A1".into(),
             vin: None,
             serial: None,
+            status: None,
             details: Details {
                 price_cents: price,
                 exterior_color: color.map(Into::into),
@@ -267,6 +299,35 @@ mod tests {
         let before = listing.clone();
         assert!(!apply(&mut listing, &draft, &file(9)));
         assert_eq!(listing, before);
+    }
+
+    #[test]
+    fn blanks_may_mean_that_nothing_is_new() {
+        let mut listing = begin(1, &draft(Some(100), Some("Red")), &file(1));
+        let blank = draft(None, Some("Blue"));
+        assert!(apply_with(&mut listing, &blank, &file(2), Blanks::Keep));
+        assert_eq!(listing.details.price_cents, Some(100));
+        assert_eq!(listing.details.exterior_color.as_deref(), Some("Blue"));
+    }
+
+    #[test]
+    fn a_row_may_say_where_the_unit_stands() {
+        let said = |status| ListingDraft {
+            status,
+            ..draft(Some(100), None)
+        };
+        let mut listing = begin(1, &said(Some(Status::Sold)), &file(1));
+        assert_eq!(listing.status, Status::Sold);
+        for (word, stands, changed) in [
+            (Some(Status::Sold), Status::Sold, false),
+            (Some(Status::Pending), Status::Pending, true),
+            (None, Status::Pending, false),
+            (Some(Status::Removed), Status::Removed, true),
+            (None, Status::Available, true),
+        ] {
+            assert_eq!(apply(&mut listing, &said(word), &file(2)), changed);
+            assert_eq!(listing.status, stands);
+        }
     }
 
     #[test]

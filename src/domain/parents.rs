@@ -165,6 +165,7 @@ fn of(stock_number: String, members: &[&Listing]) -> Group {
             stock_number,
             vin: None,
             serial: None,
+            status: None,
             details,
             originals: BTreeMap::new(),
             row: 0,

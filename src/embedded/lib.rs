@@ -19,7 +19,7 @@ pub use files::{free_port, private_dir, running_as_root, secret_file};
 pub use postgres::{PostgresSettings, PrivatePostgres};
 pub use redis::{PrivateRedis, RedisSettings};
 pub use s3::{ObjectServer, ObjectServerSettings};
-pub use sandbox::PhotoHost;
+pub use sandbox::{PhotoHost, Served};
 pub use sshd::Sshd;
 
 use std::path::PathBuf;

@@ -7,20 +7,22 @@
 //! - `/coming-soon.jpg`: the placeholder;
 //! - `/missing/…`: 404; `/busy/…`: 503; `/page/…`: a web page that claims to be a JPEG; `/cut/…`: a JPEG cut off;
 //!   `/bomb/…`: a PNG of 60,000 x 60,000; `/inside/…`: a redirect to a private address; `/round/…`: a redirect to itself;
-//!   `/moved/{rest}`: a redirect to `/{rest}`.
+//!   `/moved/{rest}`: a redirect to `/{rest}`;
+//! - `/files/{name}`: what [`PhotoHost::serve`] put there, as web servers give out files.
 
 use crate::{EmbeddedError, io};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, LOCATION};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, IF_MODIFIED_SINCE, LAST_MODIFIED, LOCATION};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use image::codecs::jpeg::JpegEncoder;
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -29,7 +31,18 @@ use tokio::task::JoinHandle;
 pub struct PhotoHost {
     pub address: SocketAddr,
     requests: Arc<AtomicU64>,
+    files: Arc<Mutex<HashMap<String, Served>>>,
     accepting: JoinHandle<()>,
+}
+
+/// A file that is given out.
+#[derive(Clone, Debug, Default)]
+pub struct Served {
+    pub bytes: Vec<u8>,
+    /// As HTTP writes dates; who asks with it has the file already.
+    pub modified: String,
+    /// What a request must bring in `Authorization`; nothing when blank.
+    pub authorization: String,
 }
 
 const WIDTH: u32 = 240;
@@ -48,18 +61,25 @@ impl PhotoHost {
             .map_err(io("listen for photos", "address"))?;
         let requests = Arc::new(AtomicU64::new(0));
         let counter = requests.clone();
+        let files: Arc<Mutex<HashMap<String, Served>>> = Arc::default();
+        let given = files.clone();
         let accepting = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             loop {
                 let Ok((stream, _)) = listener.accept().await else {
                     continue;
                 };
-                let counter = counter.clone();
+                let (counter, given) = (counter.clone(), given.clone());
                 while connections.try_join_next().is_some() {}
                 connections.spawn(async move {
                     let service = service_fn(move |request: Request<Incoming>| {
                         counter.fetch_add(1, Ordering::Relaxed);
-                        async move { Ok::<_, Infallible>(answer(request.uri().path())) }
+                        let path = request.uri().path();
+                        let answered = match path.strip_prefix("/files/") {
+                            Some(name) => give(&given, name, &request),
+                            None => answer(path),
+                        };
+                        async move { Ok::<_, Infallible>(answered) }
                     });
                     let _ = hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(stream), service)
@@ -70,8 +90,15 @@ impl PhotoHost {
         Ok(Self {
             address,
             requests,
+            files,
             accepting,
         })
+    }
+
+    /// Gives a file out from now on, instead of any of its name.
+    pub fn serve(&self, name: &str, file: Served) {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.insert(name.to_owned(), file);
     }
 
     /// Answered since the start.
@@ -93,6 +120,43 @@ impl Drop for PhotoHost {
     fn drop(&mut self) {
         self.accepting.abort();
     }
+}
+
+fn give(
+    files: &Mutex<HashMap<String, Served>>,
+    name: &str,
+    request: &Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let files = files.lock().unwrap_or_else(PoisonError::into_inner);
+    let header = |name| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    let Some(file) = files.get(name) else {
+        return reply(
+            StatusCode::NOT_FOUND,
+            "text/plain",
+            b"no such file".to_vec(),
+        );
+    };
+    let asked = header(AUTHORIZATION).unwrap_or_default();
+    if !file.authorization.is_empty() && asked != file.authorization {
+        return reply(
+            StatusCode::UNAUTHORIZED,
+            "text/plain",
+            b"who are you?".to_vec(),
+        );
+    }
+    let mut response = match header(IF_MODIFIED_SINCE) == Some(&file.modified) {
+        true => reply(StatusCode::NOT_MODIFIED, "text/csv", Vec::new()),
+        false => reply(StatusCode::OK, "text/csv", file.bytes.clone()),
+    };
+    if let Ok(modified) = file.modified.parse() {
+        response.headers_mut().insert(LAST_MODIFIED, modified);
+    }
+    response
 }
 
 fn answer(path: &str) -> Response<Full<Bytes>> {

@@ -1,15 +1,16 @@
 //! Rows in order, each with what became of it.
 
 use crate::cells;
+use crate::fill::{complete, set_text};
 use crate::mapping::{Column, Mapping};
 use crate::plan::{Plan, dealer_places, names, plan, plan_by_place};
 use crate::sniff::{self, FileProblem};
 use crate::table::Table;
 use crate::text::{CHUNK, Text};
 use crate::units::Units;
-use crate::{rooftop, template, words};
+use crate::{rooftop, words};
 use csv::ByteRecord;
-use domain::{Dealer, Details, Field, FieldType, ListingDraft, Value, Vin, parents};
+use domain::{Dealer, Details, Field, ListingDraft, Value, Vin, parents};
 use std::collections::{BTreeMap, HashMap};
 
 /// A value or a row that was refused, and why.
@@ -179,12 +180,13 @@ impl Reader {
             stock_number: String::new(),
             vin: None,
             serial: None,
+            status: None,
             details: Details::default(),
             originals: BTreeMap::new(),
             row: self.row,
         };
         for (column, places) in &self.plan {
-            if self.identity_only && column.to != Field::StockNumber {
+            if self.identity_only && !IDENTITY.contains(&column.to) {
                 continue;
             }
             let Some(cell) = places
@@ -232,6 +234,30 @@ impl Reader {
                 }
                 (Field::Serial, Ok(Some(Value::Text(text)))) => {
                     draft.serial = Some(text.into_owned());
+                }
+                (Field::Status, Ok(Some(Value::Text(text)))) => match words::status(&text) {
+                    Some(status) => draft.status = Some(status),
+                    None => {
+                        let message = "no word we know for where a unit stands: a mapping's `words` can say what it means";
+                        let mut reject = lost(
+                            self.row,
+                            "status",
+                            &text,
+                            "status_unknown",
+                            message.to_owned(),
+                        );
+                        reject.row_lost = false;
+                        parsed.rejects.push(reject);
+                    }
+                },
+                (Field::Options, Ok(Some(Value::List(said)))) => {
+                    let (named, other) = words::options(&said);
+                    if other {
+                        draft.originals.insert(Field::Options, said.join(", "));
+                    }
+                    let _ = draft
+                        .details
+                        .set(Field::Options, Some(Value::List(named.into())));
                 }
                 (Field::Vin, Ok(Some(Value::Text(text)))) => match Vin::parse(&text) {
                     Ok(good) => draft.vin = Some(good),
@@ -355,13 +381,13 @@ impl Reader {
     }
 }
 
+/// What tells units apart, and whether they are for sale.
+const IDENTITY: &[Field] = &[Field::StockNumber, Field::Status];
 /// A row longer than this is a quote that was never closed, not a unit.
 const LONGEST_ROW: usize = 256 * 1024;
 /// As the API takes them.
 const LONGEST_STOCK_NUMBER: usize = 64;
 const LONGEST_SERIAL: usize = 128;
-/// Longer texts are not worth remembering.
-const LONGEST_WORD: usize = 100;
 /// Cells that may rightly have several lines.
 const PROSE: &[Field] = &[
     Field::Title,
@@ -369,8 +395,6 @@ const PROSE: &[Field] = &[
     Field::Options,
     Field::ImageUrls,
 ];
-/// Texts whose word is remembered.
-const WORDS_REMEMBERED: usize = 20_000;
 
 fn line_breaks(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte == b'\n').count()
@@ -384,87 +408,6 @@ fn blank(mapping: &Mapping, cell: &str) -> bool {
             .blanks
             .iter()
             .any(|blank| blank.eq_ignore_ascii_case(cell))
-}
-
-/// The word we keep, and beside it what the dealer wrote.
-fn set_text(
-    draft: &mut ListingDraft,
-    field: Field,
-    text: &str,
-    known: &mut HashMap<(Field, String), Option<&'static str>>,
-) {
-    if known.len() > WORDS_REMEMBERED {
-        known.clear();
-    }
-    let base = match field {
-        Field::ExteriorColor => Some(Field::ExteriorBaseColor),
-        Field::InteriorColor => Some(Field::InteriorBaseColor),
-        _ => None,
-    };
-    let look_up = || match base {
-        Some(_) => words::plain_color(text),
-        None => words::normal(field, text),
-    };
-    let word = if base.is_none() && !words::has_table(field) {
-        None
-    } else if text.len() > LONGEST_WORD {
-        look_up()
-    } else {
-        *known
-            .entry((field, text.to_owned()))
-            .or_insert_with(look_up)
-    };
-    let mut set = |field: Field, text: &str| {
-        let _ = draft
-            .details
-            .set(field, Some(Value::Text(text.to_owned().into())));
-    };
-    match (base, word) {
-        (Some(base), word) => {
-            set(field, text);
-            if let Some(word) = word {
-                set(base, word);
-            }
-        }
-        (None, Some(word)) => {
-            set(field, word);
-            if word != text {
-                draft.originals.insert(field, text.to_owned());
-            }
-        }
-        (None, None) => set(field, text),
-    }
-}
-
-/// What follows from the row as a whole: a make cut in two, the mapping's constants and templates.
-fn complete(draft: &mut ListingDraft, mapping: &Mapping) {
-    if let (Some(make), Some(model)) = (&draft.details.make, &draft.details.model)
-        && let Some((whole, rest)) = words::make_and_model(make, model)
-    {
-        draft.originals.insert(Field::Make, make.clone());
-        draft.originals.insert(Field::Model, model.clone());
-        draft.details.make = Some(whole.to_owned());
-        draft.details.model = (!rest.is_empty()).then_some(rest);
-    }
-    for (field, text) in &mapping.constants {
-        fill_blank(draft, *field, text.clone());
-    }
-    for (field, text) in &mapping.templates {
-        if let Some(value) = template::fill(text, draft) {
-            fill_blank(draft, *field, value);
-        }
-    }
-}
-
-fn fill_blank(draft: &mut ListingDraft, field: Field, text: String) {
-    if draft.details.get(field).is_some() {
-        return;
-    }
-    let value = match field.field_type() {
-        FieldType::List => Value::List(vec![text].into()),
-        _ => Value::Text(text.into()),
-    };
-    let _ = draft.details.set(field, Some(value));
 }
 
 fn lost(row: u64, column: &str, value: &str, rule: &str, message: String) -> Reject {

@@ -75,6 +75,7 @@ mod tests {
             stock_number: "A 1/2".into(),
             vin: None,
             serial: None,
+            status: None,
             details: Details::default(),
             originals: [].into(),
             row: 1,

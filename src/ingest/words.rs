@@ -3,7 +3,7 @@
 //!
 //! What no table knows stands as the dealer wrote it.
 
-use domain::Field;
+use domain::{Field, Status};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -58,6 +58,9 @@ tables! {
     CONDITIONS = "words/condition.tsv",
     COLORS = "words/color.tsv",
     STATES = "words/state.tsv",
+    STATUSES = "words/status.tsv",
+    CATEGORIES = "words/category.tsv",
+    OPTIONS = "words/option.tsv",
 }
 
 fn table(field: Field) -> Option<&'static LazyLock<Table>> {
@@ -68,6 +71,8 @@ fn table(field: Field) -> Option<&'static LazyLock<Table>> {
         Field::Fuel => &FUELS,
         Field::Transmission => &TRANSMISSIONS,
         Field::Condition => &CONDITIONS,
+        Field::Category => &CATEGORIES,
+        Field::Options => &OPTIONS,
         _ => return None,
     })
 }
@@ -79,6 +84,39 @@ pub(crate) fn has_table(field: Field) -> bool {
 /// The word we keep for what a dealer wrote in this field; `None` when no table has it.
 pub fn normal(field: Field, text: &str) -> Option<&'static str> {
     table(field)?.word(text)
+}
+
+/// Where a unit stands; `None` for words that say nothing of it.
+pub fn status(text: &str) -> Option<Status> {
+    Status::parse(STATUSES.word(text)?)
+}
+
+/// A list of options as we name them, each once, in the dealer's order; whether any was renamed or left out.
+pub fn options(said: &[String]) -> (Vec<String>, bool) {
+    let mut named: Vec<String> = Vec::with_capacity(said.len());
+    let mut other = false;
+    for item in said {
+        let name = OPTIONS.word(item).unwrap_or(item.as_str());
+        other |= name != item;
+        if named.iter().any(|known| known == name) {
+            other = true;
+        } else {
+            named.push(name.to_owned());
+        }
+    }
+    (named, other)
+}
+
+/// A model without the make that some exports put in front of it: `John Deere 310SL` of `John Deere` is `310SL`.
+pub fn model_alone<'a>(make: &str, model: &'a str) -> Option<&'a str> {
+    let start = model.get(..make.len())?;
+    let rest = model.get(make.len()..)?;
+    let alone = rest.trim_start_matches([' ', '-']);
+    (!make.is_empty()
+        && start.eq_ignore_ascii_case(make)
+        && rest.len() > alone.len()
+        && !alone.is_empty())
+    .then_some(alone)
 }
 
 /// `Shadow Black` is black. The maker's name stays in the colour's own field.

@@ -5,15 +5,21 @@
 //! the settings name. No proxy, no cookies, no credentials in URLs.
 
 use crate::gate::{self, Gate, OpenGate};
+use crate::sftp::LARGEST_FILE;
 use crate::{ErrorKind, PartnerError};
 use futures::StreamExt;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
-use reqwest::{Client, StatusCode, Url, redirect};
+use reqwest::header::{
+    CONTENT_TYPE, DATE, IF_MODIFIED_SINCE, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
+use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 
 #[derive(Clone, Debug)]
 pub struct FetchSettings {
@@ -44,6 +50,23 @@ pub struct Fetched {
     pub content_type: Option<String>,
 }
 
+/// What came of asking for a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Download {
+    /// Since when, in seconds since 1970, as its host says.
+    Arrived {
+        modified: Option<i64>,
+    },
+    NotModified,
+}
+
+/// Shown to a host as HTTP's Basic scheme has it (RFC 7617).
+#[derive(Clone, Debug)]
+pub struct Login {
+    pub username: String,
+    pub password: SecretString,
+}
+
 #[derive(Clone)]
 pub struct Fetcher {
     client: Client,
@@ -53,6 +76,7 @@ pub struct Fetcher {
 
 const LONGEST_URL: usize = 2_048;
 const CONNECT: Duration = Duration::from_secs(10);
+const LONGEST_DOWNLOAD: Duration = Duration::from_secs(30 * 60);
 
 impl Fetcher {
     pub fn new(settings: FetchSettings) -> Result<Self, PartnerError> {
@@ -97,13 +121,115 @@ impl Fetcher {
     }
 
     async fn get_once(&self, url: &str) -> Result<Fetched, PartnerError> {
+        let response = self.answer(url, |request, _| request).await?;
+        self.body(url, response).await
+    }
+
+    /// A file of any size into `stage`, unless it has not changed since a time its host told. Its host is asked as
+    /// `partner`; a login is shown to the first host only, wherever redirects lead.
+    pub async fn download(
+        &self,
+        partner: &str,
+        url: &str,
+        login: Option<&Login>,
+        since: Option<i64>,
+        stage: &Path,
+    ) -> Result<Download, PartnerError> {
+        gate::through(&*self.gate, partner, || {
+            self.download_once(url, login, since, stage)
+        })
+        .await
+    }
+
+    /// The address answers; its body is left alone.
+    pub async fn reach(
+        &self,
+        partner: &str,
+        url: &str,
+        login: Option<&Login>,
+    ) -> Result<(), PartnerError> {
+        let first = self.judged(url, url)?;
+        gate::through(&*self.gate, partner, || async {
+            let response = self
+                .answer(url, |request, at| shown(request, login, &first, at))
+                .await?;
+            match response.status() {
+                status if status.is_success() => Ok(()),
+                status => Err(answered(url, status, &response)),
+            }
+        })
+        .await
+    }
+
+    async fn download_once(
+        &self,
+        url: &str,
+        login: Option<&Login>,
+        since: Option<i64>,
+        stage: &Path,
+    ) -> Result<Download, PartnerError> {
+        let first = self.judged(url, url)?;
+        let response = self
+            .answer(url, |mut request, at| {
+                request = request.timeout(LONGEST_DOWNLOAD);
+                if let Some(since) = since.and_then(gate::in_http) {
+                    request = request.header(IF_MODIFIED_SINCE, since);
+                }
+                shown(request, login, &first, at)
+            })
+            .await?;
+        let status = response.status();
+        if status == StatusCode::NOT_MODIFIED {
+            return Ok(Download::NotModified);
+        }
+        if !status.is_success() {
+            return Err(answered(url, status, &response));
+        }
+        let modified = response.headers().get(LAST_MODIFIED);
+        let modified = modified.and_then(|at| gate::http_date(at.to_str().ok()?));
+        let told = response.content_length();
+        let ours = |e: std::io::Error| {
+            let message = format!("{}: {e}", stage.display());
+            PartnerError::new(ErrorKind::Refused, "stage", url, message)
+        };
+        let mut kept = tokio::fs::File::create(stage).await.map_err(ours)?;
+        let mut bytes = 0;
+        let mut stream = response.bytes_stream();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|error| failed(url, &error))?;
+            bytes += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+            if bytes > LARGEST_FILE {
+                let message = format!("more than the {LARGEST_FILE} bytes a file may have");
+                return Err(PartnerError::new(ErrorKind::Corrupt, "fetch", url, message));
+            }
+            kept.write_all(&chunk).await.map_err(ours)?;
+        }
+        if told.is_some_and(|told| told != bytes) {
+            let message = format!("{bytes} bytes came, {} were promised", told.unwrap_or(0));
+            return Err(PartnerError::new(
+                ErrorKind::Unavailable,
+                "fetch",
+                url,
+                message,
+            ));
+        }
+        kept.sync_all().await.map_err(ours)?;
+        Ok(Download::Arrived { modified })
+    }
+
+    /// The first answer that is no redirect; every address on the way is judged.
+    async fn answer(
+        &self,
+        url: &str,
+        ask: impl Fn(RequestBuilder, &Url) -> RequestBuilder,
+    ) -> Result<Response, PartnerError> {
         let mut at = self.judged(url, url)?;
         for _ in 0..=self.settings.redirects {
-            let response = self.client.get(at.clone()).send().await;
+            let response = ask(self.client.get(at.clone()), &at).send().await;
             let response = response.map_err(|error| failed(url, &error))?;
             let status = response.status();
-            if !status.is_redirection() {
-                return self.body(url, response).await;
+            if !status.is_redirection() || status == StatusCode::NOT_MODIFIED {
+                return Ok(response);
             }
             let to = response.headers().get(LOCATION);
             let to = to.and_then(|to| to.to_str().ok()).unwrap_or_default();
@@ -185,6 +311,16 @@ impl Fetcher {
             bytes,
             content_type,
         })
+    }
+}
+
+/// A login is for the host it was given for.
+fn shown(request: RequestBuilder, login: Option<&Login>, first: &Url, at: &Url) -> RequestBuilder {
+    match login {
+        Some(login) if at.origin() == first.origin() => {
+            request.basic_auth(&login.username, Some(login.password.expose_secret()))
+        }
+        _ => request,
     }
 }
 

@@ -5,7 +5,7 @@
 use crate::{ErrorKind, PartnerError};
 use futures::future::BoxFuture;
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 use tracing::Instrument;
 
 /// Says whether a partner may be called now, and is told how each call ended.
@@ -123,38 +123,21 @@ pub fn retry_after(value: &str, now: i64) -> Option<Duration> {
     Some(Duration::from_secs(seconds).clamp(RETRY_AFTER.0, RETRY_AFTER.1))
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT`, the one form a sender may use (RFC 9110, 5.6.7).
+/// Seconds since 1970 of `Sun, 06 Nov 1994 08:49:37 GMT` and its two old forms (RFC 9110, 5.6.7).
 pub(crate) fn http_date(text: &str) -> Option<i64> {
-    let (_, rest) = text.split_once(", ")?;
-    let mut parts = rest.split(' ');
-    let day: i64 = parts.next()?.parse().ok()?;
-    let months = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let name = parts.next()?;
-    let month = i64::try_from(months.iter().position(|month| *month == name)?).ok()? + 1;
-    let year: i64 = parts.next()?.parse().ok()?;
-    let mut clock = parts
-        .next()?
-        .split(':')
-        .map(|part| part.parse::<i64>().ok());
-    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    let sound = parts.next() == Some("GMT")
-        && (1970..=9999).contains(&year)
-        && (1..=31).contains(&day)
-        && (0..24).contains(&hour)
-        && (0..60).contains(&minute)
-        && (0..=60).contains(&second);
-    if !sound {
-        return None;
-    }
-    // Days of the civil calendar since 1970, with years that begin in March.
-    let shifted = if month <= 2 { year - 1 } else { year };
-    let era = shifted.div_euclid(400);
-    let of_era = shifted - era * 400;
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
-    Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+    let at = httpdate::parse_http_date(text).ok()?;
+    let since = at.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
+}
+
+pub(crate) fn in_http(seconds: i64) -> Option<String> {
+    // Later than the year 9999 has no form.
+    let seconds = u64::try_from(seconds)
+        .ok()
+        .filter(|s| *s < 253_402_300_800)?;
+    Some(httpdate::fmt_http_date(
+        UNIX_EPOCH + Duration::from_secs(seconds),
+    ))
 }
 
 #[cfg(test)]

@@ -5,14 +5,17 @@
 
 mod error;
 pub mod fetch;
+mod folder;
 pub mod gate;
 pub mod objects;
 pub mod sftp;
+mod way;
 mod webhook;
 
 pub use error::{ErrorKind, PartnerError};
-pub use fetch::{FetchSettings, Fetched, Fetcher};
+pub use fetch::{Download, FetchSettings, Fetched, Fetcher, Login};
 pub use gate::{Gate, Leave, OpenGate, Shut};
 pub use objects::{ObjectSettings, Objects};
 pub use sftp::{Arrived, RemoteFile, SftpLogin, SftpSettings};
+pub use way::{Opened, Way};
 pub use webhook::Webhook;

@@ -56,7 +56,7 @@ const CHUNK: usize = 256 * 1024;
 /// A file larger than this is not an inventory file.
 pub const LARGEST_FILE: u64 = 4 * 1024 * 1024 * 1024;
 /// A folder with more entries than this is not a drop.
-const MOST_FILES: usize = 100_000;
+pub(crate) const MOST_FILES: usize = 100_000;
 
 pub struct SftpClient {
     sftp: Sftp,

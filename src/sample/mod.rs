@@ -73,6 +73,7 @@ fn dealer(key: &str, name: &str, city: &str, state: &str, store_code: &str) -> D
         }
         .to_owned(),
         store_code: store_code.to_owned(),
+        group_name: String::new(),
     }
 }
 

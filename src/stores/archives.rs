@@ -2,6 +2,7 @@
 
 use crate::error::{Res, StoreError};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -147,12 +148,37 @@ impl Archives {
         .collect())
     }
 
-    /// Which lines of an archive stand for units that left by it and have not come back.
-    pub async fn lines(conn: &mut PgConnection, archive_id: i64) -> Res<Vec<(i32, i64)>> {
+    /// Archives that hold units which are still out: of a rooftop, or made on a day (UTC), oldest first.
+    pub async fn holding(
+        conn: &mut PgConnection,
+        dealer: Option<&str>,
+        day: Option<Date>,
+    ) -> Res<Vec<i64>> {
+        let day = day.map(|day| day.to_string());
+        Ok(sqlx::query_scalar!(
+            r#"SELECT r.id AS "id!" FROM archives r
+             WHERE ($2::text IS NULL OR (r.made_at AT TIME ZONE 'UTC')::date = $2::text::date)
+               AND EXISTS (SELECT 1 FROM archived_listings a JOIN dealers d ON d.id = a.dealer_id
+                           WHERE a.archive_id = r.id AND a.restored_at IS NULL AND ($1::text IS NULL OR d.key = $1))
+             ORDER BY r.id"#,
+            dealer,
+            day
+        )
+        .fetch_all(conn)
+        .await?)
+    }
+
+    /// Which lines of an archive stand for units (of a rooftop) that left by it and have not come back.
+    pub async fn lines(
+        conn: &mut PgConnection,
+        archive_id: i64,
+        dealer: Option<&str>,
+    ) -> Res<Vec<(i32, i64)>> {
         Ok(sqlx::query!(
-            "SELECT line, listing_id FROM archived_listings
-             WHERE archive_id = $1 AND restored_at IS NULL ORDER BY line",
-            archive_id
+            "SELECT a.line, a.listing_id FROM archived_listings a JOIN dealers d ON d.id = a.dealer_id
+             WHERE a.archive_id = $1 AND a.restored_at IS NULL AND ($2::text IS NULL OR d.key = $2) ORDER BY a.line",
+            archive_id,
+            dealer
         )
         .fetch_all(conn)
         .await?

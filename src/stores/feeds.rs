@@ -44,6 +44,15 @@ pub struct Exclusion {
 /// Between reasons on their way into the database; no reason has it.
 const JOINT: &str = "\u{1f}";
 
+/// A unit that a feed left out, and why.
+#[derive(Clone, Debug)]
+pub struct LeftOut {
+    pub feed: String,
+    pub stock_number: String,
+    pub vin: String,
+    pub reasons: Vec<String>,
+}
+
 pub struct Feeds;
 
 impl Feeds {
@@ -279,6 +288,15 @@ impl Feeds {
                 previous_run_id: row.previous_run_id,
             })
             .collect())
+    }
+
+    /// What the newest run of each feed left out of a rooftop's units.
+    pub async fn left_out_of(conn: &mut PgConnection, dealer_id: i64) -> Res<Vec<LeftOut>> {
+        Ok(
+            sqlx::query_file_as!(LeftOut, "queries/report_exclusions.sql", dealer_id)
+                .fetch_all(conn)
+                .await?,
+        )
     }
 
     pub async fn exclusions(

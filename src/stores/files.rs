@@ -194,6 +194,16 @@ impl Files {
         .await?)
     }
 
+    /// The file that is the source's stock.
+    pub async fn newest_loaded(conn: &mut PgConnection, source_id: i64) -> Res<Option<i64>> {
+        Ok(sqlx::query_scalar!(
+            "SELECT id FROM source_files WHERE source_id = $1 AND state = 'loaded' ORDER BY id DESC LIMIT 1",
+            source_id
+        )
+        .fetch_optional(conn)
+        .await?)
+    }
+
     pub async fn get(conn: &mut PgConnection, id: i64) -> Res<SourceFile> {
         let not_found = || StoreError::NotFound {
             what: "file",

@@ -11,6 +11,7 @@ mod error;
 mod feeds;
 mod files;
 mod filter_sql;
+mod going_on;
 mod keys;
 mod listing_row;
 mod listings;
@@ -19,6 +20,7 @@ pub mod measure;
 mod overrides;
 mod parents;
 mod photos;
+mod reports;
 mod schedules;
 mod secrets;
 mod sources;
@@ -31,17 +33,21 @@ pub use audit::{Audit, AuditEntry};
 pub use changes::{Change, Changes};
 pub use dealers::Dealers;
 pub use error::StoreError;
-pub use feeds::{Exclusion, FeedRow, FeedRun, Feeds};
+pub use feeds::{Exclusion, FeedRow, FeedRun, Feeds, LeftOut};
 pub use files::{FileCounts, FileOrder, FileState, Files, NewFile, RejectRow, SourceFile};
 pub use keys::{ApiKey, Keys, Scope};
-pub use listings::{ListingFilter, Listings, UpsertCounts};
+pub use listings::{Bringing, ListingFilter, Listings, UpsertCounts};
 pub use mappings::{OwnMapping, OwnMappings};
 pub use overrides::{Contradiction, Overrides};
 pub use parents::Parents;
 pub use photos::{ListingPhoto, NewPhoto, PhotoCounts, PhotoHashes, PhotoPair, Photos, UrlOutcome};
+pub use reports::{Aging, Double, Move, PriceDrop, Reports, Stay};
 pub use schedules::{Overlap, Schedule, Schedules, Taken, Tick};
 pub use secrets::{Sealed, Sealer};
-pub use sources::{AfterLoad, Login, NewSource, Settle, SourceKind, SourceRow, Sources, Terms};
+pub use sources::{
+    AfterLoad, Attachments, Grace, Login, NewSource, Settle, SourceKind, SourceRow, Sources,
+    SyncPolicy, Terms,
+};
 pub use values::{FieldValue, Values};
 pub use vins::{ContradictionRow, Vins};
 

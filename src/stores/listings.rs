@@ -3,8 +3,11 @@
 use crate::copy::Rows;
 use crate::error::{Res, StoreError};
 use crate::filter_sql;
+use crate::going_on::going_on;
 use crate::listing_row::{COLUMNS, ListingRow, record};
-use domain::{Filter, Kind, Listing, ListingDraft, Origin, Source, Status, merge};
+use crate::sources::Grace;
+use domain::merge::{self, Blanks};
+use domain::{Filter, Kind, Listing, ListingDraft, Origin, Source, Status};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use sqlx::{Execute, PgConnection, Postgres, QueryBuilder};
@@ -17,6 +20,18 @@ pub struct UpsertCounts {
     pub updated: i64,
     pub unchanged: i64,
     pub touched: Vec<i64>,
+    /// Rows of units that nobody has, where only known ones may change.
+    pub unknown: Vec<u64>,
+}
+
+/// How a file's rows become stock.
+pub struct Bringing<'a> {
+    pub file: i64,
+    pub blanks: Blanks,
+    /// Units that nobody has are made; and they are this file's from now on, so that one without them retires them.
+    pub whole_stock: bool,
+    /// Whether the file has a unit of this rooftop and number too: then nothing else goes on under its name.
+    pub named: &'a (dyn Fn(i64, &str) -> bool + Sync),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -49,24 +64,27 @@ impl Listings {
         file_id: Option<i64>,
         drafts: &[(i64, &ListingDraft)],
     ) -> Res<UpsertCounts> {
-        let origin = |draft: &ListingDraft| Origin {
-            source: match file_id {
-                Some(_) => Source::File,
-                None => Source::Api,
-            },
-            file: file_id,
-            row: file_id.map(|_| draft.row),
-            original: None,
-            by: None,
-            over: None,
-        };
-        Self::bring_up_to(conn, file_id, drafts, origin).await
+        let origin = |draft: &ListingDraft| said_by(file_id, draft);
+        Self::bring_up_to(conn, file_id, None, drafts, origin).await
+    }
+
+    /// The same for rows of a file. A unit that turns up under a new number, or at another rooftop of its group after it
+    /// left the first, goes on with its history.
+    pub async fn load(
+        conn: &mut PgConnection,
+        bringing: &Bringing<'_>,
+        drafts: &[(i64, &ListingDraft)],
+    ) -> Res<UpsertCounts> {
+        let origin = |draft: &ListingDraft| said_by(Some(bringing.file), draft);
+        let owner = bringing.whole_stock.then_some(bringing.file);
+        Self::bring_up_to(conn, owner, Some(bringing), drafts, origin).await
     }
 
     /// The same, with who says so.
     pub(crate) async fn bring_up_to(
         conn: &mut PgConnection,
         file_id: Option<i64>,
+        bringing: Option<&Bringing<'_>>,
         drafts: &[(i64, &ListingDraft)],
         origin: impl Fn(&ListingDraft) -> Origin,
     ) -> Res<UpsertCounts> {
@@ -86,20 +104,34 @@ impl Listings {
         .into_iter()
         .map(|row| ((row.dealer_id, row.stock_number.clone()), row.into()))
         .collect();
-        let (mut fresh, mut changed, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+        let blanks = bringing.map_or(Blanks::Clear, |bringing| bringing.blanks);
+        let (mut new, mut changed, mut seen) = (Vec::new(), Vec::new(), Vec::new());
         let mut counts = UpsertCounts::default();
         for &(dealer_id, draft) in drafts {
-            let origin = origin(draft);
             match known.remove(&(dealer_id, draft.stock_number.clone())) {
-                None => fresh.push(merge::begin(dealer_id, draft, &origin)),
+                None => new.push((dealer_id, draft)),
                 Some(mut listing) => {
                     seen.push(listing.id);
-                    if merge::apply(&mut listing, draft, &origin) {
+                    if merge::apply_with(&mut listing, draft, &origin(draft), blanks) {
                         changed.push(listing);
                     }
                 }
             }
         }
+        if let Some(bringing) = bringing {
+            for (mut listing, draft) in going_on(conn, bringing, &mut new).await? {
+                seen.push(listing.id);
+                merge::apply_with(&mut listing, draft, &origin(draft), blanks);
+                changed.push(listing);
+            }
+            if !bringing.whole_stock {
+                counts.unknown = new.drain(..).map(|(_, draft)| draft.row).collect();
+            }
+        }
+        let fresh: Vec<Listing> = new
+            .into_iter()
+            .map(|(dealer_id, draft)| merge::begin(dealer_id, draft, &origin(draft)))
+            .collect();
         counts.created = len(&fresh);
         counts.updated = len(&changed);
         counts.unchanged = len(&seen) - counts.updated;
@@ -224,17 +256,25 @@ impl Listings {
         .boxed()
     }
 
-    /// Retires what this source brought once and its newest file no longer has, at most `limit`;
-    /// returns how many.
+    /// Retires what this source brought once and its newest file no longer has, once its grace is over, at most
+    /// `limit`; returns how many.
     pub async fn retire_missing(
         conn: &mut PgConnection,
         source_id: i64,
         file_id: i64,
+        grace: Grace,
         limit: i64,
     ) -> Res<i64> {
-        let ids = sqlx::query_file_scalar!("queries/retire_missing.sql", source_id, file_id, limit)
-            .fetch_all(conn)
-            .await?;
+        let ids = sqlx::query_file_scalar!(
+            "queries/retire_missing.sql",
+            source_id,
+            file_id,
+            limit,
+            grace.files,
+            grace.hours
+        )
+        .fetch_all(conn)
+        .await?;
         Ok(len(&ids))
     }
 
@@ -354,6 +394,20 @@ impl Listings {
             .into_iter()
             .map(|row| (crate::stamp(row.at), row.price_cents))
             .collect())
+    }
+}
+
+fn said_by(file: Option<i64>, draft: &ListingDraft) -> Origin {
+    Origin {
+        source: match file {
+            Some(_) => Source::File,
+            None => Source::Api,
+        },
+        file,
+        row: file.map(|_| draft.row),
+        original: None,
+        by: None,
+        over: None,
     }
 }
 

@@ -74,7 +74,7 @@ impl Parents {
         };
         let drafts: Vec<(i64, &ListingDraft)> =
             drafts.iter().map(|draft| (dealer_id, draft)).collect();
-        Listings::bring_up_to(conn, None, &drafts, origin).await
+        Listings::bring_up_to(conn, None, None, &drafts, origin).await
     }
 
     /// Retires the rooftop's parents that are not among these; returns how many.

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 #[derive(Clone, Debug)]
 pub struct NewSource {
     pub key: String,
+    pub kind: SourceKind,
     pub dealer_id: i64,
     pub host: String,
     pub port: u16,
@@ -17,6 +18,8 @@ pub struct NewSource {
     pub folder: String,
     pub pattern: String,
     pub mapping: String,
+    /// Of an https source.
+    pub url: String,
     pub terms: Terms,
 }
 
@@ -26,6 +29,56 @@ pub struct Terms {
     pub login: Login,
     pub settle: Settle,
     pub after_load: AfterLoad,
+    pub policy: SyncPolicy,
+    pub grace: Grace,
+    pub attachments: Attachments,
+    /// Where its reports go on the drop; blank for none.
+    pub report_folder: String,
+}
+
+/// What a source's files say of the stock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SyncPolicy {
+    /// All of it: what a file lacks is gone, what it leaves blank is blank.
+    #[default]
+    Overwrite,
+    /// All units, but not all of each: what a file lacks is gone, what it leaves blank stands.
+    Merge,
+    /// Of units that are known, what it says: nothing is new and nothing is gone.
+    UpdateOnly,
+}
+
+impl SyncPolicy {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overwrite => "overwrite",
+            Self::Merge => "merge",
+            Self::UpdateOnly => "update_only",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Overwrite, Self::Merge, Self::UpdateOnly]
+            .into_iter()
+            .find(|policy| policy.as_str() == word)
+    }
+}
+
+/// How long a unit that is missing is waited for: both must have passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grace {
+    /// So many loaded files may lack it.
+    pub files: i32,
+    /// Since the first of them was seen.
+    pub hours: i32,
+}
+
+/// What becomes of attachments whose prime unit is not in the file, or sold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Attachments {
+    #[default]
+    Keep,
+    WithPrime,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +146,7 @@ impl Terms {
                 "delete" => AfterLoad::Delete,
                 _ => AfterLoad::Leave,
             },
+            ..Self::default()
         }
     }
 }
@@ -117,7 +171,7 @@ pub struct SourceRow {
     pub pattern: String,
     pub mapping: String,
     pub terms: Terms,
-    pub policy: String,
+    pub url: String,
     /// A file that would remove more of the stock than this is held.
     pub max_removed_percent: i32,
     pub paused: bool,
@@ -143,8 +197,32 @@ impl SourceRow {
 pub enum SourceKind {
     /// A drop that `pull_source` looks into.
     Sftp,
+    /// A folder of this machine, or one that is mounted.
+    Folder,
+    /// One file at a web address.
+    Https,
     /// Files an operator hands in.
     Upload,
+}
+
+impl SourceKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sftp => "sftp",
+            Self::Folder => "folder",
+            Self::Https => "https",
+            Self::Upload => "upload",
+        }
+    }
+
+    fn parse(word: &str) -> Self {
+        match word {
+            "upload" => Self::Upload,
+            "folder" => Self::Folder,
+            "https" => Self::Https,
+            _ => Self::Sftp,
+        }
+    }
 }
 
 pub struct Sources;
@@ -155,11 +233,13 @@ impl Sources {
         let [login, settle, marker, after, folder] = source.terms.words();
         Ok(sqlx::query_scalar!(
             "INSERT INTO sources (key, dealer_id, host, port, username, sealed_secret, sealed_key_id, host_key,
-                folder, pattern, mapping, login, settle, marker, after_load, after_folder)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                folder, pattern, mapping, login, settle, marker, after_load, after_folder, kind, url, policy, grace_files,
+                grace_hours, attachments, report_folder)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
              ON CONFLICT (key) DO UPDATE SET dealer_id = $2, host = $3, port = $4, username = $5,
                 sealed_secret = $6, sealed_key_id = $7, host_key = $8, folder = $9, pattern = $10, mapping = $11,
-                login = $12, settle = $13, marker = $14, after_load = $15, after_folder = $16
+                login = $12, settle = $13, marker = $14, after_load = $15, after_folder = $16, kind = $17, url = $18,
+                policy = $19, grace_files = $20, grace_hours = $21, attachments = $22, report_folder = $23
              RETURNING id",
             source.key,
             source.dealer_id,
@@ -176,7 +256,17 @@ impl Sources {
             settle,
             marker,
             after,
-            folder
+            folder,
+            source.kind.as_str(),
+            source.url,
+            source.terms.policy.as_str(),
+            source.terms.grace.files,
+            source.terms.grace.hours,
+            match source.terms.attachments {
+                Attachments::Keep => "keep",
+                Attachments::WithPrime => "with_prime",
+            },
+            source.terms.report_folder
         )
         .fetch_one(conn)
         .await?)
@@ -260,11 +350,7 @@ impl Sources {
             .map(|row| SourceRow {
                 id: row.id,
                 key: row.key,
-                kind: if row.kind == "upload" {
-                    SourceKind::Upload
-                } else {
-                    SourceKind::Sftp
-                },
+                kind: SourceKind::parse(&row.kind),
                 dealer_id: row.dealer_id,
                 dealer: row.dealer,
                 create_dealers: row.create_dealers,
@@ -277,14 +363,26 @@ impl Sources {
                 folder: row.folder,
                 pattern: row.pattern,
                 mapping: row.mapping,
-                terms: Terms::read(
-                    &row.login,
-                    &row.settle,
-                    row.marker,
-                    &row.after_load,
-                    row.after_folder,
-                ),
-                policy: row.policy,
+                terms: Terms {
+                    policy: SyncPolicy::parse(&row.policy).unwrap_or_default(),
+                    grace: Grace {
+                        files: row.grace_files,
+                        hours: row.grace_hours,
+                    },
+                    attachments: match row.attachments.as_str() {
+                        "with_prime" => Attachments::WithPrime,
+                        _ => Attachments::Keep,
+                    },
+                    report_folder: row.report_folder,
+                    ..Terms::read(
+                        &row.login,
+                        &row.settle,
+                        row.marker,
+                        &row.after_load,
+                        row.after_folder,
+                    )
+                },
+                url: row.url,
                 max_removed_percent: row.max_removed_percent,
                 paused: row.paused,
                 last_file_at: row.last_file_at.map(crate::stamp),

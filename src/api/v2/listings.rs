@@ -228,6 +228,7 @@ fn draft(line: u64, text: &str) -> Result<ListingDraft, String> {
         stock_number,
         vin,
         serial: parsed.serial,
+        status: None,
         details: parsed.details,
         originals: [].into(),
         row: line,

@@ -4,6 +4,7 @@ use super::jobs::{Accepted, enqueue, enqueue_in};
 use crate::Api;
 use crate::auth::Key;
 use crate::problem::Problem;
+use domain::spreadsheet;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::{Attachment, AttachmentType, Json};
 use poem_openapi::{Object, OpenApi};
@@ -151,7 +152,7 @@ impl Sources {
         key.require(&self.api, Scope::Read).await?;
         let mut conn = self.api.app.pool.acquire().await?;
         let file = Files::get(&mut conn, file.0).await?;
-        let mut csv = String::from("row,column,value,rule,message,row_lost\n");
+        let mut csv = String::from("row,column,value,rule,message,row_lost\r\n");
         for reject in Files::rejects(&mut conn, file.id).await? {
             let cells = [
                 reject.row.to_string(),
@@ -161,8 +162,7 @@ impl Sources {
                 reject.message,
                 reject.row_lost.to_string(),
             ];
-            csv.push_str(&cells.map(|cell| quoted(&cell)).join(","));
-            csv.push('\n');
+            csv.push_str(&spreadsheet::line(cells.iter().map(String::as_str)));
         }
         Ok(Attachment::new(csv.into_bytes())
             .attachment_type(AttachmentType::Attachment)
@@ -203,15 +203,4 @@ impl Sources {
         tx.commit().await?;
         Ok(Accepted::new(enqueued))
     }
-}
-
-/// Quoted, and a leading `=`, `+`, `-` or `@` defused: the values are a dealer's, and the file is
-/// opened in a spreadsheet.
-fn quoted(cell: &str) -> String {
-    let defused = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    };
-    format!("\"{}\"", defused.replace('"', "\"\""))
 }

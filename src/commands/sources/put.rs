@@ -2,14 +2,9 @@
 
 use crate::platform::Platform;
 use anyhow::{Context, Result, ensure};
-use ingest::Mapping;
-use partners::sftp;
-use secrecy::{ExposeSecret, SecretString};
-use std::path::PathBuf;
-use stores::{
-    AfterLoad, Audit, Dealers, Login, NewSource, OwnMappings, Schedules, Settle, SourceRow,
-    Sources, Terms,
-};
+use jobs::sources::SourceOrder;
+use secrecy::SecretString;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Put {
@@ -20,18 +15,17 @@ pub(super) struct Put {
     /// How its files are read, as `mappings list` names them
     #[arg(long)]
     mapping: String,
-    #[arg(long)]
-    host: String,
+    /// `sftp`, `folder` (of this machine, or mounted) or `https` (one file at an address)
+    #[arg(long, default_value = "sftp")]
+    kind: String,
+    #[arg(long, required_if_eq("kind", "sftp"))]
+    host: Option<String>,
     #[arg(long, default_value_t = 22)]
     port: u16,
-    #[arg(long)]
-    user: String,
+    #[arg(long, required_if_eq("kind", "sftp"))]
+    user: Option<String>,
     /// A file whose first line is the password
-    #[arg(
-        long,
-        conflicts_with = "key_file",
-        required_unless_present = "key_file"
-    )]
+    #[arg(long, conflicts_with = "key_file")]
     password_file: Option<PathBuf>,
     /// A private key without a passphrase
     #[arg(long)]
@@ -39,8 +33,12 @@ pub(super) struct Put {
     /// `SHA256:…`, as the dealer tells it; without it the key that the host shows now is pinned, and printed
     #[arg(long)]
     host_key: Option<String>,
-    #[arg(long, default_value = "/")]
-    folder: String,
+    /// Of an https source
+    #[arg(long, required_if_eq("kind", "https"))]
+    url: Option<String>,
+    /// From the root [default for sftp: /]
+    #[arg(long, required_if_eq("kind", "folder"))]
+    folder: Option<String>,
     #[arg(long, default_value = "*.csv")]
     pattern: String,
     /// When a file is whole: `twice` (the same size and time at two looks), `at_once`, or `marker:.done`
@@ -49,127 +47,73 @@ pub(super) struct Put {
     /// What becomes of a loaded file: `leave`, `delete` or `move:/folder`
     #[arg(long, default_value = "leave")]
     after_load: String,
+    /// `overwrite` (a file is the whole stock), `merge` (the same, but blanks say nothing) or `update_only` (nothing
+    /// is new and nothing is gone)
+    #[arg(long, default_value = "overwrite")]
+    policy: String,
+    /// A unit that is missing leaves the lot once more files than this lack it
+    #[arg(long, default_value_t = 0)]
+    grace_files: i32,
+    /// And once the first of them is this old
+    #[arg(long, default_value_t = 0)]
+    grace_hours: i32,
+    /// Of a prime unit that is gone or sold: `keep` them on the lot, or let them leave `with_prime`
+    #[arg(long, default_value = "keep")]
+    attachments: String,
+    /// Where its daily report goes on the drop [default: none]
+    #[arg(long)]
+    report_folder: Option<String>,
     /// When it is pulled [default: 0 2 * * *, for a new one]
     #[arg(long)]
     cron: Option<String>,
 }
 
-const NIGHTLY: &str = "0 2 * * *";
-
 impl Put {
     pub(super) async fn run(self, platform: &Platform) -> Result<()> {
-        ensure!(
-            sftp::safe_name(&self.key),
-            "{:?} is no key: letters, digits and dashes",
-            self.key
-        );
-        let terms = self.terms()?;
-        let secret = self.secret()?;
-        let pinned = match self.host_key.clone() {
-            Some(key) => key,
-            None => {
-                let (host, port) = (self.host.clone(), self.port);
-                tokio::task::spawn_blocking(move || sftp::host_key(&host, port)).await??
-            }
-        };
-        ensure!(
-            pinned.starts_with("SHA256:"),
-            "--host-key: {pinned:?} does not begin with SHA256:"
-        );
-        let mut tx = platform.app.pool.begin().await?;
-        if OwnMappings::newest(&mut tx, &self.mapping).await?.is_none() {
-            Mapping::built_in(&self.mapping)?;
-        }
-        let dealer = Dealers::find(&mut tx, &self.dealer)
-            .await?
-            .with_context(|| format!("there is no dealer {:?}: `dealers put`", self.dealer))?;
-        let dealer_id = Dealers::put(&mut tx, &dealer).await?;
-        let purpose = SourceRow::purpose(&self.key);
-        let source = NewSource {
-            key: self.key.clone(),
-            dealer_id,
-            host: self.host,
-            port: self.port,
-            username: self.user,
-            secret: platform.app.sealer.seal(&purpose, secret.expose_secret())?,
-            host_key: pinned.clone(),
-            folder: self.folder,
-            pattern: self.pattern,
+        let order = SourceOrder {
+            dealer: self.dealer,
             mapping: self.mapping,
-            terms,
+            kind: Some(self.kind),
+            host: self.host.unwrap_or_default(),
+            port: Some(self.port),
+            username: self.user.unwrap_or_default(),
+            password: self.password_file.as_deref().map(first_line).transpose()?,
+            private_key: self.key_file.as_deref().map(whole).transpose()?,
+            host_key: self.host_key,
+            folder: self.folder,
+            pattern: Some(self.pattern),
+            url: self.url.unwrap_or_default(),
+            settle: Some(self.settle),
+            after_load: Some(self.after_load),
+            policy: Some(self.policy),
+            grace_files: self.grace_files,
+            grace_hours: self.grace_hours,
+            attachments: Some(self.attachments),
+            report_folder: self.report_folder.unwrap_or_default(),
+            cron: self.cron,
         };
-        Sources::put(&mut tx, &source).await?;
-        let schedule = format!("pull-{}", self.key);
-        let args = serde_json::json!({ "source": self.key });
-        let zone = &dealer.time_zone;
-        Schedules::ensure(&mut tx, &schedule, NIGHTLY, zone, "pull_source", &args).await?;
-        let mut made = Schedules::find(&mut tx, &schedule)
-            .await?
-            .with_context(|| format!("there is no schedule {schedule}"))?;
-        // The source was there before: only what is said anew changes.
-        if let Some(cron) = self.cron {
-            made.cron = cron;
+        let who = crate::commands::operator();
+        let put = jobs::sources::put(&platform.app, &self.key, order, &who).await?;
+        if !put.host_key.is_empty() {
+            println!("pinned {}", put.host_key);
         }
-        jobs::loops::check_schedule(&made)?;
-        Schedules::edit(&mut tx, &made).await?;
-        let subject = format!("source {}", self.key);
-        Audit::note(&mut tx, &crate::commands::operator(), "put", &subject).await?;
-        tx.commit().await?;
-        println!("pinned {pinned}");
         println!(
-            "{schedule} pulls it at {} in {}; now: `forecourt sources pull {}`",
-            made.cron, made.time_zone, self.key
+            "{} pulls it at {} in {}; now: `forecourt sources pull {}`",
+            put.schedule, put.cron, put.time_zone, self.key
         );
         Ok(())
     }
+}
 
-    fn secret(&self) -> Result<SecretString> {
-        let (path, first_line) = match (&self.password_file, &self.key_file) {
-            (Some(path), _) => (path, true),
-            (None, Some(path)) => (path, false),
-            (None, None) => anyhow::bail!("--password-file or --key-file"),
-        };
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let text = if first_line {
-            text.lines().next().unwrap_or_default().to_owned()
-        } else {
-            text
-        };
-        ensure!(!text.trim().is_empty(), "{} is empty", path.display());
-        Ok(text.into())
-    }
+fn whole(path: &Path) -> Result<SecretString> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    ensure!(!text.trim().is_empty(), "{} is empty", path.display());
+    Ok(text.into())
+}
 
-    fn terms(&self) -> Result<Terms> {
-        let settle = match self.settle.split_once(':') {
-            None if self.settle == "twice" => Settle::Twice,
-            None if self.settle == "at_once" => Settle::AtOnce,
-            Some(("marker", ending)) if !ending.is_empty() => Settle::Marker(ending.to_owned()),
-            _ => anyhow::bail!(
-                "--settle: {:?} is not twice, at_once or marker:ENDING",
-                self.settle
-            ),
-        };
-        let after_load = match self.after_load.split_once(':') {
-            None if self.after_load == "leave" => AfterLoad::Leave,
-            None if self.after_load == "delete" => AfterLoad::Delete,
-            Some(("move", folder)) if !folder.is_empty() && folder != self.folder => {
-                AfterLoad::Move(folder.to_owned())
-            }
-            _ => anyhow::bail!(
-                "--after-load: {:?} is not leave, delete or move:FOLDER, another than {}",
-                self.after_load,
-                self.folder
-            ),
-        };
-        let login = if self.key_file.is_some() {
-            Login::Key
-        } else {
-            Login::Password
-        };
-        Ok(Terms {
-            login,
-            settle,
-            after_load,
-        })
-    }
+fn first_line(path: &Path) -> Result<SecretString> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let line = text.lines().next().unwrap_or_default();
+    ensure!(!line.is_empty(), "{} is empty", path.display());
+    Ok(line.to_owned().into())
 }

@@ -5,7 +5,7 @@ WITH before AS (
     JOIN jsonb_populate_recordset(NULL::listings, $1::jsonb) r ON r.id = l.id
 ),
 put AS (
-    UPDATE listings l SET kind = r.kind, vin = r.vin, serial = r.serial, year = r.year, make = r.make, model = r.model, "trim"
+    UPDATE listings l SET dealer_id = r.dealer_id, stock_number = r.stock_number, kind = r.kind, vin = r.vin, serial = r.serial, year = r.year, make = r.make, model = r.model, "trim"
         = r."trim", body = r.body, category = r.category, fuel = r.fuel, drivetrain = r.drivetrain,
         transmission = r.transmission, engine = r.engine, cylinders = r.cylinders, displacement_cc =
         r.displacement_cc, doors = r.doors, exterior_color = r.exterior_color, exterior_base_color = r.exterior_base_color, interior_color =

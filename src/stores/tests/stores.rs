@@ -35,6 +35,8 @@ async fn file(pool: &PgPool, dealer_id: i64, digest: &str) -> (i64, i64) {
     let mut conn = pool.acquire().await.unwrap();
     let key = format!("source-{dealer_id}");
     let source = NewSource {
+        kind: stores::SourceKind::Sftp,
+        url: String::new(),
         key: key.clone(),
         dealer_id,
         host: "localhost".to_owned(),
@@ -67,6 +69,7 @@ fn draft(stock: &str, price: Option<i64>) -> ListingDraft {
         stock_number: stock.to_owned(),
         vin: Some(Vin::parse("1HGCM82633A004352").unwrap()),
         serial: None,
+        status: None,
         details: Details {
             make: Some("Honda".into()),
             price_cents: price,
@@ -198,19 +201,19 @@ async fn what_a_newer_file_no_longer_has_is_retired_once() {
         .await
         .unwrap();
     assert_eq!(
-        Listings::retire_missing(&mut conn, source_id, second, 1)
+        Listings::retire_missing(&mut conn, source_id, second, stores::Grace::default(), 1)
             .await
             .unwrap(),
         1
     );
     assert_eq!(
-        Listings::retire_missing(&mut conn, source_id, second, 10)
+        Listings::retire_missing(&mut conn, source_id, second, stores::Grace::default(), 10)
             .await
             .unwrap(),
         1
     );
     assert_eq!(
-        Listings::retire_missing(&mut conn, source_id, second, 10)
+        Listings::retire_missing(&mut conn, source_id, second, stores::Grace::default(), 10)
             .await
             .unwrap(),
         0
@@ -370,6 +373,7 @@ fn varied(n: usize) -> ListingDraft {
             .is_multiple_of(2)
             .then(|| Vin::parse("1HGCM82633A004352").unwrap()),
         serial: None,
+        status: None,
         details: Details {
             make: text(1),
             model: text(5),

@@ -1,0 +1,182 @@
+//! Tell a dealer what became of his files: one CSV a day beside his drop.
+//!
+//! Starts: cron, for sources with a report folder; or `POST /v2/jobs`.
+//! Reads: the source's files of the last day and what was refused of them, contradictions, what the newest run of each
+//! feed left out. Writes: `forecourt-{source}-{day}.csv` on the source's drop.
+//! Twice: the day's report is written again, whole.
+
+use crate::gates::judged;
+use crate::{App, drop};
+use domain::spreadsheet;
+use jiff::tz::TimeZone;
+use queue::{Job, JobContext, JobError, Outcome, Policy, QueueName};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use stores::{Dealers, Feeds, FileState, Files, Overrides, SourceFile, SourceRow, Sources};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ExportReport {
+    /// The source's key.
+    pub source: String,
+}
+
+const COLUMNS: [&str; 9] = [
+    "what",
+    "file",
+    "row",
+    "stock_number",
+    "vin",
+    "column",
+    "value",
+    "rule",
+    "message",
+];
+/// Files of this long before the report are told.
+const A_DAY: Duration = Duration::from_secs(24 * 3600);
+/// Files that are looked at; a drop with more a day is told its newest.
+const MOST_FILES: i64 = 500;
+/// Contradictions told.
+const MOST_CONTRADICTIONS: i64 = 10_000;
+
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    name: String,
+    files: usize,
+    held: usize,
+    rejected: usize,
+    contradictions: usize,
+    excluded: usize,
+    bytes: usize,
+}
+
+impl Job for ExportReport {
+    type App = App;
+    const NAME: &'static str = "export_report";
+    const POLICY: Policy = Policy {
+        queue: QueueName::Sftp,
+        timeout: Duration::from_secs(10 * 60),
+        ..Policy::DEFAULT
+    };
+
+    fn key(&self) -> Option<String> {
+        Some(self.source.clone())
+    }
+
+    fn partner(&self) -> Option<String> {
+        Some(drop::partner_of(&self.source))
+    }
+
+    async fn run(self, app: &App, cx: &JobContext) -> Result<Outcome, JobError> {
+        let mut conn = app.pool.acquire().await?;
+        let source = Sources::find(&mut conn, &self.source).await?;
+        let source = source.ok_or_else(|| {
+            JobError::reject_because(format!("there is no source {:?}", self.source))
+        })?;
+        std::mem::drop(conn);
+        if source.terms.report_folder.is_empty() {
+            let reason = format!("source {} has no report folder", source.key);
+            return Ok(Outcome::Cancelled { reason });
+        }
+        let (mut report, text) = written(app, cx, &source).await?;
+        report.bytes = text.len();
+        let way = drop::way(app, &source)?;
+        let place = drop::place(app, &source, cx, Self::POLICY.timeout).await?;
+        let put = drop::put(app, &way, &source, &report.name, text.into_bytes()).await;
+        crate::turns::release(app, &place).await;
+        put.map_err(judged)?;
+        Ok(Outcome::Done(serde_json::to_value(report)?))
+    }
+}
+
+async fn written(
+    app: &App,
+    cx: &JobContext,
+    source: &SourceRow,
+) -> Result<(Report, String), JobError> {
+    let mut conn = app.pool.acquire().await?;
+    let dealer = match &source.dealer {
+        Some(key) => Dealers::find(&mut conn, key).await?,
+        None => None,
+    };
+    let dealer = dealer.ok_or_else(|| {
+        JobError::reject_because(format!("source {} is of no one dealer", source.key))
+    })?;
+    let zone = TimeZone::get(&dealer.time_zone).unwrap_or(TimeZone::UTC);
+    let day = cx.now().to_zoned(zone).date();
+    let mut report = Report {
+        name: format!("forecourt-{}-{day}.csv", source.key),
+        ..Report::default()
+    };
+    let since = cx.now().checked_sub(A_DAY).unwrap_or(cx.now());
+    let mut text = spreadsheet::line(COLUMNS);
+    let files = Files::list(&mut conn, Some(source.id), MOST_FILES).await?;
+    for file in files.iter().rev().filter(|file| file.seen_at >= since) {
+        report.files += 1;
+        report.held += usize::from(file.state == FileState::Held);
+        text += &told(file);
+        for reject in Files::rejects(&mut conn, file.id).await? {
+            report.rejected += 1;
+            let (what, row) = (
+                if reject.row_lost {
+                    "row refused"
+                } else {
+                    "value refused"
+                },
+                reject.row.to_string(),
+            );
+            let cells = [
+                what,
+                &file.name,
+                &row,
+                "",
+                "",
+                &reject.column,
+                &reject.value,
+            ];
+            text += &spreadsheet::line(
+                cells
+                    .into_iter()
+                    .chain([reject.rule.as_str(), reject.message.as_str()]),
+            );
+        }
+    }
+    let found =
+        Overrides::contradictions(&mut conn, Some(&dealer.key), (0, ""), MOST_CONTRADICTIONS);
+    for row in found.await? {
+        report.contradictions += 1;
+        let message = format!("the VIN says {}", row.vin_value);
+        text += &spreadsheet::line([
+            "contradiction",
+            "",
+            "",
+            &row.stock_number,
+            row.vin.as_deref().unwrap_or_default(),
+            &row.field,
+            &row.listing_value,
+            "vin_contradicts",
+            &message,
+        ]);
+    }
+    for unit in Feeds::left_out_of(&mut conn, dealer.id).await? {
+        report.excluded += 1;
+        let reasons = unit.reasons.join(", ");
+        let (number, vin) = (&unit.stock_number, &unit.vin);
+        text += &spreadsheet::line([
+            "excluded", "", "", number, vin, "", "", &reasons, &unit.feed,
+        ]);
+    }
+    Ok((report, text))
+}
+
+fn told(file: &SourceFile) -> String {
+    let c = file.counts;
+    let message = match &file.held_reason {
+        Some(reason) if file.state == FileState::Held => reason.clone(),
+        _ => format!(
+            "{} rows: {} new, {} changed, {} the same, {} refused, {} twice; {} units gone",
+            c.rows, c.created, c.updated, c.unchanged, c.rejected, c.duplicates, c.removed
+        ),
+    };
+    let what = format!("file {}", file.state.as_str());
+    spreadsheet::line([&what, &file.name, "", "", "", "", "", "", &message])
+}

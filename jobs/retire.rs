@@ -1,0 +1,27 @@
+//! What a source brought and its newest files no longer have leaves the lot, once its grace is over.
+
+use crate::App;
+use queue::JobError;
+use stores::{Files, Listings, SourceRow, SyncPolicy};
+
+/// Units of one transaction.
+pub(crate) const SLICE: i64 = 2_000;
+
+/// As far as this file, the source's newest. How many went.
+pub(crate) async fn missing(app: &App, source: &SourceRow, file: i64) -> Result<i64, JobError> {
+    if source.terms.policy == SyncPolicy::UpdateOnly {
+        return Ok(0);
+    }
+    let mut gone = 0;
+    loop {
+        let mut tx = app.pool.begin().await?;
+        let grace = source.terms.grace;
+        let removed = Listings::retire_missing(&mut tx, source.id, file, grace, SLICE).await?;
+        Files::removed(&mut tx, file, removed).await?;
+        tx.commit().await?;
+        gone += removed;
+        if removed < SLICE {
+            return Ok(gone);
+        }
+    }
+}

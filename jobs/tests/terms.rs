@@ -1,0 +1,306 @@
+//! What a source's files mean for the stock: policies, grace, units that go on under another number or roof,
+//! attachments, and words for where a unit stands.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use domain::{Dealer, Listing, Status};
+use jobs::LoadFile;
+use jobs::testing::TestApp;
+use stores::{Dealers, FileCounts, Files, Listings, Reports};
+
+const HEAD: &str = "Stock Number,VIN,Make,Model,Price,Color,Status\n";
+const MACHINES: &str = "Stock Number,Serial,Make,Model,Price,Parent Stock Number\n";
+const VINS: [&str; 3] = [
+    "1HGCM82633A004352",
+    "5TDXZ3DC2KS015402",
+    "1FTEW1EG2JFD44217",
+];
+
+async fn rooftop(test: &TestApp, key: &str, group: &str) -> i64 {
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let dealer = Dealer {
+        key: key.to_owned(),
+        group_name: group.to_owned(),
+        ..Dealer::default()
+    };
+    Dealers::put(&mut conn, &dealer).await.unwrap()
+}
+
+/// As the upload source of the rooftop, under its terms as they stand.
+async fn load(test: &mut TestApp, mapping: &str, dealer: i64, text: &str) -> FileCounts {
+    let file = test
+        .handed_in(mapping, Some(dealer), false, text.as_bytes())
+        .await;
+    let step = test.stepper.perform(&LoadFile { file }).await.unwrap();
+    assert_eq!(step.outcome.word(), "done", "{:?}", step.outcome);
+    test.run_all().await;
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let file = Files::get(&mut conn, file).await.unwrap();
+    assert_eq!(file.held_reason, None);
+    let c = file.counts;
+    assert_eq!(
+        c.created + c.updated + c.unchanged + c.rejected + c.duplicates,
+        c.rows,
+        "the ledger balances"
+    );
+    c
+}
+
+async fn terms(test: &TestApp, set: &'static str) {
+    stores::execute_for_tests(&test.app.pool, set)
+        .await
+        .unwrap();
+}
+
+/// Every unit there is, whatever its status, by id.
+async fn units(test: &TestApp) -> Vec<Listing> {
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let ids: Vec<i64> = (1..=50).collect();
+    Listings::by_ids(&mut conn, &ids).await.unwrap()
+}
+
+async fn stands(test: &TestApp) -> Vec<(String, Status)> {
+    let mut stands: Vec<(String, Status)> = units(test)
+        .await
+        .into_iter()
+        .map(|unit| (unit.stock_number, unit.status))
+        .collect();
+    stands.sort();
+    stands
+}
+
+fn told(stands: &[(&str, Status)]) -> Vec<(String, Status)> {
+    stands
+        .iter()
+        .map(|(number, status)| ((*number).to_owned(), *status))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_row_says_where_its_unit_stands_and_what_is_sold_is_off_the_lot() {
+    let mut test = TestApp::start().await;
+    let dealer = rooftop(&test, "a", "").await;
+    let rows = "1,,Ford,F-150,100,,In Stock\n2,,Ford,F-150,100,,Deal Pending\n3,,Ford,F-150,100,,SOLD\n4,,Ford,F-150,100,,wobbly\n";
+    let counts = load(&mut test, "vehicles", dealer, &format!("{HEAD}{rows}")).await;
+    assert_eq!(
+        (counts.created, counts.rejected),
+        (4, 0),
+        "a word nobody knows costs no row"
+    );
+    let expected = told(&[
+        ("1", Status::Available),
+        ("2", Status::Pending),
+        ("3", Status::Sold),
+        ("4", Status::Available),
+    ]);
+    assert_eq!(stands(&test).await, expected);
+    let again = load(&mut test, "vehicles", dealer, &format!("{HEAD}{rows}")).await;
+    assert_eq!(again.unchanged, 4);
+}
+
+#[tokio::test]
+async fn merge_lets_blanks_stand_and_update_only_makes_and_takes_nothing() {
+    let mut test = TestApp::start().await;
+    let dealer = rooftop(&test, "a", "").await;
+    let both = format!("{HEAD}1,,Ford,F-150,100,Red,\n2,,Ford,F-150,100,Red,\n");
+    load(&mut test, "vehicles", dealer, &both).await;
+    terms(&test, "UPDATE sources SET policy = 'merge'").await;
+    let blank = format!("{HEAD}1,,Ford,F-150,90,,\n");
+    let counts = load(&mut test, "vehicles", dealer, &blank).await;
+    assert_eq!((counts.updated, counts.removed), (1, 1));
+    let unit = &units(&test).await[0];
+    assert_eq!(unit.details.exterior_color.as_deref(), Some("Red"));
+    assert_eq!(unit.details.price_cents, Some(9_000));
+
+    load(&mut test, "vehicles", dealer, &both).await;
+    terms(&test, "UPDATE sources SET policy = 'update_only'").await;
+    let other = format!("{HEAD}1,,Ford,F-150,80,,\n9,,Ford,Ranger,50,,\n");
+    let counts = load(&mut test, "vehicles", dealer, &other).await;
+    assert_eq!(
+        (
+            counts.updated,
+            counts.rejected,
+            counts.created,
+            counts.removed
+        ),
+        (1, 1, 0, 0)
+    );
+    let expected = told(&[("1", Status::Available), ("2", Status::Available)]);
+    assert_eq!(stands(&test).await, expected);
+    // It owns nothing, so the whole stock's next file still retires what it lacks.
+    terms(&test, "UPDATE sources SET policy = 'overwrite'").await;
+    let counts = load(&mut test, "vehicles", dealer, &blank).await;
+    assert_eq!(counts.removed, 1);
+}
+
+#[tokio::test]
+async fn a_unit_that_is_missing_is_waited_for_as_many_files_and_hours_as_agreed() {
+    let mut test = TestApp::start().await;
+    let dealer = rooftop(&test, "a", "").await;
+    let with = format!("{HEAD}1,,Ford,F-150,100,,\n2,,Ford,F-150,100,,\n");
+    load(&mut test, "vehicles", dealer, &with).await;
+    terms(&test, "UPDATE sources SET grace_files = 1").await;
+    let without = |price: u32| format!("{HEAD}1,,Ford,F-150,{price},,\n");
+    assert_eq!(
+        load(&mut test, "vehicles", dealer, &without(99))
+            .await
+            .removed,
+        0
+    );
+    // Back within its grace: the count begins anew.
+    load(&mut test, "vehicles", dealer, &with).await;
+    assert_eq!(
+        load(&mut test, "vehicles", dealer, &without(98))
+            .await
+            .removed,
+        0
+    );
+    assert_eq!(
+        load(&mut test, "vehicles", dealer, &without(97))
+            .await
+            .removed,
+        1
+    );
+
+    load(&mut test, "vehicles", dealer, &with).await;
+    terms(
+        &test,
+        "UPDATE sources SET grace_files = 0, grace_hours = 24",
+    )
+    .await;
+    assert_eq!(
+        load(&mut test, "vehicles", dealer, &without(96))
+            .await
+            .removed,
+        0
+    );
+    let sql = "UPDATE source_files SET seen_at = seen_at - interval '25 hours'";
+    stores::execute_for_tests(&test.app.pool, sql)
+        .await
+        .unwrap();
+    assert_eq!(
+        load(&mut test, "vehicles", dealer, &without(95))
+            .await
+            .removed,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_unit_under_another_number_goes_on_with_its_history() {
+    let mut test = TestApp::start().await;
+    let dealer = rooftop(&test, "a", "").await;
+    let [a, b, _] = VINS;
+    load(
+        &mut test,
+        "vehicles",
+        dealer,
+        &format!("{HEAD}1,{a},Honda,Accord,100,,\n2,{b},Tesla,Model S,200,,\n"),
+    )
+    .await;
+    let before = units(&test).await;
+    // 1 is 11 now. 2 is still there: a second row with its VIN is another unit.
+    let rows = format!(
+        "{HEAD}11,{a},Honda,Accord,90,,\n2,{b},Tesla,Model S,200,,\n22,{b},Tesla,Model S,200,,\n"
+    );
+    let counts = load(&mut test, "vehicles", dealer, &rows).await;
+    assert_eq!(
+        (
+            counts.created,
+            counts.updated,
+            counts.unchanged,
+            counts.removed
+        ),
+        (1, 1, 1, 0)
+    );
+    let after = units(&test).await;
+    assert_eq!(
+        (after[0].id, after[0].stock_number.as_str()),
+        (before[0].id, "11")
+    );
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    assert_eq!(
+        Listings::prices(&mut conn, after[0].id)
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
+    let moves = Reports::moves(&mut conn, after[0].id).await.unwrap();
+    assert_eq!(
+        (
+            moves.len(),
+            moves[0].dealer.as_str(),
+            moves[0].stock_number.as_str()
+        ),
+        (1, "a", "1")
+    );
+    drop(conn);
+    let again = load(&mut test, "vehicles", dealer, &rows).await;
+    assert_eq!(again.unchanged, 3);
+}
+
+#[tokio::test]
+async fn a_unit_moves_between_rooftops_of_a_group_once_it_left_the_first() {
+    let mut test = TestApp::start().await;
+    let [a, b] = [
+        rooftop(&test, "a", "north").await,
+        rooftop(&test, "b", "north").await,
+    ];
+    let stranger = rooftop(&test, "c", "").await;
+    let row = |vin: &str| format!("{HEAD}1,{vin},Honda,Accord,100,,\n");
+    load(
+        &mut test,
+        "vehicles",
+        a,
+        &format!("{}2,{},Ford,F-150,100,,\n", row(VINS[0]), VINS[2]),
+    )
+    .await;
+    // Still at the first: two rooftops have it, and both are told.
+    load(&mut test, "vehicles", stranger, &row(VINS[0])).await;
+    assert_eq!(units(&test).await.len(), 3);
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let doubles = Reports::doubles(&mut conn, None, 10).await.unwrap();
+    assert_eq!((doubles.len(), doubles[0].number.as_str()), (1, VINS[0]));
+    assert_eq!(doubles[0].rooftops, ["a 1", "c 1"]);
+    drop(conn);
+    let left = format!("{HEAD}2,{},Ford,F-150,100,,\n", VINS[2]);
+    assert_eq!(load(&mut test, "vehicles", a, &left).await.removed, 1);
+    let counts = load(
+        &mut test,
+        "vehicles",
+        b,
+        &format!("{HEAD}77,{},Honda,Accord,95,,\n", VINS[0]),
+    )
+    .await;
+    assert_eq!((counts.created, counts.updated), (0, 1));
+    let unit = &units(&test).await[0];
+    assert_eq!(
+        (unit.dealer_id, unit.stock_number.as_str(), unit.status),
+        (b, "77", Status::Available)
+    );
+}
+
+#[tokio::test]
+async fn attachments_may_leave_with_their_prime_unit() {
+    let mut test = TestApp::start().await;
+    let dealer = rooftop(&test, "a", "").await;
+    let all = format!(
+        "{MACHINES}E1,S1,Deere,310,900,\nE2,S2,Deere,Bucket,90,E1\nE3,S3,Deere,Fork,80,E1\n"
+    );
+    load(&mut test, "equipment", dealer, &all).await;
+    terms(&test, "UPDATE sources SET max_removed_percent = 100").await;
+    let without = format!("{MACHINES}E2,S2,Deere,Bucket,90,E1\nE3,S3,Deere,Fork,80,E1\n");
+    assert_eq!(
+        load(&mut test, "equipment", dealer, &without).await.removed,
+        1,
+        "kept by default"
+    );
+    load(&mut test, "equipment", dealer, &all).await;
+    terms(&test, "UPDATE sources SET attachments = 'with_prime'").await;
+    let other = format!("{without}E9,S9,Deere,650,70000,\n");
+    let counts = load(&mut test, "equipment", dealer, &other).await;
+    assert_eq!((counts.created, counts.rejected, counts.removed), (1, 2, 3));
+    // With the prime unit they come back.
+    let counts = load(&mut test, "equipment", dealer, &all).await;
+    assert_eq!((counts.updated, counts.removed), (3, 1));
+}

@@ -1,0 +1,195 @@
+//! Sources that are no SFTP drop, what is asked of a source before it is one, and the report that goes back.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use domain::Dealer;
+use embedded::Served;
+use jobs::sources::SourceOrder;
+use jobs::testing::TestApp;
+use jobs::{ExportReport, PullSource};
+use queue::Outcome;
+use serde_json::{Value, json};
+use stores::{Dealers, Files, ListingFilter, Listings, Sources};
+
+const STOCK: &str = "Stock Number,VIN,Make,Model,Price\n1,1HGCM82633A004352,Honda,Accord,100\n2,,Ford,F-150,=cmd()\n";
+const SUNDAY: &str = "Sun, 22 Nov 2026 02:00:00 GMT";
+const MONDAY: &str = "Mon, 23 Nov 2026 02:00:00 GMT";
+
+async fn put(test: &TestApp, order: Value) -> Result<(), String> {
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let dealer = Dealer {
+        key: "bayview".to_owned(),
+        time_zone: "UTC".to_owned(),
+        ..Dealer::default()
+    };
+    Dealers::put(&mut conn, &dealer).await.unwrap();
+    drop(conn);
+    let mut whole = json!({ "dealer": "bayview", "mapping": "vehicles" });
+    let asked = order.as_object().unwrap().clone();
+    whole.as_object_mut().unwrap().extend(asked);
+    let order: SourceOrder = serde_json::from_value(whole).unwrap();
+    let made = jobs::sources::put(&test.app, "bayview", order, "ops").await;
+    made.map(drop).map_err(|error| error.to_string())
+}
+
+/// What the pull says of itself.
+async fn pull(test: &mut TestApp) -> Value {
+    let source = "bayview".to_owned();
+    let step = test.stepper.perform(&PullSource { source }).await.unwrap();
+    test.run_all().await;
+    match step.outcome {
+        Outcome::Done(report) => report,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn on_the_lot(test: &TestApp) -> usize {
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let all = ListingFilter::default();
+    Listings::list(&mut conn, &all, 0, 100).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn a_folder_is_a_drop_and_gets_its_report() {
+    let mut test = TestApp::start().await;
+    let folder = test.root.join("mounted");
+    std::fs::create_dir_all(&folder).unwrap();
+    let place = folder.to_str().unwrap();
+    let order = json!({
+        "kind": "folder", "folder": place, "settle": "at_once", "after_load": format!("move:{place}/done"),
+        "report_folder": format!("{place}/reports"),
+    });
+    put(&test, order).await.unwrap();
+    std::fs::write(folder.join("stock.csv"), STOCK).unwrap();
+    std::fs::write(folder.join("notes.txt"), "x").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", folder.join("link.csv")).unwrap();
+    let report = pull(&mut test).await;
+    assert_eq!(
+        (report["listed"].as_i64(), report["new"].as_i64()),
+        (Some(1), Some(1))
+    );
+    assert_eq!(on_the_lot(&test).await, 2);
+    assert!(folder.join("done/stock.csv").exists() && !folder.join("stock.csv").exists());
+
+    let source = "bayview".to_owned();
+    let step = test
+        .stepper
+        .perform(&ExportReport { source })
+        .await
+        .unwrap();
+    let Outcome::Done(told) = step.outcome else {
+        panic!("{:?}", step.outcome)
+    };
+    let name = told["name"].as_str().unwrap();
+    let text = std::fs::read_to_string(folder.join("reports").join(name)).unwrap();
+    let mut rows = csv_rows(&text);
+    assert_eq!(rows.remove(0)[0], "what");
+    assert_eq!(rows[0][..2], ["file loaded", "stock.csv"]);
+    let refused = rows.iter().find(|row| row[0] == "value refused").unwrap();
+    assert_eq!(refused[2], "2");
+    assert_eq!(
+        (refused[5].as_str(), refused[6].as_str()),
+        ("price_cents", "'=cmd()"),
+        "no formula"
+    );
+}
+
+/// Cells without quotes inside them.
+fn csv_rows(text: &str) -> Vec<Vec<String>> {
+    let cells = |line: &str| {
+        line.trim_matches('"')
+            .split("\",\"")
+            .map(str::to_owned)
+            .collect()
+    };
+    text.lines().map(cells).collect()
+}
+
+#[tokio::test]
+async fn a_web_address_is_asked_for_what_changed_and_a_login_goes_to_its_host_only() {
+    let mut test = TestApp::start().await;
+    let url = "http://photos.test/moved/files/stock.csv";
+    let served = |text: &str, modified: &str| Served {
+        bytes: text.as_bytes().to_vec(),
+        modified: modified.to_owned(),
+        // dealer:hunter2
+        authorization: "Basic ZGVhbGVyOmh1bnRlcjI=".to_owned(),
+    };
+    test.photo_host.serve("stock.csv", served(STOCK, SUNDAY));
+    let order = |password: &str| json!({ "kind": "https", "url": url, "username": "dealer", "password": password });
+    put(&test, order("wrong")).await.unwrap();
+    let source = "bayview".to_owned();
+    let step = test.stepper.perform(&PullSource { source }).await.unwrap();
+    assert!(
+        matches!(step.outcome, Outcome::Dead(_)),
+        "{:?}",
+        step.outcome
+    );
+    put(&test, order("hunter2")).await.unwrap();
+    assert_eq!(pull(&mut test).await["new"], 1);
+    assert_eq!(on_the_lot(&test).await, 2);
+    assert_eq!(pull(&mut test).await["known"], 1, "not modified since");
+    // Touched, but the same.
+    test.photo_host.serve("stock.csv", served(STOCK, MONDAY));
+    assert_eq!(pull(&mut test).await["known"], 1);
+    let more = format!("{STOCK}3,,Kia,Rio,50\n");
+    test.photo_host.serve("stock.csv", served(&more, MONDAY));
+    assert_eq!(pull(&mut test).await["new"], 1);
+    assert_eq!(on_the_lot(&test).await, 3);
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let source = Sources::find(&mut conn, "bayview").await.unwrap().unwrap();
+    let files = Files::list(&mut conn, Some(source.id), 9).await.unwrap();
+    assert_eq!(files[0].name, "stock.csv");
+}
+
+#[tokio::test]
+async fn a_source_that_cannot_work_is_refused_by_name() {
+    let test = TestApp::start().await;
+    for (order, word) in [
+        (json!({ "kind": "ftp" }), "\"ftp\" is not sftp"),
+        (
+            json!({ "kind": "https", "url": "file:///etc/passwd" }),
+            "https://",
+        ),
+        (
+            json!({ "kind": "folder", "folder": "stock" }),
+            "from the root",
+        ),
+        (json!({ "kind": "sftp", "host": "x" }), "a username"),
+        (
+            json!({ "kind": "folder", "folder": "/x", "policy": "replace" }),
+            "\"replace\" is not",
+        ),
+        (
+            json!({ "kind": "folder", "folder": "/x", "settle": "soon" }),
+            "\"soon\" is not",
+        ),
+        (
+            json!({ "kind": "folder", "folder": "/x", "after_load": "move:/x" }),
+            "another than /x",
+        ),
+        (
+            json!({ "kind": "folder", "folder": "/x", "grace_hours": -1 }),
+            "0 to 8760",
+        ),
+        (
+            json!({ "kind": "folder", "folder": "/x", "mapping": "nobody" }),
+            "nobody",
+        ),
+        (
+            json!({ "kind": "folder", "folder": "/x", "dealer": "nobody" }),
+            "no dealer \"nobody\"",
+        ),
+        (
+            json!({ "kind": "folder", "folder": "/x", "cron": "61 * * * *" }),
+            "61",
+        ),
+    ] {
+        let problem = put(&test, order.clone()).await.unwrap_err();
+        assert!(problem.contains(word), "{order}: {problem}");
+    }
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    assert!(
+        Sources::list(&mut conn).await.unwrap().is_empty(),
+        "nothing is half made"
+    );
+}
