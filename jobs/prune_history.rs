@@ -1,10 +1,11 @@
-//! Delete finished jobs past their retention, and make room for the coming days.
+//! Delete finished jobs, raw files and photos past their retention, and make room for the coming days.
 //!
 //! Starts: cron. Reads: the catalogue's policies. Writes: `jobs_history` and its partitions,
-//! `job_attempts`, `job_logs`, `effects`, `job_keys`, `partner_calls`.
+//! `job_attempts`, `job_logs`, `effects`, `job_keys`, `partner_calls`; raw copies of old files with what was refused of
+//! them, photos that no unit shows.
 //! Twice: there is nothing left to delete. Unfinished jobs live in another table.
 
-use crate::App;
+use crate::{App, forget};
 use queue::{
     Job, JobContext, JobError, Jobs, Outcome, Partner, Policy, Priority, QueueName, Unique,
 };
@@ -28,6 +29,9 @@ struct Report {
     /// Slices of partners' windows.
     calls: u64,
     partitions: i32,
+    /// Whose raw copies were forgotten.
+    files: u64,
+    photo_urls: u64,
 }
 
 impl Job for PruneHistory {
@@ -61,6 +65,10 @@ impl Job for PruneHistory {
         }
         report.calls = Partner::prune_calls(&mut conn).await?;
         while Partner::prune_idle(&mut conn, SLICE).await? > 0 {}
+        drop(conn);
+        report.files = forget::files(app).await?;
+        report.photo_urls = forget::photos(app).await?;
+        let mut conn = app.pool.acquire().await?;
         report.partitions = Jobs::ensure_history_days(&mut conn, DAYS_AHEAD).await?;
         Ok(Outcome::Done(serde_json::to_value(report)?))
     }

@@ -3,7 +3,7 @@
 
 use domain::{Listing, Status};
 use jobs::testing::TestApp;
-use jobs::{ArchiveListings, LoadFile, RestoreListings};
+use jobs::{ArchiveListings, LoadFile, PruneHistory, RestoreListings};
 use queue::Outcome;
 use stores::{Archives, Dealers, ListingFilter, Listings};
 
@@ -14,6 +14,14 @@ const VINS: [&str; 3] = [
 ];
 
 async fn load(test: &mut TestApp, units: &[usize], price: u32) -> i64 {
+    let rows: String = units
+        .iter()
+        .map(|n| format!("A{n},{},{price},Shadow Black\n", VINS[*n]))
+        .collect();
+    load_text(test, &format!("stock,vin,price,color\n{rows}")).await
+}
+
+async fn load_text(test: &mut TestApp, text: &str) -> i64 {
     let dealer = domain::Dealer {
         key: "bayview".to_owned(),
         ..domain::Dealer::default()
@@ -22,11 +30,6 @@ async fn load(test: &mut TestApp, units: &[usize], price: u32) -> i64 {
         let mut conn = test.app.pool.acquire().await.unwrap();
         Dealers::put(&mut conn, &dealer).await.unwrap()
     };
-    let rows: String = units
-        .iter()
-        .map(|n| format!("A{n},{},{price},Shadow Black\n", VINS[*n]))
-        .collect();
-    let text = format!("stock,vin,price,color\n{rows}");
     let file = test
         .handed_in("vehicles", Some(dealer), false, text.as_bytes())
         .await;
@@ -189,4 +192,64 @@ async fn a_rooftop_comes_back_from_every_archive_and_a_day_has_its_own() {
             .unwrap()
             .is_empty()
     );
+}
+
+#[tokio::test]
+async fn raw_files_and_photos_that_nobody_needs_are_forgotten_and_the_ledger_stays() {
+    let mut test = TestApp::start().await;
+    let row = |n: usize, photo: &str| {
+        format!("A{n},{},9000,http://photos.test/bay/{photo}.jpg\n", VINS[n])
+    };
+    let head = "stock,vin,price,photos\n";
+    let mut files = Vec::new();
+    for rows in [
+        format!("{head}{}{}", row(0, "kept"), row(1, "gone")),
+        format!("{head}{}", row(0, "kept")),
+        format!("{head}{}", row(0, "kept").replace("9000", "8000")),
+    ] {
+        files.push(load_text(&mut test, &rows).await);
+    }
+    archive(&mut test).await;
+    let keys = async |test: &TestApp| {
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        let mut keys = Vec::new();
+        for file in &files {
+            keys.push(
+                stores::Files::get(&mut conn, *file)
+                    .await
+                    .unwrap()
+                    .object_key,
+            );
+        }
+        keys
+    };
+    let prune = async |test: &mut TestApp| {
+        let step = test.stepper.perform(&PruneHistory {}).await.unwrap();
+        match step.outcome {
+            Outcome::Done(report) => (report["files"].clone(), report["photo_urls"].clone()),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(
+        prune(&mut test).await,
+        (0.into(), 0.into()),
+        "they are young"
+    );
+    for sql in [
+        "UPDATE source_files SET seen_at = now() - interval '91 days'",
+        "UPDATE photo_urls SET fetched_at = now() - interval '91 days'",
+    ] {
+        stores::execute_for_tests(&test.app.pool, sql)
+            .await
+            .unwrap();
+    }
+    let before = keys(&test).await;
+    assert_eq!(prune(&mut test).await, (2.into(), 1.into()));
+    assert_eq!(keys(&test).await, ["", "", before[2].as_str()]);
+    assert!(!test.app.objects.exists(&before[0]).await.unwrap());
+    assert!(test.app.objects.exists(&before[2]).await.unwrap());
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    assert_eq!(stores::Photos::counts(&mut conn).await.unwrap().hashed, 1);
+    drop(conn);
+    assert_eq!(prune(&mut test).await, (0.into(), 0.into()));
 }

@@ -85,6 +85,30 @@ impl Problem {
     }
 }
 
+impl From<jobs::dealers::DealerProblem> for Problem {
+    fn from(problem: jobs::dealers::DealerProblem) -> Self {
+        use jobs::dealers::DealerProblem;
+        match problem {
+            DealerProblem::Order(detail) => Self::invalid(detail),
+            DealerProblem::Store(error) => error.into(),
+            DealerProblem::Sql(error) => error.into(),
+        }
+    }
+}
+
+impl From<jobs::sources::SourceProblem> for Problem {
+    fn from(problem: jobs::sources::SourceProblem) -> Self {
+        use jobs::sources::SourceProblem;
+        match problem {
+            SourceProblem::Order(detail) => Self::invalid(detail),
+            // The host that is to be trusted does not answer, or refuses: the caller named it.
+            SourceProblem::Host(error) => Self::invalid(error.to_string()),
+            SourceProblem::Store(error) => error.into(),
+            SourceProblem::Sql(error) => error.into(),
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::json!({

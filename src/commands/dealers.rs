@@ -4,7 +4,6 @@ use anyhow::Result;
 use domain::Dealer;
 use std::path::Path;
 use std::process::ExitCode;
-use stores::Audit;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Dealers {
@@ -97,10 +96,7 @@ impl Dealers {
                         *field = given;
                     }
                 }
-                jiff::tz::TimeZone::get(&dealer.time_zone)?;
-                stores::Dealers::put(&mut tx, &dealer).await?;
-                let subject = format!("dealer {}", dealer.key);
-                Audit::note(&mut tx, &super::operator(), "put", &subject).await?;
+                jobs::dealers::put(&platform.app, &dealer, &super::operator()).await?;
                 println!("{}", serde_json::to_string(&dealer)?);
             }
         }

@@ -17,6 +17,7 @@ mod openapi;
 mod partners;
 mod photo;
 mod queues;
+mod reports;
 mod runs;
 mod sample;
 mod schedules;
@@ -72,6 +73,8 @@ enum Command {
     Sources(sources::Sources),
     /// One unit, whose word each field is; an operator's word; contradictions
     Listings(listings::Listings),
+    /// What the stock did over time: age, price drops, doubles, everywhere a unit stood
+    Reports(reports::Reports),
     /// Feeds: list them, build one, see its runs
     Feeds(feeds::Feeds),
     /// Load one file into the stock, now
@@ -160,6 +163,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Dealers(dealers) => dealers.run(&global.data_dir()).await,
         Command::Sources(sources) => sources.run(&global.data_dir()).await,
         Command::Listings(listings) => listings.run(&global.data_dir()).await,
+        Command::Reports(reports) => reports.run(&global.data_dir()).await,
         Command::Feeds(feeds) => feeds.run(&global.data_dir()).await,
         Command::Load(load) => load.run(&global.data_dir()).await,
         Command::Mappings(mappings) => mappings.run(&global.data_dir()).await,

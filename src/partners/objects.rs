@@ -134,6 +134,22 @@ impl Objects {
         }
     }
 
+    /// One that is not there is as good as deleted.
+    pub async fn delete(&self, key: &str) -> Result<(), PartnerError> {
+        check_key(key)?;
+        self.client
+            .delete_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .send()
+            .await
+            .map(drop)
+            .or_else(|error| match failed("delete object", key, &error) {
+                gone if gone.kind == ErrorKind::NotFound => Ok(()),
+                other => Err(other),
+            })
+    }
+
     /// Copies within the bucket, on the server.
     pub async fn copy(&self, from: &str, to: &str) -> Result<(), PartnerError> {
         check_key(from)?;

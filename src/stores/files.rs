@@ -97,6 +97,13 @@ pub struct RejectRow {
     pub row_lost: bool,
 }
 
+/// Files whose raw copies nobody needs any more.
+#[derive(Clone, Debug)]
+pub struct Forgotten {
+    pub files: u64,
+    pub objects: Vec<String>,
+}
+
 pub struct Files;
 
 impl Files {
@@ -192,6 +199,18 @@ impl Files {
         )
         .fetch_one(conn)
         .await?)
+    }
+
+    /// Forgets where the raw copies of old files lie, and what was refused of them; the objects are the caller's to
+    /// delete.
+    pub async fn forget(conn: &mut PgConnection, days: i32, limit: i64) -> Res<Forgotten> {
+        let row = sqlx::query_file!("queries/forget_files.sql", days, limit)
+            .fetch_one(conn)
+            .await?;
+        Ok(Forgotten {
+            files: row.files.unsigned_abs(),
+            objects: row.objects,
+        })
     }
 
     /// The file that is the source's stock.

@@ -34,7 +34,9 @@ pub use changes::{Change, Changes};
 pub use dealers::Dealers;
 pub use error::StoreError;
 pub use feeds::{Exclusion, FeedRow, FeedRun, Feeds, LeftOut};
-pub use files::{FileCounts, FileOrder, FileState, Files, NewFile, RejectRow, SourceFile};
+pub use files::{
+    FileCounts, FileOrder, FileState, Files, Forgotten, NewFile, RejectRow, SourceFile,
+};
 pub use keys::{ApiKey, Keys, Scope};
 pub use listings::{Bringing, ListingFilter, Listings, UpsertCounts};
 pub use mappings::{OwnMapping, OwnMappings};

@@ -231,7 +231,9 @@ impl Photos {
     pub async fn compared(conn: &mut PgConnection, ids: &[i64], pairs: &[PhotoPair]) -> Res<()> {
         sqlx::query!(
             "INSERT INTO photo_pairs (photo_id, other_id, phash, dhash, confirmed)
-             SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::int[], $5::bool[])
+             SELECT u.* FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::int[], $5::bool[])
+                AS u(photo_id, other_id, phash, dhash, confirmed)
+             JOIN photos p ON p.id = u.other_id -- it may be forgotten since it was put on a shelf
              ON CONFLICT DO NOTHING",
             &pairs.iter().map(|p| p.photo_id).collect::<Vec<_>>(),
             &pairs.iter().map(|p| p.other_id).collect::<Vec<_>>(),
@@ -303,6 +305,14 @@ impl Photos {
         )
         .fetch_optional(conn)
         .await?)
+    }
+
+    /// Forgets URLs that no listing has shown for so many days, and photos that only they led to; how many URLs.
+    pub async fn forget(conn: &mut PgConnection, days: i32, limit: i64) -> Res<u64> {
+        let urls = sqlx::query_file_scalar!("queries/forget_photos.sql", days, limit)
+            .fetch_one(conn)
+            .await?;
+        Ok(urls.unsigned_abs())
     }
 
     /// A picture that stands for a missing photo, by its content digest.

@@ -133,7 +133,7 @@ async fn every_operation_but_search_wants_a_key_with_its_scope() {
         .into_iter()
         .filter(|(_, _, id)| id != "search_stock")
     {
-        let path = format!("{path}?dealer=x").replace("/vehicles/1", "/vehicles/1HGCM82633A004352");
+        let path = format!("{path}?dealer=x&number=1").replace("/vehicles/1", "/vehicles/1HGCM82633A004352");
         let body = match id.as_str() {
             "put_listings" => Some(("application/x-ndjson", String::new())),
             "enqueue_job" => Some((
@@ -147,6 +147,10 @@ async fn every_operation_but_search_wants_a_key_with_its_scope() {
             )),
             "set_breaker" => Some(("application/json", json!({ "action": "probe" }).to_string())),
             "override_field" => Some(("application/json", json!({ "value": 1 }).to_string())),
+            "put_source" => Some((
+                "application/json",
+                json!({ "dealer": "x", "mapping": "y" }).to_string(),
+            )),
             "backfill_schedule" => Some((
                 "application/json",
                 json!({ "from": "x", "to": "y" }).to_string(),

@@ -4,7 +4,7 @@ use super::envelope::Envelope;
 use crate::Api;
 use crate::auth::Key;
 use crate::problem::Problem;
-use domain::{Details, Kind, ListingDraft, Vin};
+use domain::{Details, Kind, ListingDraft, Status, Vin};
 use poem::Body;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::{Binary, Json};
@@ -140,7 +140,7 @@ impl Listings {
     }
 
     /// Creates or updates listings of one dealer, a JSON object a line: `kind`, `stock_number`,
-    /// `vin`, `serial` and any detail field. A bad line costs the line.
+    /// `vin`, `serial`, `status` and any detail field. A bad line costs the line.
     #[oai(path = "/listings", method = "put", operation_id = "put_listings")]
     async fn put_listings(
         &self,
@@ -196,6 +196,7 @@ struct Line {
     stock_number: String,
     vin: Option<String>,
     serial: Option<String>,
+    status: Option<Status>,
     #[serde(flatten)]
     details: Details,
 }
@@ -208,6 +209,9 @@ fn draft(line: u64, text: &str) -> Result<ListingDraft, String> {
     let stock_number = parsed.stock_number.trim().to_owned();
     if stock_number.is_empty() || stock_number.len() > 64 {
         return Err("stock_number must have 1 to 64 characters".to_owned());
+    }
+    if parsed.status == Some(Status::Archived) {
+        return Err("status: units are archived by a job, not put so".to_owned());
     }
     if parsed.kind == Kind::Parent || domain::parents::reserved(&stock_number) {
         return Err("parents are put together from their units, not put".to_owned());
@@ -228,7 +232,7 @@ fn draft(line: u64, text: &str) -> Result<ListingDraft, String> {
         stock_number,
         vin,
         serial: parsed.serial,
-        status: None,
+        status: parsed.status,
         details: parsed.details,
         originals: [].into(),
         row: line,

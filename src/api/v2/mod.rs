@@ -1,6 +1,7 @@
 //! The unified shape: one envelope for vehicles, equipment and parents.
 
 mod control;
+mod dealers;
 pub(crate) mod envelope;
 mod feeds;
 mod jobs;
@@ -8,6 +9,7 @@ mod listings;
 mod operate;
 mod photos;
 mod provenance;
+mod reports;
 mod search;
 mod sources;
 
@@ -24,6 +26,8 @@ type Apis = (
     control::Control,
     operate::Operate,
     provenance::Words,
+    dealers::Dealers,
+    reports::Reports,
 );
 
 pub(crate) fn service(api: &Api) -> OpenApiService<Apis, ()> {
@@ -37,6 +41,8 @@ pub(crate) fn service(api: &Api) -> OpenApiService<Apis, ()> {
         control::Control { api: api.clone() },
         operate::Operate { api: api.clone() },
         provenance::Words { api: api.clone() },
+        dealers::Dealers { api: api.clone() },
+        reports::Reports { api: api.clone() },
     );
     OpenApiService::new(apis, "Forecourt", "2").server("/v2")
 }

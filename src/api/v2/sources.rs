@@ -4,6 +4,7 @@ use super::jobs::{Accepted, enqueue, enqueue_in};
 use crate::Api;
 use crate::auth::Key;
 use crate::problem::Problem;
+use ::jobs::sources::SourceOrder;
 use domain::spreadsheet;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::{Attachment, AttachmentType, Json};
@@ -17,16 +18,76 @@ pub(crate) struct Sources {
 #[derive(Object)]
 struct SourceView {
     key: String,
+    /// `sftp`, `folder`, `https` or `upload`.
+    kind: String,
     /// Absent when each row of its files names its own.
     dealer: Option<String>,
     host: String,
     folder: String,
     pattern: String,
     mapping: String,
+    /// Of an https source.
+    url: String,
+    /// `overwrite`, `merge` or `update_only`.
+    policy: String,
+    grace_files: i32,
+    grace_hours: i32,
     paused: bool,
     last_file_at: Option<String>,
     /// `fetched`, `loaded` or `held`.
     last_file_state: Option<String>,
+}
+
+/// A source as it shall be. What is left out is as for a new one, but for secrets and the host key, which stay.
+#[derive(Object)]
+struct NewSource {
+    /// Whose units its files hold.
+    dealer: String,
+    /// How its files are read.
+    mapping: String,
+    /// `sftp` unless told, or `https`.
+    kind: Option<String>,
+    host: Option<String>,
+    /// 22 unless told.
+    port: Option<u16>,
+    username: Option<String>,
+    /// Never shown again.
+    password: Option<String>,
+    /// In OpenSSH's or PEM form, without a passphrase; never shown again.
+    private_key: Option<String>,
+    /// `SHA256:…`; without it the key that the host shows now is pinned.
+    host_key: Option<String>,
+    folder: Option<String>,
+    /// `*.csv` unless told.
+    pattern: Option<String>,
+    /// Of an https source.
+    url: Option<String>,
+    /// When a file is whole: `twice` unless told, `at_once` or `marker:ENDING`.
+    settle: Option<String>,
+    /// What becomes of a loaded file: `leave` unless told, `delete` or `move:FOLDER`.
+    after_load: Option<String>,
+    /// `overwrite` unless told, `merge` or `update_only`.
+    policy: Option<String>,
+    /// A unit that is missing leaves the lot once more files than this lack it.
+    grace_files: Option<i32>,
+    /// And once the first of them is this old.
+    grace_hours: Option<i32>,
+    /// Of a prime unit that is gone or sold: `keep` unless told, or `with_prime`.
+    attachments: Option<String>,
+    /// Where its daily report goes on the drop; none unless told.
+    report_folder: Option<String>,
+    /// When it is pulled, in the dealer's time zone; `0 2 * * *` for a new one.
+    cron: Option<String>,
+}
+
+#[derive(Object)]
+struct SourceMade {
+    key: String,
+    /// The pinned one, of SFTP.
+    host_key: String,
+    schedule: String,
+    cron: String,
+    time_zone: String,
 }
 
 #[derive(Object)]
@@ -79,6 +140,11 @@ impl Sources {
                 .into_iter()
                 .map(|source| SourceView {
                     key: source.key,
+                    kind: source.kind.as_str().to_owned(),
+                    url: source.url,
+                    policy: source.terms.policy.as_str().to_owned(),
+                    grace_files: source.terms.grace.files,
+                    grace_hours: source.terms.grace.hours,
                     dealer: source.dealer,
                     host: format!("{}:{}", source.host, source.port),
                     folder: source.folder,
@@ -90,6 +156,52 @@ impl Sources {
                 })
                 .collect(),
         ))
+    }
+
+    /// Makes a source, or changes it to what is given.
+    #[oai(path = "/sources/:source", method = "put", operation_id = "put_source")]
+    async fn put_source(
+        &self,
+        key: Key,
+        source: Path<String>,
+        wanted: Json<NewSource>,
+    ) -> Result<Json<SourceMade>, Problem> {
+        let who = key.require(&self.api, Scope::Admin).await?;
+        let wanted = wanted.0;
+        if wanted.kind.as_deref() == Some("folder") {
+            let message = "a folder of the server is named on the server: `forecourt sources put --kind folder`";
+            return Err(Problem::invalid(message));
+        }
+        let order = SourceOrder {
+            dealer: wanted.dealer,
+            mapping: wanted.mapping,
+            kind: wanted.kind,
+            host: wanted.host.unwrap_or_default(),
+            port: wanted.port,
+            username: wanted.username.unwrap_or_default(),
+            password: wanted.password.map(Into::into),
+            private_key: wanted.private_key.map(Into::into),
+            host_key: wanted.host_key,
+            folder: wanted.folder,
+            pattern: wanted.pattern,
+            url: wanted.url.unwrap_or_default(),
+            settle: wanted.settle,
+            after_load: wanted.after_load,
+            policy: wanted.policy,
+            grace_files: wanted.grace_files.unwrap_or(0),
+            grace_hours: wanted.grace_hours.unwrap_or(0),
+            attachments: wanted.attachments,
+            report_folder: wanted.report_folder.unwrap_or_default(),
+            cron: wanted.cron,
+        };
+        let made = ::jobs::sources::put(&self.api.app, &source.0, order, &who.name).await?;
+        Ok(Json(SourceMade {
+            key: source.0,
+            host_key: made.host_key,
+            schedule: made.schedule,
+            cron: made.cron,
+            time_zone: made.time_zone,
+        }))
     }
 
     /// Looks for new files now, as a job.

@@ -1,0 +1,61 @@
+//! Make or change a rooftop: what the command line and the API ask for, checked in one place.
+
+use crate::App;
+use domain::Dealer;
+use jiff::tz::TimeZone;
+use stores::{Audit, Dealers, StoreError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum DealerProblem {
+    /// What was asked for cannot be.
+    #[error("{0}")]
+    Order(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Sql(#[from] stores::SqlError),
+}
+
+/// A key stands in URLs and file names.
+const LONGEST_KEY: usize = 64;
+
+pub async fn put(app: &App, dealer: &Dealer, who: &str) -> Result<(), DealerProblem> {
+    check(dealer).map_err(DealerProblem::Order)?;
+    let mut tx = app.pool.begin().await?;
+    Dealers::put(&mut tx, dealer).await?;
+    Audit::note(&mut tx, who, "put", &format!("dealer {}", dealer.key)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn check(dealer: &Dealer) -> Result<(), String> {
+    let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    if dealer.key.is_empty() || dealer.key.len() > LONGEST_KEY || !dealer.key.chars().all(sound) {
+        return Err(format!(
+            "a dealer's key has 1 to {LONGEST_KEY} of a-z, 0-9, - and _, {:?} has not",
+            dealer.key
+        ));
+    }
+    if dealer.country.len() != 2 || !dealer.country.chars().all(|c| c.is_ascii_uppercase()) {
+        return Err(format!(
+            "country: {:?} is not two capital letters (ISO 3166-1)",
+            dealer.country
+        ));
+    }
+    TimeZone::get(&dealer.time_zone).map_err(|error| format!("time_zone: {error}"))?;
+    let texts = [
+        ("name", &dealer.name),
+        ("street", &dealer.street),
+        ("city", &dealer.city),
+        ("state", &dealer.state),
+        ("postal_code", &dealer.postal_code),
+        ("store_code", &dealer.store_code),
+        ("group_name", &dealer.group_name),
+    ];
+    for (name, text) in texts {
+        if text.len() > 200 || text.contains('\0') {
+            return Err(format!("{name}: at most 200 bytes, and no NUL"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! What nobody needs any more after its retention: raw files and what was refused of them, photos that no unit shows.
+
+use crate::App;
+use crate::gates::judged;
+use queue::JobError;
+use stores::{Files, Photos};
+
+/// A file that was replaced by newer ones, and a photo whose units all left, are kept this long.
+const DAYS: i32 = 90;
+/// Of one short transaction.
+const SLICE: i64 = 500;
+
+/// Raw copies and rejects of files that are no source's newest. The ledger's rows stay. How many.
+pub(crate) async fn files(app: &App) -> Result<u64, JobError> {
+    let mut forgotten = 0;
+    loop {
+        let mut tx = app.pool.begin().await?;
+        let gone = Files::forget(&mut tx, DAYS, SLICE).await?;
+        // Before the commit: an object that cannot be deleted is tried again, one without a row never would be.
+        for object in &gone.objects {
+            app.objects.delete(object).await.map_err(judged)?;
+        }
+        tx.commit().await?;
+        forgotten += gone.files;
+        if gone.files < SLICE.unsigned_abs() {
+            return Ok(forgotten);
+        }
+    }
+}
+
+/// Fingerprints that no listing has shown for so long. How many.
+pub(crate) async fn photos(app: &App) -> Result<u64, JobError> {
+    let mut forgotten = 0;
+    loop {
+        let mut tx = app.pool.begin().await?;
+        let gone = Photos::forget(&mut tx, DAYS, SLICE).await?;
+        tx.commit().await?;
+        forgotten += gone;
+        if gone == 0 {
+            return Ok(forgotten);
+        }
+    }
+}

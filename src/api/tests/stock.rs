@@ -1,0 +1,180 @@
+//! A dealer and his drop by the API alone, and what the reports say of his stock.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use api::{Api, IndexTailer};
+use jobs::PullSource;
+use jobs::testing::TestApp;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use stores::{Keys, Scope};
+use tokio_util::sync::CancellationToken;
+
+struct Served {
+    test: TestApp,
+    url: String,
+    key: String,
+}
+
+async fn serve() -> Served {
+    let test = TestApp::start().await;
+    std::fs::create_dir_all(test.root.join("drop/bayview")).unwrap();
+    let api = Api {
+        app: test.app.clone(),
+        catalogue: test.catalogue.clone(),
+        search: Arc::new(IndexTailer::default()),
+        workers: None,
+    };
+    let (address, _) = api::serve(api, ([127, 0, 0, 1], 0).into(), CancellationToken::new())
+        .await
+        .unwrap();
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let key = Keys::create(&mut conn, "jane", Scope::Admin).await.unwrap();
+    drop(conn);
+    Served {
+        test,
+        url: format!("http://{address}/v2"),
+        key,
+    }
+}
+
+impl Served {
+    async fn put(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        let request = Client::new().request(Method::PUT, format!("{}{path}", self.url));
+        let answer = request
+            .bearer_auth(&self.key)
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        (answer.status(), answer.json().await.unwrap())
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let request = Client::new().get(format!("{}{path}", self.url));
+        let answer = request.bearer_auth(&self.key).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        answer.json().await.unwrap()
+    }
+
+    fn source(&self) -> Value {
+        json!({
+            "dealer": "bayview", "mapping": "vehicles", "host": "127.0.0.1", "port": self.test.sftp.port,
+            "username": "dealer", "password": "hunter2", "folder": "/bayview", "settle": "at_once",
+        })
+    }
+
+    async fn night(&mut self, name: &str, rows: &str) {
+        let text = format!("stock,vin,price,date in stock\n{rows}");
+        self.test.dropped("bayview", name, text.as_bytes());
+        let source = "bayview".to_owned();
+        self.test
+            .stepper
+            .perform(&PullSource { source })
+            .await
+            .unwrap();
+        self.test.run_all().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dealer_and_his_drop_are_made_and_his_stock_is_reported() {
+    let mut served = serve().await;
+    let rooftop =
+        json!({ "name": "Bayview", "time_zone": "America/Los_Angeles", "group_name": "north" });
+    let (status, made) = served.put("/dealers/bayview", rooftop).await;
+    assert_eq!((status, &made["country"]), (StatusCode::OK, &json!("US")));
+    assert_eq!(served.get("/dealers").await[0]["group_name"], "north");
+    let (status, made) = served.put("/sources/bayview", served.source()).await;
+    assert_eq!(status, StatusCode::OK, "{made}");
+    assert_eq!(made["host_key"], served.test.sftp.fingerprint);
+    assert_eq!(made["time_zone"], "America/Los_Angeles");
+    // Changed without its secret: that stays, and so does the key.
+    let mut changed = served.source();
+    changed.as_object_mut().unwrap().remove("password");
+    changed["grace_files"] = json!(2);
+    assert_eq!(
+        served.put("/sources/bayview", changed).await.0,
+        StatusCode::OK
+    );
+    assert_eq!(served.get("/sources").await[0]["grace_files"], 2);
+
+    let [a, b] = ["1HGCM82633A004352", "5TDXZ3DC2KS015402"];
+    served
+        .night(
+            "1.csv",
+            &format!("1,{a},10000,2020-01-01\n2,{b},10000,\n3,{b},9000,\n"),
+        )
+        .await;
+    served
+        .night(
+            "2.csv",
+            &format!("1,{a},9000,2020-01-01\n2,{b},9900,\n3,{b},9500,\n"),
+        )
+        .await;
+    let aging = served.get("/reports/aging").await;
+    assert_eq!(
+        (&aging[0]["units"], &aging[0]["to_30"], &aging[0]["older"]),
+        (&json!(3), &json!(2), &json!(1))
+    );
+    let drops = served.get("/reports/price-drops").await;
+    let fell: Vec<&Value> = drops
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|d| &d["stock_number"])
+        .collect();
+    assert_eq!(fell, ["1", "2"]);
+    let large = served
+        .get("/reports/price-drops?percent=5&dealer=bayview")
+        .await;
+    assert_eq!(
+        (large.as_array().unwrap().len(), &large[0]["before_cents"]),
+        (1, &json!(1_000_000))
+    );
+    let doubles = served.get("/reports/doubles").await;
+    assert_eq!(doubles[0]["rooftops"], json!(["bayview 2", "bayview 3"]));
+    let history = served.get("/listings/1/history").await;
+    let prices: Vec<&Value> = history["prices"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| &p["price_cents"])
+        .collect();
+    assert_eq!(prices, [1_000_000, 900_000]);
+    let stays = served.get(&format!("/stays/{a}")).await;
+    assert_eq!(
+        (&stays[0]["status"], &stays[0]["first_price_cents"]),
+        (&json!("available"), &json!(1_000_000))
+    );
+    assert_eq!(served.get("/archived-listings?number=1").await, json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_a_dealer_or_a_source_is_refused_by_name() {
+    let served = serve().await;
+    let dealer = |field: &str, value: &str| json!({ field: value });
+    for (path, body, word) in [
+        ("/dealers/Bay%20View", json!({}), "Bay View"),
+        (
+            "/dealers/bayview",
+            dealer("time_zone", "Mars/Olympus"),
+            "time_zone",
+        ),
+        ("/dealers/bayview", dealer("country", "usa"), "country"),
+        ("/sources/bayview", served.source(), "no dealer"),
+        (
+            "/sources/bayview",
+            json!({ "dealer": "b", "mapping": "m", "kind": "folder", "folder": "/etc" }),
+            "on the server",
+        ),
+        ("/sources/..%2Fetc", served.source(), "no key"),
+    ] {
+        let (status, problem) = served.put(path, body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}: {problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(word),
+            "{path}: {problem}"
+        );
+    }
+}

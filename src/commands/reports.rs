@@ -1,0 +1,152 @@
+//! `reports`: what the stock did over time: age, price drops, doubles, and everywhere a unit stood.
+
+use anyhow::Result;
+use serde::Serialize;
+use std::path::Path;
+use std::process::ExitCode;
+use stores::Reports as Told;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Reports {
+    #[command(subcommand)]
+    what: What,
+    /// One JSON object a line
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// How long each rooftop's units have been on the lot
+    Aging {
+        #[arg(long)]
+        dealer: Option<String>,
+    },
+    /// Prices that fell, newest first
+    Drops {
+        #[arg(long)]
+        dealer: Option<String>,
+        /// Within so many days
+        #[arg(long, default_value_t = 7)]
+        days: i32,
+        /// By at least so many per cent
+        #[arg(long, default_value_t = 0)]
+        percent: i32,
+        #[arg(long, default_value_t = 100)]
+        limit: i64,
+    },
+    /// VINs and serials that stand on the lot more than once
+    Doubles {
+        /// Those that concern it
+        #[arg(long)]
+        dealer: Option<String>,
+        #[arg(long, default_value_t = 100)]
+        limit: i64,
+    },
+    /// Everywhere a VIN or serial ever stood, its prices, and whence it came
+    Unit { number: String },
+}
+
+impl Reports {
+    pub(super) async fn run(self, data_dir: &Path) -> Result<ExitCode> {
+        let platform = super::connect(data_dir).await?;
+        let mut conn = platform.app.pool.acquire().await?;
+        let json = self.json;
+        match self.what {
+            What::Aging { dealer } => {
+                if !json {
+                    println!(
+                        "{:<24} {:>7} {:>7} {:>8} {:>7} {:>7} {:>7} {:>7}",
+                        "dealer", "units", "median", "average", "to 30", "to 60", "to 90", "older"
+                    );
+                }
+                for row in Told::aging(&mut conn, dealer.as_deref()).await? {
+                    let words = format!(
+                        "{:<24} {:>7} {:>7} {:>8} {:>7} {:>7} {:>7} {:>7}",
+                        row.dealer,
+                        row.units,
+                        row.median_days,
+                        row.average_days,
+                        row.to_30,
+                        row.to_60,
+                        row.to_90,
+                        row.older
+                    );
+                    line(&row, &words, json)?;
+                }
+            }
+            What::Drops {
+                dealer,
+                days,
+                percent,
+                limit,
+            } => {
+                let (days, percent) = (days.clamp(1, 3_660), percent.clamp(0, 100));
+                let limit = limit.clamp(1, 100_000);
+                let dealer = dealer.as_deref();
+                for row in Told::price_drops(&mut conn, dealer, days, percent, limit).await? {
+                    let words = format!(
+                        "{}  {:<20} {:<16} {:>12} -> {:>10}  {}",
+                        row.at,
+                        row.dealer,
+                        row.stock_number,
+                        dollars(Some(row.before_cents)),
+                        dollars(Some(row.price_cents)),
+                        row.title
+                    );
+                    line(&row, &words, json)?;
+                }
+            }
+            What::Doubles { dealer, limit } => {
+                let limit = limit.clamp(1, 100_000);
+                for row in Told::doubles(&mut conn, dealer.as_deref(), limit).await? {
+                    let words = format!("{:<20} {}", row.number, row.rooftops.join(", "));
+                    line(&row, &words, json)?;
+                }
+            }
+            What::Unit { number } => {
+                for row in Told::stays(&mut conn, number.trim()).await? {
+                    let prices = format!(
+                        "{} -> {}",
+                        dollars(row.first_price_cents),
+                        dollars(row.price_cents)
+                    );
+                    let archive = row.archive.map(|id| format!("archive {id}"));
+                    let words = format!(
+                        "listing {:>8}  {:<20} {:<16} {:<10} {:>5} days  {prices}  {}",
+                        row.listing,
+                        row.dealer,
+                        row.stock_number,
+                        row.status,
+                        row.days.map_or("-".to_owned(), |days| days.to_string()),
+                        archive.unwrap_or_default()
+                    );
+                    line(&row, &words, json)?;
+                    for moved in Told::moves(&mut conn, row.listing).await? {
+                        let words = format!(
+                            "    {}  came from {} {}",
+                            moved.at, moved.dealer, moved.stock_number
+                        );
+                        line(&moved, &words, json)?;
+                    }
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn line(row: &impl Serialize, words: &str, json: bool) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(row)?);
+    } else {
+        println!("{words}");
+    }
+    Ok(())
+}
+
+fn dollars(cents: Option<i64>) -> String {
+    cents.map_or("-".to_owned(), |cents| {
+        format!("${}.{:02}", cents / 100, cents % 100)
+    })
+}
