@@ -3,8 +3,9 @@
 
 CARGO ?= cargo
 ARGS ?=
+MINUTES ?= 10
 
-.PHONY: demo test faults bench dev sqlx setup setup-test openapi screenshots
+.PHONY: demo test faults fuzz bench dev sqlx setup setup-test openapi screenshots
 
 demo: setup ## one whole night on private servers, then keep serving; ARGS="--once"
 	$(CARGO) build --locked
@@ -17,6 +18,10 @@ test: setup-test ## the whole suite on real servers
 faults: setup-test ## the long form of the fault matrix, into tests/faults/RESULTS.md (about two hours); ARGS="ROW …"
 	$(CARGO) build --locked --workspace --bins
 	./target/debug/faults --out tests/faults/RESULTS.new.md $(ARGS)
+
+fuzz: ## what comes from outside against a fuzzer, MINUTES=10 each; wants a nightly toolchain and cargo-fuzz
+	cd fuzz && for target in read_file decode_photo; do \
+		cargo +nightly fuzz run $$target -- -max_total_time=$$(($(MINUTES) * 60)) -max_len=65536 -timeout=10 -rss_limit_mb=2048 || exit 1; done
 
 bench: setup ## pairs against peers, into benches/RESULTS.md (see benches/README.md)
 	benches/run

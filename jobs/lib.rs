@@ -27,6 +27,7 @@ pub mod rebuild_parents;
 pub mod restore_listings;
 mod retire;
 mod shelf;
+mod slices;
 pub mod sources;
 #[cfg(feature = "testing")]
 pub mod testing;

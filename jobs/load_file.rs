@@ -6,14 +6,16 @@
 //! and `hash_photos` for what is new or changed, `clear_drop` where the source's terms ask for it.
 //! Twice: slices count once (`source_files.next_row`), and the same row changes nothing.
 
+use crate::slices::{Slice, parse};
 use crate::{App, ClearDrop, of_new_listings, raw, retire};
 use domain::merge::Blanks;
-use domain::{Dealer, Field, ListingDraft, Status};
+use domain::{Dealer, ListingDraft, Status};
 use futures::TryStreamExt;
 use ingest::{FileProblem, Mapping, ParsedRow, Table, Text, Units};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Jobs, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::sync::Mutex;
 use std::time::Duration;
 use stores::{
     AfterLoad, Alerts, Attachments, Bringing, Dealers, FileCounts, FileOrder, FileState, Files,
@@ -21,15 +23,12 @@ use stores::{
     SyncPolicy,
 };
 use tokio::sync::mpsc;
-use vin::Decoder;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LoadFile {
     pub file: i64,
 }
 
-/// Rows of one transaction: short enough that the change log's horizon never waits long.
-const SLICE_ROWS: usize = 2_000;
 /// Stock this small may change wholly without an operator.
 const GUARD_FROM_UNITS: u64 = 5;
 
@@ -244,12 +243,26 @@ async fn load(
         true => Some(app.decoder().await?),
         false => None,
     };
+    let mut conn = app.pool.acquire().await?;
+    let before = Listings::any_before(&mut conn, source.dealer_id, file.id).await?;
+    drop(conn);
+    // Where every unit is new, what it comes to is put together on the parser's thread, beside the database's work.
+    let ahead = (!before).then_some(file.id);
     let parsing = tokio::task::spawn_blocking(move || {
-        parse(table, &mapping, begin, decoder.as_deref(), &sender)
+        parse(table, &mapping, begin, decoder.as_deref(), ahead, &sender)
     });
     let mut next_row = file.next_row;
     while let Some(slice) = slices.recv().await {
-        next_row = write(app, cx, file, source, &survey.units, next_row, slice).await?;
+        next_row = write(
+            app,
+            cx,
+            file,
+            source,
+            (&survey.units, before),
+            next_row,
+            slice,
+        )
+        .await?;
         cx.progress(
             u64::try_from(next_row).unwrap_or(0),
             Some(survey.rows),
@@ -260,62 +273,17 @@ async fn load(
     Ok(())
 }
 
-fn parse(
-    table: Table,
-    mapping: &Mapping,
-    begin: u64,
-    decoder: Option<&Decoder>,
-    slices: &mpsc::Sender<Vec<ParsedRow>>,
-) -> Result<(), FileProblem> {
-    let mut reader = table.read(mapping)?;
-    let mut slice = Vec::with_capacity(SLICE_ROWS);
-    while let Some(mut row) = reader.next_row()? {
-        // Rows loaded before a cut are parsed again, so that duplicates are still known.
-        if row.row > begin {
-            if let (Some(decoder), Some(draft)) = (decoder, &mut row.draft) {
-                part_trim(decoder, draft);
-            }
-            slice.push(row);
-        }
-        if slice.len() == SLICE_ROWS && slices.blocking_send(std::mem::take(&mut slice)).is_err() {
-            return Ok(());
-        }
-    }
-    if !slice.is_empty() {
-        // The receiver is gone only when the job failed; it says why.
-        let _ = slices.blocking_send(slice);
-    }
-    Ok(())
-}
-
-/// A model that carries its trim is parted where the VIN's model ends, before it is compared with
-/// what is stored: else the next file would bring it back whole, and change it every night.
-fn part_trim(decoder: &Decoder, draft: &mut ListingDraft) {
-    let (Some(vin), Some(listed)) = (&draft.vin, draft.details.model.clone()) else {
-        return;
-    };
-    let decoded = decoder.decode(vin);
-    if draft.details.trim.is_some() || !decoded.check_digit_ok {
-        return;
-    }
-    let model = decoded.facts.model.unwrap_or_default();
-    if let Some((model, trim)) = vin::split_trim(&listed, &model) {
-        draft.details.model = Some(model.to_owned());
-        draft.details.trim = Some(trim.to_owned());
-        draft.originals.entry(Field::Model).or_insert(listed);
-    }
-}
-
 /// One slice in one transaction; the row to go on from.
 async fn write(
     app: &App,
     cx: &JobContext,
     file: &SourceFile,
     source: &SourceRow,
-    units: &Units,
+    (units, before): (&Units, bool),
     from: i64,
-    rows: Vec<ParsedRow>,
+    slice: Slice,
 ) -> Result<i64, JobError> {
+    let Slice { rows, begun } = slice;
     let to = rows
         .last()
         .map_or(from, |row| i64::try_from(row.row).unwrap_or(from));
@@ -350,7 +318,7 @@ async fn write(
             }
         }
     }
-    if !lost.is_empty() {
+    if before && !lost.is_empty() {
         // Together with the slice's own, in one order: else two loads could wait for each other.
         let mut all = lost.clone();
         all.extend(drafts.iter().map(|(id, d)| (*id, d.stock_number.clone())));
@@ -365,6 +333,8 @@ async fn write(
             SyncPolicy::Merge | SyncPolicy::UpdateOnly => Blanks::Keep,
         },
         whole_stock: source.terms.policy != SyncPolicy::UpdateOnly,
+        before,
+        begun: &Mutex::new(begun),
         named: &|dealer, number| units.contains(keys.get(&dealer).unwrap_or(&""), number),
     };
     let done = Listings::load(&mut tx, &bringing, &borrowed).await?;

@@ -30,3 +30,6 @@ CREATE INDEX price_history_at ON price_history USING brin (at) WITH (pages_per_r
 -- A price belongs to a listing of the same transaction: checking that again costs a load a tenth of its time, and
 -- locks every new row. The one statement that deletes listings deletes their prices.
 ALTER TABLE price_history DROP CONSTRAINT price_history_listing_id_fkey;
+
+-- The highest price of a parent's units; its price is the lowest.
+ALTER TABLE listings ADD COLUMN price_to_cents bigint;

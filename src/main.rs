@@ -11,7 +11,11 @@ mod telemetry;
 mod tuning;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     // One crypto provider for everything that speaks TLS; it must be there before the first does.

@@ -262,14 +262,14 @@ async fn a_file_that_would_empty_the_lot_is_held_until_released() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_load_goes_on_where_it_stood() {
     let mut test = bayview().await;
-    let rows: String = (0..5_000)
+    let rows: String = (0..12_000)
         .map(|n| format!("Used,S{n},,,Ford,F-150,Red,1,\"$1{n}\",\n"))
         .collect();
     test.dropped("bayview", "big.csv", format!("{HEADER}{rows}").as_bytes());
     all_done(&[test.stepper.perform(&pull("bayview")).await.unwrap()]);
     let id = files(&test).await[0].id;
     // The third slice meets a database that refuses it; the first two stay.
-    sqlx_exec(&test, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.stock_number = 'S4500' THEN RAISE EXCEPTION 'disk full'; END IF; RETURN NEW; END $$").await;
+    sqlx_exec(&test, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.stock_number = 'S11500' THEN RAISE EXCEPTION 'disk full'; END IF; RETURN NEW; END $$").await;
     sqlx_exec(
         &test,
         "CREATE TRIGGER refuse BEFORE INSERT ON listings FOR EACH ROW EXECUTE FUNCTION refuse()",
@@ -277,14 +277,14 @@ async fn a_cut_load_goes_on_where_it_stood() {
     .await;
     let step = test.stepper.perform(&LoadFile { file: id }).await.unwrap();
     assert_eq!(step.outcome.word(), "retry", "{:?}", step.outcome);
-    assert_eq!(files(&test).await[0].next_row, 4_000);
+    assert_eq!(files(&test).await[0].next_row, 10_000);
     sqlx_exec(&test, "DROP TRIGGER refuse ON listings").await;
     sqlx_exec(&test, "UPDATE jobs_hot SET run_at = now()").await;
     all_done(&test.run_all().await);
     let file = files(&test).await.remove(0);
     assert_eq!(
         (file.state, file.counts.rows, file.counts.created),
-        (FileState::Loaded, 5_000, 5_000)
+        (FileState::Loaded, 12_000, 12_000)
     );
 }
 

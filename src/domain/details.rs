@@ -67,7 +67,7 @@ details! {
     }
     number {
         year Year, cylinders Cylinders, displacement_cc DisplacementCc, doors Doors,
-        price_cents PriceCents, msrp_cents MsrpCents, odometer_km OdometerKm, hours Hours,
+        price_cents PriceCents, msrp_cents MsrpCents, price_to_cents PriceToCents, odometer_km OdometerKm, hours Hours,
         units Units,
     }
     list { image_urls ImageUrls, options Options }

@@ -92,6 +92,8 @@ fields! {
     TitleBrand = "title_brand" Text,
     PriceCents = "price_cents" Number,
     MsrpCents = "msrp_cents" Number,
+    // The highest price of a parent's units; its price is the lowest.
+    PriceToCents = "price_to_cents" Number,
     OdometerKm = "odometer_km" Number,
     Hours = "hours" Number,
     Units = "units" Number,

@@ -137,7 +137,7 @@ fn offer(unit: &Listing) -> Option<String> {
     Some(digest[..24].to_owned())
 }
 
-/// The prime unit's values where it has them, the lowest price, and how many units there are.
+/// The prime unit's values where it has them, the lowest and the highest price, and how many units there are.
 fn of(stock_number: String, members: &[&Listing]) -> Group {
     let mut details = Details::default();
     let told = [
@@ -156,6 +156,7 @@ fn of(stock_number: String, members: &[&Listing]) -> Group {
         let _ = details.set(field, value);
     }
     details.price_cents = members.iter().filter_map(|u| u.details.price_cents).min();
+    details.price_to_cents = members.iter().filter_map(|u| u.details.price_cents).max();
     details.msrp_cents = members.iter().filter_map(|u| u.details.msrp_cents).min();
     let units = i64::try_from(members.len()).unwrap_or(i64::MAX);
     let _ = details.set(Field::Units, Some(Value::Number(units)));
@@ -215,7 +216,10 @@ mod tests {
         assert_eq!(group.parent.stock_number, "parent:prime A");
         assert_eq!(group.members, [1, 2, 3]);
         let details = &group.parent.details;
-        assert_eq!((details.units, details.price_cents), (Some(3), Some(50)));
+        assert_eq!(
+            (details.units, details.price_cents, details.price_to_cents),
+            (Some(3), Some(50), Some(900))
+        );
         assert!(found.circular.is_empty());
     }
 

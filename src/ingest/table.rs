@@ -118,3 +118,42 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(bytes: &[u8]) -> Result<Table, FileProblem> {
+        Table::in_form(Text::in_memory(bytes.to_vec()), None, None)
+    }
+
+    #[test]
+    fn a_quote_is_closed_by_the_last_of_an_odd_number_wherever_chunks_end() {
+        let opened = |text: &str| match of(text.as_bytes()) {
+            Ok(_) => None,
+            Err(FileProblem::OpenQuote { row }) => Some(row),
+            Err(other) => panic!("{other}"),
+        };
+        assert_eq!(opened("a,b\n\"x\",1\n"), None);
+        assert_eq!(opened("a,b\n\"x\"\"y\",1\n"), None);
+        assert_eq!(opened("a,b\n20\" wheels,1\n"), None);
+        assert_eq!(opened("a,b\n\"x\""), None, "closed by the end");
+        assert_eq!(opened("a,b\n1,2\n\"x,1\n2,3\n"), Some(2));
+        assert_eq!(opened("a,b\n\"x\"\",1\n"), Some(1));
+        // The two quotes of a doubled one, on either side of the end of a chunk.
+        let pad = "x".repeat(crate::text::CHUNK - 6);
+        assert_eq!(opened(&format!("a,b\n\"{pad}\"\"y\",1\n")), None);
+        assert_eq!(opened(&format!("a,b\n\"{pad}\"\"y,1\n")), Some(1));
+    }
+
+    #[test]
+    fn a_file_that_is_one_line_is_refused_before_it_fills_the_memory() {
+        let line = "x,".repeat(usize::try_from(LONGEST_RECORD).unwrap());
+        let refused = of(format!("a,b\n{line}").as_bytes()).unwrap_err();
+        assert!(
+            refused.to_string().contains("without the end of a row"),
+            "{refused}"
+        );
+        assert_eq!(of(b" \n\t\n").unwrap_err(), FileProblem::Empty);
+    }
+}

@@ -8,26 +8,31 @@ use domain::Listing;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
 
-#[derive(Default)]
 pub(crate) struct Rows(Vec<u8>);
 
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TEXT_OID: u32 = 25;
 /// What a date counts from.
 const EPOCH: Date = jiff::civil::date(2000, 1, 1);
-const COLUMNS: i16 = 41;
+const COLUMNS: i16 = 42;
 
 impl Rows {
     pub(crate) const COPY: &'static str = "COPY listings (id, dealer_id, kind, status, stock_number, vin, serial, year, \
         make, model, \"trim\", body, category, fuel, drivetrain, transmission, engine, cylinders, displacement_cc, doors, \
         exterior_color, exterior_base_color, interior_color, interior_base_color, condition, title_brand, price_cents, \
-        msrp_cents, odometer_km, hours, units, title, description, link, date_in_stock, parent_stock_number, image_urls, \
+        msrp_cents, price_to_cents, odometer_km, hours, units, title, description, link, date_in_stock, parent_stock_number, image_urls, \
         options, provenance, version, file_id) FROM STDIN WITH (FORMAT binary)";
 
+    pub(crate) fn begun() -> Self {
+        Self(HEADER.to_vec())
+    }
+
+    /// What has been put together so far, to be sent.
+    pub(crate) fn taken(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0)
+    }
+
     pub(crate) fn push(&mut self, id: i64, file_id: Option<i64>, listing: &Listing) {
-        if self.0.is_empty() {
-            self.0.extend_from_slice(HEADER);
-        }
         let d = &listing.details;
         self.0.extend_from_slice(&COLUMNS.to_be_bytes());
         self.number(Some(id));
@@ -64,7 +69,14 @@ impl Rows {
         ] {
             self.text(text.as_deref());
         }
-        for number in [d.price_cents, d.msrp_cents, d.odometer_km, d.hours, d.units] {
+        for number in [
+            d.price_cents,
+            d.msrp_cents,
+            d.price_to_cents,
+            d.odometer_km,
+            d.hours,
+            d.units,
+        ] {
             self.number(number);
         }
         for text in [&d.title, &d.description, &d.link] {
@@ -79,7 +91,8 @@ impl Rows {
         self.number(file_id);
     }
 
-    pub(crate) fn finish(mut self) -> Vec<u8> {
+    /// The rest, and the mark of the end.
+    pub(crate) fn ended(mut self) -> Vec<u8> {
         self.0.extend_from_slice(&(-1i16).to_be_bytes());
         self.0
     }

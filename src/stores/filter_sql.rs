@@ -66,6 +66,7 @@ fn column(field: Field) -> &'static str {
         Field::TitleBrand => "l.title_brand",
         Field::PriceCents => "l.price_cents",
         Field::MsrpCents => "l.msrp_cents",
+        Field::PriceToCents => "l.price_to_cents",
         Field::OdometerKm => "l.odometer_km",
         Field::Hours => "l.hours",
         Field::Title => "l.title",

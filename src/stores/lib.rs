@@ -38,7 +38,7 @@ pub use files::{
     FileCounts, FileOrder, FileState, Files, Forgotten, NewFile, RejectRow, SourceFile,
 };
 pub use keys::{ApiKey, Keys, Scope};
-pub use listings::{Bringing, ListingFilter, Listings, UpsertCounts};
+pub use listings::{Bringing, ListingFilter, Listings, UpsertCounts, said_by};
 pub use mappings::{OwnMapping, OwnMappings};
 pub use overrides::{Contradiction, Overrides};
 pub use parents::Parents;

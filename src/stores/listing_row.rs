@@ -34,6 +34,7 @@ pub(crate) struct ListingRow {
     pub(crate) title_brand: Option<String>,
     pub(crate) price_cents: Option<i64>,
     pub(crate) msrp_cents: Option<i64>,
+    pub(crate) price_to_cents: Option<i64>,
     pub(crate) odometer_km: Option<i64>,
     pub(crate) hours: Option<i64>,
     pub(crate) units: Option<i64>,
@@ -52,7 +53,7 @@ pub(crate) struct ListingRow {
 pub(crate) const COLUMNS: &str = "l.id, l.dealer_id, l.kind, l.status, l.stock_number, l.vin, l.serial, l.year, \
     l.make, l.model, l.\"trim\", l.body, l.category, l.fuel, l.drivetrain, l.transmission, l.engine, l.cylinders, \
     l.displacement_cc, l.doors, l.exterior_color, l.exterior_base_color, l.interior_color, l.interior_base_color, l.condition, l.title_brand, l.price_cents, \
-    l.msrp_cents, l.odometer_km, l.hours, l.units, l.title, l.description, l.link, l.date_in_stock, l.parent_stock_number, \
+    l.msrp_cents, l.price_to_cents, l.odometer_km, l.hours, l.units, l.title, l.description, l.link, l.date_in_stock, l.parent_stock_number, \
     l.image_urls, l.options, l.provenance, l.version";
 
 impl From<ListingRow> for Listing {
@@ -87,6 +88,7 @@ impl From<ListingRow> for Listing {
                 title_brand: row.title_brand,
                 price_cents: row.price_cents,
                 msrp_cents: row.msrp_cents,
+                price_to_cents: row.price_to_cents,
                 odometer_km: row.odometer_km,
                 hours: row.hours,
                 units: row.units,

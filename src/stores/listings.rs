@@ -12,6 +12,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use sqlx::{Execute, PgConnection, Postgres, QueryBuilder};
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 /// What one slice did. The ids are those whose VIN should be looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +33,10 @@ pub struct Bringing<'a> {
     pub whole_stock: bool,
     /// Whether the file has a unit of this rooftop and number too: then nothing else goes on under its name.
     pub named: &'a (dyn Fn(i64, &str) -> bool + Sync),
+    /// There are units that new ones could have been before: see [`Listings::any_before`].
+    pub before: bool,
+    /// What rows of new units come to, by row, as far as that was put together ahead.
+    pub begun: &'a Mutex<HashMap<u64, Listing>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -43,6 +48,8 @@ pub struct ListingFilter {
 }
 
 pub struct Listings;
+
+const SENT_AT_ONCE: usize = 128;
 
 impl Listings {
     /// Brings one dealer's listings up to what the drafts say: rows, change log and price history
@@ -88,22 +95,27 @@ impl Listings {
         drafts: &[(i64, &ListingDraft)],
         origin: impl Fn(&ListingDraft) -> Origin,
     ) -> Res<UpsertCounts> {
-        let rooftops: Vec<i64> = drafts.iter().map(|(dealer, _)| *dealer).collect();
-        let stock_numbers: Vec<String> = drafts
-            .iter()
-            .map(|(_, draft)| draft.stock_number.clone())
+        let mut known: HashMap<(i64, String), Listing> = HashMap::new();
+        // Where nothing can be known, nobody is asked: a unit made meanwhile is found by the unique index, and the
+        // next attempt asks.
+        if bringing.is_none_or(|bringing| bringing.before) {
+            let rooftops: Vec<i64> = drafts.iter().map(|(dealer, _)| *dealer).collect();
+            let stock_numbers: Vec<String> = drafts
+                .iter()
+                .map(|(_, draft)| draft.stock_number.clone())
+                .collect();
+            known = sqlx::query_file_as!(
+                ListingRow,
+                "queries/lock_by_stock_number.sql",
+                &rooftops,
+                &stock_numbers
+            )
+            .fetch_all(&mut *conn)
+            .await?
+            .into_iter()
+            .map(|row| ((row.dealer_id, row.stock_number.clone()), row.into()))
             .collect();
-        let mut known: HashMap<(i64, String), Listing> = sqlx::query_file_as!(
-            ListingRow,
-            "queries/lock_by_stock_number.sql",
-            &rooftops,
-            &stock_numbers
-        )
-        .fetch_all(&mut *conn)
-        .await?
-        .into_iter()
-        .map(|row| ((row.dealer_id, row.stock_number.clone()), row.into()))
-        .collect();
+        }
         let blanks = bringing.map_or(Blanks::Clear, |bringing| bringing.blanks);
         let (mut new, mut changed, mut seen) = (Vec::new(), Vec::new(), Vec::new());
         let mut counts = UpsertCounts::default();
@@ -119,7 +131,11 @@ impl Listings {
             }
         }
         if let Some(bringing) = bringing {
-            for (mut listing, draft) in going_on(conn, bringing, &mut new).await? {
+            let before = match bringing.before {
+                true => going_on(conn, bringing, &mut new).await?,
+                false => Vec::new(),
+            };
+            for (mut listing, draft) in before {
                 seen.push(listing.id);
                 merge::apply_with(&mut listing, draft, &origin(draft), blanks);
                 changed.push(listing);
@@ -128,9 +144,17 @@ impl Listings {
                 counts.unknown = new.drain(..).map(|(_, draft)| draft.row).collect();
             }
         }
+        let mut begun = HashMap::new();
+        if let Some(bringing) = bringing {
+            let ahead = bringing.begun.lock();
+            begun = std::mem::take(&mut *ahead.unwrap_or_else(PoisonError::into_inner));
+        }
         let fresh: Vec<Listing> = new
             .into_iter()
-            .map(|(dealer_id, draft)| merge::begin(dealer_id, draft, &origin(draft)))
+            .map(|(dealer_id, draft)| match begun.remove(&draft.row) {
+                Some(begun) => Listing { dealer_id, ..begun },
+                None => merge::begin(dealer_id, draft, &origin(draft)),
+            })
             .collect();
         counts.created = len(&fresh);
         counts.updated = len(&changed);
@@ -161,17 +185,23 @@ impl Listings {
             return Ok(Vec::new());
         }
         let ids = sqlx::query_scalar!(
-            r#"SELECT nextval(pg_get_serial_sequence('listings', 'id')) AS "id!" FROM generate_series(1, $1::bigint)"#,
+            r#"SELECT nextval(s.name) AS "id!"
+               FROM (SELECT pg_get_serial_sequence('listings', 'id')::regclass AS name OFFSET 0) s,
+                    generate_series(1, $1::bigint)"#,
             len(fresh)
         )
         .fetch_all(&mut *conn)
         .await?;
-        let mut rows = Rows::default();
-        for (id, listing) in ids.iter().zip(fresh) {
-            rows.push(*id, file_id, listing);
-        }
         let mut into = conn.copy_in_raw(Rows::COPY).await?;
-        into.send(rows.finish()).await?;
+        let mut rows = Rows::begun();
+        // A few at a time: the server takes them in while the next are put together.
+        for (place, (id, listing)) in ids.iter().zip(fresh).enumerate() {
+            rows.push(*id, file_id, listing);
+            if place % SENT_AT_ONCE == SENT_AT_ONCE - 1 {
+                into.send(rows.taken()).await?;
+            }
+        }
+        into.send(rows.ended()).await?;
         into.finish().await?;
         let of = |f: fn(&Listing) -> i64| fresh.iter().map(f).collect::<Vec<_>>();
         let kinds: Vec<String> = fresh.iter().map(|l| l.kind.as_str().to_owned()).collect();
@@ -208,15 +238,37 @@ impl Listings {
     /// Locks units by rooftop and stock number, in order of id, before anything else of a slice does.
     pub async fn lock_units(conn: &mut PgConnection, units: &[(i64, String)]) -> Res<()> {
         let (rooftops, stock_numbers): (Vec<i64>, Vec<String>) = units.iter().cloned().unzip();
-        sqlx::query_file_as!(
-            ListingRow,
-            "queries/lock_by_stock_number.sql",
+        sqlx::query_scalar!(
+            "SELECT id FROM listings JOIN unnest($1::bigint[], $2::text[]) k(rooftop, number)
+                ON dealer_id = k.rooftop AND stock_number = k.number
+             ORDER BY id FOR UPDATE OF listings",
             &rooftops,
             &stock_numbers
         )
         .fetch_all(conn)
         .await?;
         Ok(())
+    }
+
+    /// Whether there is a unit that a file's new ones could have been before: of its rooftop or another of the group, or
+    /// anybody's for files of many rooftops; and not of this file.
+    pub async fn any_before(
+        conn: &mut PgConnection,
+        dealer_id: Option<i64>,
+        file: i64,
+    ) -> Res<bool> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT EXISTS (
+                SELECT 1 FROM listings l
+                WHERE ($1::bigint IS NULL OR l.dealer_id IN (
+                    SELECT o.id FROM dealers d JOIN dealers o ON o.id = d.id OR (o.group_name = d.group_name AND d.group_name <> '')
+                    WHERE d.id = $1))
+                  AND l.file_id IS DISTINCT FROM $2 AND l.kind <> 'parent') AS "any!""#,
+            dealer_id,
+            file
+        )
+        .fetch_one(conn)
+        .await?)
     }
 
     /// Units (dealer id, stock number) whose row in the file was lost: they stay as they are, and are
@@ -397,7 +449,8 @@ impl Listings {
     }
 }
 
-fn said_by(file: Option<i64>, draft: &ListingDraft) -> Origin {
+/// Who says what a file's row says.
+pub fn said_by(file: Option<i64>, draft: &ListingDraft) -> Origin {
     Origin {
         source: match file {
             Some(_) => Source::File,

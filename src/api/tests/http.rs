@@ -133,7 +133,8 @@ async fn every_operation_but_search_wants_a_key_with_its_scope() {
         .into_iter()
         .filter(|(_, _, id)| id != "search_stock")
     {
-        let path = format!("{path}?dealer=x&number=1").replace("/vehicles/1", "/vehicles/1HGCM82633A004352");
+        let path = format!("{path}?dealer=x&number=1")
+            .replace("/vehicles/1", "/vehicles/1HGCM82633A004352");
         let body = match id.as_str() {
             "put_listings" => Some(("application/x-ndjson", String::new())),
             "enqueue_job" => Some((

@@ -51,6 +51,8 @@ pub(crate) struct Envelope {
     title_brand: Option<String>,
     price: Option<Money>,
     msrp: Option<Money>,
+    /// The highest price of a parent's units; `price` is the lowest.
+    price_to: Option<Money>,
     odometer: Option<Distance>,
     hours: Option<i64>,
     /// How many units a parent stands for.
@@ -108,6 +110,7 @@ impl Envelope {
             title_brand: details.title_brand,
             price: money(details.price_cents),
             msrp: money(details.msrp_cents),
+            price_to: money(details.price_to_cents),
             odometer: details.odometer_km.map(|km| Distance {
                 value: Odometer { km }.miles(),
                 unit: "mi".to_owned(),

@@ -1,0 +1,73 @@
+//! A file's rows, parsed on a thread of their own, a slice ahead of the database.
+
+use domain::{Field, Listing, ListingDraft, merge};
+use ingest::{FileProblem, Mapping, ParsedRow, Table};
+use std::collections::HashMap;
+use stores::said_by;
+use tokio::sync::mpsc;
+use vin::Decoder;
+
+/// Rows of one transaction: short enough that the change log's horizon never waits long.
+const SLICE_ROWS: usize = 5_000;
+
+/// Rows of one transaction, and what new units come to, by row.
+#[derive(Default)]
+pub(crate) struct Slice {
+    pub(crate) rows: Vec<ParsedRow>,
+    pub(crate) begun: HashMap<u64, Listing>,
+}
+
+/// Sends rows behind `begin`, a slice at a time. With `ahead`, the file's id, what new units come to is put together
+/// here.
+pub(crate) fn parse(
+    table: Table,
+    mapping: &Mapping,
+    begin: u64,
+    decoder: Option<&Decoder>,
+    ahead: Option<i64>,
+    slices: &mpsc::Sender<Slice>,
+) -> Result<(), FileProblem> {
+    let mut reader = table.read(mapping)?;
+    let mut slice = Slice::default();
+    while let Some(mut row) = reader.next_row()? {
+        // Rows loaded before a cut are parsed again, so that duplicates are still known.
+        if row.row > begin {
+            if let (Some(decoder), Some(draft)) = (decoder, &mut row.draft) {
+                part_trim(decoder, draft);
+            }
+            if let (Some(file), Some(draft)) = (ahead, &row.draft) {
+                let begun = merge::begin(0, draft, &said_by(Some(file), draft));
+                slice.begun.insert(row.row, begun);
+            }
+            slice.rows.push(row);
+        }
+        if slice.rows.len() == SLICE_ROWS
+            && slices.blocking_send(std::mem::take(&mut slice)).is_err()
+        {
+            return Ok(());
+        }
+    }
+    if !slice.rows.is_empty() {
+        // The receiver is gone only when the job failed; it says why.
+        let _ = slices.blocking_send(slice);
+    }
+    Ok(())
+}
+
+/// A model that carries its trim is parted where the VIN's model ends, before it is compared with
+/// what is stored: else the next file would bring it back whole, and change it every night.
+fn part_trim(decoder: &Decoder, draft: &mut ListingDraft) {
+    let (Some(vin), Some(listed)) = (&draft.vin, draft.details.model.clone()) else {
+        return;
+    };
+    let decoded = decoder.decode(vin);
+    if draft.details.trim.is_some() || !decoded.check_digit_ok {
+        return;
+    }
+    let model = decoded.facts.model.unwrap_or_default();
+    if let Some((model, trim)) = vin::split_trim(&listed, &model) {
+        draft.details.model = Some(model.to_owned());
+        draft.details.trim = Some(trim.to_owned());
+        draft.originals.entry(Field::Model).or_insert(listed);
+    }
+}

@@ -1,0 +1,23 @@
+//! The fuzzer's corpus, on a stable toolchain: every photo that once was interesting.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "../../../fuzz/checks/decode_photo.rs"]
+mod decode_photo;
+
+#[test]
+fn every_photo_of_the_corpus_is_fingerprinted_or_refused() {
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../fuzz/corpus/decode_photo"
+    );
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        decode_photo::check(&std::fs::read(entry.unwrap().path()).unwrap());
+        seen += 1;
+    }
+    assert!(seen >= 10, "{seen} photos");
+}
