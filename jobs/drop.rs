@@ -197,14 +197,17 @@ fn host_of(source: &SourceRow) -> String {
 /// Stages that nobody came back for are thrown away after this long.
 const FORGOTTEN: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Where a file is put together: the same place for the same name, size and time.
+/// Where a file is put together: the same place for the same name, size and time; for one attempt alone, when it is
+/// given.
 pub(crate) async fn stage(
     app: &App,
     source: &SourceRow,
     file: &RemoteFile,
+    attempt: Option<&JobContext>,
 ) -> std::io::Result<PathBuf> {
     let folder = app.staging.clone();
-    let what = format!("{} {} {:?}", file.name, file.bytes, file.modified);
+    let whose = attempt.map(|cx| (cx.id, cx.attempt));
+    let what = format!("{} {} {:?} {whose:?}", file.name, file.bytes, file.modified);
     let digest = blake3::hash(what.as_bytes()).to_hex();
     let path = folder.join(format!("{}-{}.part", source.id, &digest[..16]));
     tokio::task::spawn_blocking(move || {

@@ -35,6 +35,8 @@ const COLUMNS: [&str; 9] = [
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 /// Files that are looked at; a drop with more a day is told its newest.
 const MOST_FILES: i64 = 500;
+/// Beyond this refused rows are counted, not told.
+const LARGEST: usize = 32 * 1024 * 1024;
 /// Contradictions told.
 const MOST_CONTRADICTIONS: i64 = 10_000;
 
@@ -116,6 +118,9 @@ async fn written(
         text += &told(file);
         for reject in Files::rejects(&mut conn, file.id).await? {
             report.rejected += 1;
+            if text.len() > LARGEST {
+                continue;
+            }
             let (what, row) = (
                 if reject.row_lost {
                     "row refused"

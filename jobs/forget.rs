@@ -18,7 +18,11 @@ pub(crate) async fn files(app: &App) -> Result<u64, JobError> {
         let gone = Files::forget(&mut tx, DAYS, SLICE).await?;
         // Before the commit: an object that cannot be deleted is tried again, one without a row never would be.
         for object in &gone.objects {
-            app.objects.delete(object).await.map_err(judged)?;
+            Files::hold_raw(&mut tx, object).await?;
+            // A pull may have found it there since.
+            if !Files::raw_is_named(&mut tx, object).await? {
+                app.objects.delete(object).await.map_err(judged)?;
+            }
         }
         tx.commit().await?;
         forgotten += gone.files;

@@ -29,6 +29,7 @@ mod retire;
 mod shelf;
 mod slices;
 pub mod sources;
+mod survey;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod turns;

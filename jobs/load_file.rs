@@ -7,11 +7,12 @@
 //! Twice: slices count once (`source_files.next_row`), and the same row changes nothing.
 
 use crate::slices::{Slice, parse};
+use crate::survey::{Survey, survey};
 use crate::{App, ClearDrop, of_new_listings, raw, retire};
 use domain::merge::Blanks;
-use domain::{Dealer, ListingDraft, Status};
+use domain::{Dealer, ListingDraft};
 use futures::TryStreamExt;
-use ingest::{FileProblem, Mapping, ParsedRow, Table, Text, Units};
+use ingest::{Mapping, ParsedRow, Table, Units};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Jobs, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -29,6 +30,8 @@ pub struct LoadFile {
     pub file: i64,
 }
 
+/// Told of one file; counts are right beyond.
+const MOST_REJECTS: usize = 100_000;
 /// Stock this small may change wholly without an operator.
 const GUARD_FROM_UNITS: u64 = 5;
 
@@ -66,7 +69,8 @@ impl Job for LoadFile {
         }
         let mapping = mapping(app, &source, self.file).await?;
         let text = raw::open(app, &file).await?;
-        let (survey, table) = match survey(text, mapping.clone()).await? {
+        let with_prime = source.terms.attachments == Attachments::WithPrime;
+        let (survey, table) = match survey(text, mapping.clone(), with_prime).await? {
             Ok(surveyed) => surveyed,
             Err(problem) => {
                 return hold(app, &file, &source, problem.rule(), &problem.to_string()).await;
@@ -122,44 +126,6 @@ fn wait_for_turn(source: &SourceRow) -> Outcome {
         after: Duration::from_secs(2),
         reason: format!("another file of {} is being loaded", source.key),
     }
-}
-
-/// What the file holds, before anything is written.
-struct Survey {
-    rows: u64,
-    /// At least one row can be loaded.
-    loadable: bool,
-    /// Those for sale. Lost rows' too: their units are still in the file.
-    units: Units,
-}
-
-async fn survey(
-    text: Text,
-    mapping: Mapping,
-) -> Result<Result<(Survey, Table), FileProblem>, JobError> {
-    let work = move || {
-        let mut reader = Table::of(text, &mapping)?.read(&mapping)?;
-        let mut survey = Survey {
-            rows: 0,
-            loadable: false,
-            units: Units::default(),
-        };
-        while let Some(row) = reader.next_row()? {
-            survey.rows += 1;
-            if row.draft.is_some() && !survey.loadable {
-                survey.loadable = true;
-                reader.identity_only();
-            }
-            let rooftop = row.dealer.map(|dealer| dealer.key).unwrap_or_default();
-            let sold = row.draft.as_ref().and_then(|draft| draft.status);
-            let sold = matches!(sold, Some(Status::Sold | Status::Removed));
-            if let Some(number) = row.stock_number.filter(|_| !sold) {
-                survey.units.insert(&rooftop, &number);
-            }
-        }
-        Ok((survey, reader.into_table()))
-    };
-    Ok(tokio::task::spawn_blocking(work).await?)
 }
 
 /// Why the file must not be applied without an operator, if so.
@@ -251,14 +217,15 @@ async fn load(
     let parsing = tokio::task::spawn_blocking(move || {
         parse(table, &mapping, begin, decoder.as_deref(), ahead, &sender)
     });
-    let mut next_row = file.next_row;
+    let (mut next_row, mut told) = (file.next_row, 0);
     while let Some(slice) = slices.recv().await {
         next_row = write(
             app,
             cx,
             file,
             source,
-            (&survey.units, before),
+            (&survey, before),
+            &mut told,
             next_row,
             slice,
         )
@@ -279,11 +246,12 @@ async fn write(
     cx: &JobContext,
     file: &SourceFile,
     source: &SourceRow,
-    (units, before): (&Units, bool),
+    (survey, before): (&Survey, bool),
+    told: &mut usize,
     from: i64,
     slice: Slice,
 ) -> Result<i64, JobError> {
-    let Slice { rows, begun } = slice;
+    let Slice { rows, begun, .. } = slice;
     let to = rows
         .last()
         .map_or(from, |row| i64::try_from(row.row).unwrap_or(from));
@@ -304,7 +272,7 @@ async fn write(
         rejects.extend(row.rejects.into_iter().map(kept));
         match (row.draft, rooftop) {
             _ if row.duplicate => counts.duplicates += 1,
-            (Some(draft), Some(_)) if prime_gone(source, units, key.as_deref(), &draft) => {
+            (Some(draft), Some(_)) if prime_gone(source, &survey.units, key.as_deref(), &draft) => {
                 counts.rejected += 1;
                 rejects.push(without_prime(draft));
             }
@@ -325,17 +293,25 @@ async fn write(
         Listings::lock_units(&mut tx, &all).await?;
     }
     let borrowed: Vec<(i64, &ListingDraft)> = drafts.iter().map(|(id, d)| (*id, d)).collect();
-    let keys: HashMap<i64, &str> = rooftops.iter().map(|(k, id)| (*id, k.as_str())).collect();
     let bringing = Bringing {
         file: file.id,
+        source: source.id,
         blanks: match source.terms.policy {
             SyncPolicy::Overwrite => Blanks::Clear,
-            SyncPolicy::Merge | SyncPolicy::UpdateOnly => Blanks::Keep,
+            SyncPolicy::Merge => Blanks::Keep,
+            SyncPolicy::UpdateOnly => Blanks::KeepAll,
         },
         whole_stock: source.terms.policy != SyncPolicy::UpdateOnly,
         before,
         begun: &Mutex::new(begun),
-        named: &|dealer, number| units.contains(keys.get(&dealer).unwrap_or(&""), number),
+        named: &|dealer, key, number| {
+            let rooftop = match source.dealer_id {
+                Some(own) if own != dealer => return false,
+                Some(_) => "",
+                None => key,
+            };
+            survey.units.contains(rooftop, number) || survey.off.contains(rooftop, number)
+        },
     };
     let done = Listings::load(&mut tx, &bringing, &borrowed).await?;
     if bringing.whole_stock {
@@ -346,6 +322,8 @@ async fn write(
     counts.created = done.created;
     counts.updated = done.updated;
     counts.unchanged = done.unchanged;
+    rejects.truncate(MOST_REJECTS.saturating_sub(*told));
+    *told += rejects.len();
     Files::reject(&mut tx, file.id, &rejects).await?;
     if !Files::advance(&mut tx, file.id, from, to, &counts).await? {
         // Another attempt of this job, its lease lost, went on: leave the file to it.

@@ -51,6 +51,8 @@ impl Job for ProbePartner {
             let state = partner.state.as_str();
             return said(false, format!("its breaker is {state}"));
         }
+        // Closed, as far as this process may still believe: then the call would be no probe, and the breaker stay open.
+        app.partners.look_again(&self.partner);
         match knock(app, &self.partner).await? {
             None => {
                 let mut conn = app.pool.acquire().await?;

@@ -167,7 +167,7 @@ async fn pull_address(
         bytes: 0,
         modified: None,
     };
-    let stage = drop::stage(app, source, &file).await?;
+    let stage = drop::stage(app, source, &file, Some(cx)).await?;
     let partner = drop::partner_of(&source.key);
     let since = since.map(|at| at.as_second());
     let asked = app
@@ -284,7 +284,9 @@ async fn take(
     turn: &Lock,
     file: &RemoteFile,
 ) -> Result<Option<bool>, JobError> {
-    let stage = drop::stage(app, source, file).await?;
+    // A folder's file is copied anew each time; what came over SFTP goes on where it stopped.
+    let own = (source.kind == SourceKind::Folder).then_some(cx);
+    let stage = drop::stage(app, source, file, own).await?;
     let arrived = drop::fetch(app, way, source, file, &stage)
         .await
         .map_err(judged)?;
@@ -331,12 +333,15 @@ async fn keep(
     let record = NewFile {
         source_id: source.id,
         name: file.name.clone(),
-        digest: kept.digest,
+        digest: kept.digest.clone(),
         bytes: kept.bytes,
         modified_at: modified_at(file),
-        object_key: kept.object_key,
+        object_key: kept.object_key.clone(),
     };
     let (file_id, new) = Files::record(&mut tx, &record).await?;
+    raw::still_kept(&mut tx, app, stage, &kept)
+        .await
+        .map_err(raw::RawError::judged)?;
     if new {
         let load = Enqueue::of(&LoadFile { file: file_id })?.run(cx.run_id);
         app.engine.enqueue(&mut tx, &[load]).await?;

@@ -8,7 +8,7 @@ use partners::{ErrorKind, PartnerError};
 use queue::JobError;
 use std::io::Write;
 use std::path::Path;
-use stores::SourceFile;
+use stores::{Files, PgConnection, SourceFile};
 use tokio::io::AsyncReadExt;
 
 /// A file as it lies in object storage.
@@ -26,6 +26,10 @@ pub enum RawError {
     Disk(#[from] std::io::Error),
     #[error(transparent)]
     Objects(#[from] PartnerError),
+    #[error(transparent)]
+    Store(#[from] stores::StoreError),
+    #[error("{0} changed while it was read")]
+    Changed(String),
 }
 
 impl RawError {
@@ -33,6 +37,7 @@ impl RawError {
         match self {
             Self::Disk(error) => error.into(),
             Self::Objects(error) => judged(error),
+            other => other.into(),
         }
     }
 }
@@ -43,15 +48,29 @@ const CHUNK: usize = 1024 * 1024;
 /// Keeps a file's bytes, if nobody has kept the same before.
 pub async fn keep(app: &App, path: &Path) -> Result<Raw, RawError> {
     let (digest, bytes) = digest_of(path).await?;
-    let object_key = format!("raw/{digest}");
-    if !app.objects.exists(&object_key).await? {
-        send(app, path, &object_key).await?;
-    }
-    Ok(Raw {
+    let raw = Raw {
+        object_key: format!("raw/{digest}"),
         digest,
         bytes,
-        object_key,
-    })
+    };
+    if !app.objects.exists(&raw.object_key).await? {
+        send(app, path, &raw).await?;
+    }
+    Ok(raw)
+}
+
+/// In the transaction that names the object: it is there, and stays there until that ends.
+pub async fn still_kept(
+    tx: &mut PgConnection,
+    app: &App,
+    path: &Path,
+    raw: &Raw,
+) -> Result<(), RawError> {
+    Files::hold_raw(tx, &raw.object_key).await?;
+    if !app.objects.exists(&raw.object_key).await? {
+        send(app, path, raw).await?;
+    }
+    Ok(())
 }
 
 /// The bytes of a file seen before, on disk; another digest than the ledger's is refused.
@@ -93,15 +112,24 @@ async fn digest_of(path: &Path) -> std::io::Result<(String, i64)> {
     Ok((digest, i64::try_from(bytes).unwrap_or(i64::MAX)))
 }
 
-async fn send(app: &App, path: &Path, object_key: &str) -> Result<(), RawError> {
+/// What is sent is what the name says, or nothing: the file may change under our hands.
+async fn send(app: &App, path: &Path, raw: &Raw) -> Result<(), RawError> {
     let mut file = tokio::fs::File::open(path).await?;
-    let mut upload = app.objects.upload(object_key, "application/octet-stream")?;
+    let mut upload = app
+        .objects
+        .upload(&raw.object_key, "application/octet-stream")?;
+    let mut hasher = blake3::Hasher::new();
     let mut chunk = vec![0; CHUNK];
     loop {
         let count = file.read(&mut chunk).await?;
-        if count == 0 {
+        if count == 0 && hasher.finalize().to_hex().as_str() == raw.digest {
             return Ok(upload.finish().await?);
         }
+        if count == 0 {
+            upload.abandon().await?;
+            return Err(RawError::Changed(path.display().to_string()));
+        }
+        hasher.update(&chunk[..count]);
         if let Err(error) = upload.write(&chunk[..count]).await {
             upload.abandon().await?;
             return Err(error.into());

@@ -9,12 +9,16 @@ use vin::Decoder;
 
 /// Rows of one transaction: short enough that the change log's horizon never waits long.
 const SLICE_ROWS: usize = 5_000;
+/// And no more of the file than this, for the sake of the memory.
+const SLICE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Rows of one transaction, and what new units come to, by row.
 #[derive(Default)]
 pub(crate) struct Slice {
     pub(crate) rows: Vec<ParsedRow>,
     pub(crate) begun: HashMap<u64, Listing>,
+    /// In the file.
+    bytes: usize,
 }
 
 /// Sends rows behind `begin`, a slice at a time. With `ahead`, the file's id, what new units come to is put together
@@ -39,9 +43,10 @@ pub(crate) fn parse(
                 let begun = merge::begin(0, draft, &said_by(Some(file), draft));
                 slice.begun.insert(row.row, begun);
             }
+            slice.bytes += reader.row_bytes();
             slice.rows.push(row);
         }
-        if slice.rows.len() == SLICE_ROWS
+        if (slice.rows.len() == SLICE_ROWS || slice.bytes >= SLICE_BYTES)
             && slices.blocking_send(std::mem::take(&mut slice)).is_err()
         {
             return Ok(());

@@ -6,7 +6,7 @@ use partners::{PartnerError, sftp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use stores::{
-    AfterLoad, Attachments, Audit, Dealers, Grace, Login, NewSource, OwnMappings, Schedules,
+    AfterLoad, Attachments, Audit, Dealers, Files, Grace, Login, NewSource, OwnMappings, Schedules,
     Settle, SourceKind, SourceRow, Sources, StoreError, SyncPolicy, Terms,
 };
 
@@ -100,9 +100,24 @@ pub async fn put(
         }
     };
     let folder = wanted.folder.clone().unwrap_or_else(|| "/".to_owned());
-    let terms = terms(&wanted, kind, &folder)?;
+    let mut terms = terms(&wanted, kind, &folder)?;
     let known = Sources::find(&mut *app.pool.acquire().await?, key).await?;
-    reachable(&wanted, kind, &folder, known.as_ref())?;
+    // What was given to one host is not shown to another.
+    let same = known.filter(|known| {
+        known.kind == kind
+            && known.host == wanted.host
+            && known.port == i32::from(wanted.port.unwrap_or(22))
+            && origin(&known.url) == origin(&wanted.url)
+    });
+    let moved = same
+        .as_ref()
+        .is_none_or(|same| same.url != wanted.url || same.folder != folder);
+    let known = same;
+    reachable(app, &wanted, kind, &folder, known.as_ref())?;
+    if let (None, None, Some(known)) = (&wanted.password, &wanted.private_key, &known) {
+        // The secret that stays is what it was.
+        terms.login = known.terms.login;
+    }
     let host_key = match (kind, &wanted.host_key, &known) {
         (SourceKind::Sftp, Some(told), _) if told.starts_with("SHA256:") => told.clone(),
         (SourceKind::Sftp, Some(told), _) => {
@@ -110,9 +125,7 @@ pub async fn put(
                 "host_key: {told:?} does not begin with SHA256:"
             )));
         }
-        (SourceKind::Sftp, None, Some(known)) if known.host == wanted.host => {
-            known.host_key.clone()
-        }
+        (SourceKind::Sftp, None, Some(known)) => known.host_key.clone(),
         (SourceKind::Sftp, None, _) => {
             let (host, port) = (wanted.host.clone(), wanted.port.unwrap_or(22));
             tokio::task::spawn_blocking(move || sftp::host_key(&host, port))
@@ -157,6 +170,9 @@ pub async fn put(
         terms,
     };
     Sources::put(&mut tx, &source).await?;
+    if moved {
+        Files::forget_times(&mut tx, key).await?;
+    }
     let args = serde_json::json!({ "source": key });
     let schedule = format!("pull-{key}");
     let zone = &dealer.time_zone;
@@ -183,8 +199,18 @@ pub async fn put(
     })
 }
 
+/// Scheme, host and port.
+fn origin(url: &str) -> String {
+    let end = url
+        .match_indices('/')
+        .nth(2)
+        .map_or(url.len(), |(at, _)| at);
+    url[..end].to_ascii_lowercase()
+}
+
 /// Everything its kind needs is said.
 fn reachable(
+    app: &App,
     wanted: &SourceOrder,
     kind: SourceKind,
     folder: &str,
@@ -205,9 +231,9 @@ fn reachable(
         SourceKind::Sftp if wanted.host.is_empty() || wanted.username.is_empty() => {
             Err(order("an sftp source needs a host and a username"))
         }
-        SourceKind::Sftp if secrets.count() == 0 && known.is_none() => {
-            Err(order("an sftp source needs a password or a private key"))
-        }
+        SourceKind::Sftp if secrets.clone().count() == 0 && known.is_none() => Err(order(
+            "an sftp source needs a password or a private key, said anew when its host changes",
+        )),
         SourceKind::Folder if wanted.folder.is_none() || !folder.starts_with('/') => {
             Err(order("a folder source needs its folder, from the root"))
         }
@@ -216,6 +242,23 @@ fn reachable(
         {
             Err(order(
                 "an https source needs a url that begins with https://",
+            ))
+        }
+        SourceKind::Https if origin(&wanted.url).contains('@') => Err(order(
+            "a url without a login in it: that is username and password",
+        )),
+        SourceKind::Https
+            if !wanted.username.is_empty()
+                && wanted.url.starts_with("http://")
+                && !app.fetcher.is_ours(&wanted.url) =>
+        {
+            Err(order("a login goes over https:// only"))
+        }
+        SourceKind::Https
+            if !wanted.username.is_empty() && secrets.clone().count() == 0 && known.is_none() =>
+        {
+            Err(order(
+                "a username needs its password, said anew when the address changes",
             ))
         }
         _ => Ok(()),

@@ -1,3 +1,4 @@
+DROP INDEX source_files_object;
 ALTER TABLE listings DROP COLUMN price_to_cents;
 DELETE FROM price_history WHERE listing_id NOT IN (SELECT id FROM listings);
 ALTER TABLE price_history ADD CONSTRAINT price_history_listing_id_fkey

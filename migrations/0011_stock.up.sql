@@ -33,3 +33,6 @@ ALTER TABLE price_history DROP CONSTRAINT price_history_listing_id_fkey;
 
 -- The highest price of a parent's units; its price is the lowest.
 ALTER TABLE listings ADD COLUMN price_to_cents bigint;
+
+-- Whether a raw copy is still named.
+CREATE INDEX source_files_object ON source_files (object_key) WHERE object_key <> '';

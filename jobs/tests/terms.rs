@@ -198,7 +198,20 @@ async fn a_unit_under_another_number_goes_on_with_its_history() {
     )
     .await;
     let before = units(&test).await;
-    // 1 is 11 now. 2 is still there: a second row with its VIN is another unit.
+    // A second row with a VIN of the file is another unit, also when the first is sold by now.
+    let sold = format!(
+        "{HEAD}1,{a},Honda,Accord,100,,\n2,{b},Tesla,Model S,200,,Sold\n22,{b},Tesla,Model S,200,,\n"
+    );
+    let counts = load(&mut test, "vehicles", dealer, &sold).await;
+    assert_eq!(
+        (counts.created, counts.updated, counts.unchanged),
+        (1, 1, 1)
+    );
+    assert_eq!(
+        load(&mut test, "vehicles", dealer, &sold).await.unchanged,
+        3
+    );
+    // 1 is 11 now.
     let rows = format!(
         "{HEAD}11,{a},Honda,Accord,90,,\n2,{b},Tesla,Model S,200,,\n22,{b},Tesla,Model S,200,,\n"
     );
@@ -210,7 +223,7 @@ async fn a_unit_under_another_number_goes_on_with_its_history() {
             counts.unchanged,
             counts.removed
         ),
-        (1, 1, 1, 0)
+        (0, 2, 1, 0)
     );
     let after = units(&test).await;
     assert_eq!(
@@ -269,14 +282,15 @@ async fn a_unit_moves_between_rooftops_of_a_group_once_it_left_the_first() {
         &mut test,
         "vehicles",
         b,
-        &format!("{HEAD}77,{},Honda,Accord,95,,\n", VINS[0]),
+        // The commonest transfer keeps its number.
+        &format!("{HEAD}1,{},Honda,Accord,95,,\n", VINS[0]),
     )
     .await;
     assert_eq!((counts.created, counts.updated), (0, 1));
     let unit = &units(&test).await[0];
     assert_eq!(
         (unit.dealer_id, unit.stock_number.as_str(), unit.status),
-        (b, "77", Status::Available)
+        (b, "1", Status::Available)
     );
 }
 
@@ -303,4 +317,48 @@ async fn attachments_may_leave_with_their_prime_unit() {
     // With the prime unit they come back.
     let counts = load(&mut test, "equipment", dealer, &all).await;
     assert_eq!((counts.updated, counts.removed), (3, 1));
+}
+
+#[tokio::test]
+async fn a_column_of_prime_units_that_went_wrong_does_not_empty_the_lot() {
+    let mut test = TestApp::start().await;
+    let dealer = rooftop(&test, "a", "").await;
+    let file = |prime: &str| {
+        let rows: String = (0..8)
+            .map(|n| format!("E{n},,Deere,310,900,{prime}\n"))
+            .collect();
+        format!("{MACHINES}{rows}")
+    };
+    load(&mut test, "equipment", dealer, &file("")).await;
+    terms(&test, "UPDATE sources SET attachments = 'with_prime'").await;
+    let id = test
+        .handed_in("equipment", Some(dealer), false, file("NONE").as_bytes())
+        .await;
+    test.stepper.perform(&LoadFile { file: id }).await.unwrap();
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let held = Files::get(&mut conn, id).await.unwrap().held_reason;
+    assert!(held.unwrap().contains("8 of 8"));
+}
+
+#[tokio::test]
+async fn units_that_are_only_waited_for_do_not_hold_the_next_file() {
+    let mut test = TestApp::start().await;
+    let dealer = rooftop(&test, "a", "").await;
+    let file = |from: u32| {
+        let rows: String = (from..20)
+            .map(|n| format!("S{n},,Ford,F-150,100,,\n"))
+            .collect();
+        format!("{HEAD}{rows}")
+    };
+    load(&mut test, "vehicles", dealer, &file(0)).await;
+    terms(&test, "UPDATE sources SET grace_files = 9").await;
+    // Two more are missing each night: none of the files lacks much of the one before.
+    for from in [2, 4, 6, 8, 10] {
+        assert_eq!(
+            load(&mut test, "vehicles", dealer, &file(from))
+                .await
+                .removed,
+            0
+        );
+    }
 }

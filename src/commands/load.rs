@@ -131,11 +131,12 @@ impl Load {
         let record = NewFile {
             source_id: source,
             name: name.unwrap_or_default().into_owned(),
-            digest: kept.digest,
+            digest: kept.digest.clone(),
             bytes: kept.bytes,
             modified_at: None,
-            object_key: kept.object_key,
+            object_key: kept.object_key.clone(),
         };
+        jobs::raw::still_kept(&mut tx, app, &self.file, &kept).await?;
         let file = Files::record_upload(&mut tx, &record, self.force.then_some("--force")).await?;
         let order = Enqueue::of(&jobs::LoadFile { file })?;
         let name = self.file.display().to_string();

@@ -37,6 +37,8 @@ pub enum Blanks {
     Clear,
     /// The value stands.
     Keep,
+    /// The value stands, and the unit where it is: nothing comes back to the lot.
+    KeepAll,
 }
 
 /// Brings a listing up to what the draft says. `true` when anything a reader can see changed.
@@ -60,7 +62,12 @@ pub fn apply_with(
         listing.kind = draft.kind;
         changed = true;
     }
-    let status = stands(listing.status, draft.status);
+    let status = match (blanks, listing.status) {
+        // Who only updates does not bring back what the dealer's own file lacks.
+        (Blanks::KeepAll, Status::Removed | Status::Archived) => listing.status,
+        (Blanks::KeepAll, now) => draft.status.unwrap_or(now),
+        (_, now) => stands(now, draft.status),
+    };
     if status != listing.status {
         listing.status = status;
         changed = true;
@@ -308,6 +315,19 @@ mod tests {
         assert!(apply_with(&mut listing, &blank, &file(2), Blanks::Keep));
         assert_eq!(listing.details.price_cents, Some(100));
         assert_eq!(listing.details.exterior_color.as_deref(), Some("Blue"));
+        for (stands, said, becomes) in [
+            (Status::Sold, None, Status::Sold),
+            (Status::Removed, Some(Status::Available), Status::Removed),
+            (Status::Available, Some(Status::Sold), Status::Sold),
+        ] {
+            listing.status = stands;
+            let said = ListingDraft {
+                status: said,
+                ..draft(Some(1), None)
+            };
+            apply_with(&mut listing, &said, &file(3), Blanks::KeepAll);
+            assert_eq!(listing.status, becomes);
+        }
     }
 
     #[test]

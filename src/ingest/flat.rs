@@ -24,7 +24,10 @@ const MOST_COLUMNS: usize = 500;
 /// What one unit may take in the file, in bytes.
 const LARGEST_UNIT: usize = 4 * 1024 * 1024;
 /// An object that holds the whole list is read at once.
-const LARGEST_OBJECT: usize = 64 * 1024 * 1024;
+const LARGEST_OBJECT: usize = 8 * 1024 * 1024;
+/// Each value has its path: a few megabytes of a unit could stand for gigabytes of them.
+const LONGEST_PATH: usize = 256;
+const MOST_VALUES: usize = 10_000;
 /// Between what repeats.
 const JOINT: &str = "|";
 
@@ -171,7 +174,7 @@ fn each_element(text: &mut Text, unit: Option<&str>, with: Each<'_>) -> Result<(
                 if let (Some(fresh), Some(level)) = (&mut found, path.pop()) {
                     let text = level.text.trim();
                     if !text.is_empty() {
-                        fresh.push((level.path, text.to_owned()));
+                        add(fresh, &level.path, text).map_err(bad)?;
                     }
                 }
                 if path.is_empty()
@@ -218,6 +221,22 @@ fn each_element(text: &mut Text, unit: Option<&str>, with: Each<'_>) -> Result<(
     }
 }
 
+/// One more value of a unit, within bounds.
+fn add(unit: &mut Unit, path: &str, text: &str) -> Result<(), String> {
+    if path.len() > LONGEST_PATH {
+        let shown: String = path.chars().take(40).collect();
+        return Err(format!(
+            "{shown}…: a path of {} bytes, it may have {LONGEST_PATH}",
+            path.len()
+        ));
+    }
+    if unit.len() >= MOST_VALUES {
+        return Err(format!("more than {MOST_VALUES} values in one unit"));
+    }
+    unit.push((path.to_owned(), text.to_owned()));
+    Ok(())
+}
+
 /// An element that is open inside a unit.
 #[derive(Default)]
 struct Level {
@@ -257,7 +276,7 @@ fn attributes(element: &BytesStart<'_>, path: &str, unit: &mut Unit) -> Result<(
             .normalized_value(XmlVersion::Implicit1_0)
             .map_err(|error| error.to_string())?;
         if !value.trim().is_empty() {
-            unit.push((format!("{path}@{name}"), value.trim().to_owned()));
+            add(unit, &format!("{path}@{name}"), value.trim())?;
         }
     }
     Ok(())
@@ -295,17 +314,26 @@ fn each_object(text: &mut Text, unit: Option<&str>, with: Each<'_>) -> Result<()
         return Ok(());
     };
     let first = first.map_err(|error| bad(1, &error))?;
-    if let Some(units) = list_in(&first, unit) {
-        for value in units {
-            with(flattened(value))?;
-        }
-        return Ok(());
-    }
-    share.allow(LARGEST_UNIT);
+    let refused = |row: u64| move |problem: String| FileProblem::Unreadable { row, problem };
+    // Pages of one list follow each other; so do units.
+    let pages = list_in(&first, unit).is_some();
+    let share_of_one = if pages { LARGEST_OBJECT } else { LARGEST_UNIT };
+    share.allow(share_of_one);
     for value in std::iter::once(Ok(first)).chain(values) {
-        row += 1;
-        with(flattened(&value.map_err(|error| bad(row, &error))?))?;
-        share.allow(LARGEST_UNIT);
+        let value = value.map_err(|error| bad(row + 1, &error))?;
+        share.allow(share_of_one);
+        if !pages {
+            row += 1;
+            with(flattened(&value).map_err(refused(row))?)?;
+            continue;
+        }
+        let units = list_in(&value, unit).ok_or_else(|| {
+            refused(row + 1)("behind a list of units comes something that has none".to_owned())
+        })?;
+        for value in units {
+            row += 1;
+            with(flattened(value).map_err(refused(row))?)?;
+        }
     }
     Ok(())
 }
@@ -356,7 +384,11 @@ impl<'de> Visitor<'de> for &mut Seen<'_> {
         while let Some(value) = list.next_element::<Value>()? {
             self.row += 1;
             self.share.allow(LARGEST_UNIT);
-            if let Err(problem) = (self.with)(flattened(&value)) {
+            let row = self.row;
+            let taken = flattened(&value)
+                .map_err(|problem| FileProblem::Unreadable { row, problem })
+                .and_then(|unit| (self.with)(unit));
+            if let Err(problem) = taken {
                 self.problem = Some(problem);
                 return Err(serde::de::Error::custom("refused"));
             }
@@ -365,28 +397,22 @@ impl<'de> Visitor<'de> for &mut Seen<'_> {
     }
 }
 
-fn flattened(value: &Value) -> Unit {
-    fn go(value: &Value, path: &str, unit: &mut Unit) {
+fn flattened(value: &Value) -> Result<Unit, String> {
+    fn go(value: &Value, path: &str, unit: &mut Unit) -> Result<(), String> {
         match value {
-            Value::Null => {}
-            Value::Object(fields) => {
-                for (name, value) in fields {
-                    go(value, &joined(path, name), unit);
-                }
-            }
-            Value::Array(items) => {
-                for item in items {
-                    go(item, path, unit);
-                }
-            }
-            Value::String(text) if text.trim().is_empty() => {}
-            Value::String(text) => unit.push((path.to_owned(), text.clone())),
-            other => unit.push((path.to_owned(), other.to_string())),
+            Value::Null => Ok(()),
+            Value::Object(fields) => fields
+                .iter()
+                .try_for_each(|(name, value)| go(value, &joined(path, name), unit)),
+            Value::Array(items) => items.iter().try_for_each(|item| go(item, path, unit)),
+            Value::String(text) if text.trim().is_empty() => Ok(()),
+            Value::String(text) => add(unit, path, text),
+            other => add(unit, path, &other.to_string()),
         }
     }
     let mut unit = Unit::new();
-    go(value, "", &mut unit);
-    unit
+    go(value, "", &mut unit)?;
+    Ok(unit)
 }
 
 #[cfg(test)]
@@ -502,6 +528,26 @@ mod tests {
                 "{refused}"
             );
         }
+    }
+
+    #[test]
+    fn paths_and_values_of_a_unit_are_bounded_and_pages_of_a_list_follow_each_other() {
+        let (name, many) = ("A".repeat(300), "1,".repeat(MOST_VALUES));
+        for (text, word) in [
+            (format!("<r><u><{name}>1</{name}></u></r>"), "path of 300"),
+            (format!("[{{\"{name}\":1}}]"), "path of 300"),
+            (format!("[{{\"a\":[{many}1]}}]"), "more than 10000 values"),
+            (
+                format!("<r><u>{}</u></r>", "<b>1</b>".repeat(MOST_VALUES + 1)),
+                "more than 10000",
+            ),
+            ("{\"l\":[{\"a\":1}]}\n{\"a\":2}".to_owned(), "behind a list"),
+        ] {
+            let refused = table(&text, None).unwrap_err().to_string();
+            assert!(refused.contains(word), "{refused}");
+        }
+        let pages = "{\"l\":[{\"a\":1}]}\n{\"l\":[{\"a\":2},{\"a\":3}]}";
+        assert_eq!(table(pages, None).unwrap(), "a\n1\n2\n3\n");
     }
 
     #[test]

@@ -114,6 +114,11 @@ impl Reader {
         })
     }
 
+    /// Of the row that was read last.
+    pub fn row_bytes(&self) -> usize {
+        self.record.as_slice().len()
+    }
+
     /// From here on only whose unit a row is is read, several times as fast: drafts are empty.
     pub fn identity_only(&mut self) {
         self.identity_only = true;
@@ -381,8 +386,8 @@ impl Reader {
     }
 }
 
-/// What tells units apart, and whether they are for sale.
-const IDENTITY: &[Field] = &[Field::StockNumber, Field::Status];
+/// What tells units apart, whether they are for sale, and with what.
+const IDENTITY: &[Field] = &[Field::StockNumber, Field::Status, Field::ParentStockNumber];
 /// A row longer than this is a quote that was never closed, not a unit.
 const LONGEST_ROW: usize = 256 * 1024;
 /// As the API takes them.

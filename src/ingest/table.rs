@@ -100,8 +100,11 @@ impl Table {
                 length = if ends && !quoted { 0 } else { length + 1 };
             }
             text.consume(count);
-            if count == 0 || (quoted && length > LONGEST_RECORD) {
+            if count == 0 {
                 break;
+            }
+            if length > LONGEST_RECORD && quoted {
+                return Err(FileProblem::OpenQuote { row: opened });
             }
             if length > LONGEST_RECORD {
                 return Err(FileProblem::Unreadable {
@@ -155,5 +158,14 @@ mod tests {
             "{refused}"
         );
         assert_eq!(of(b" \n\t\n").unwrap_err(), FileProblem::Empty);
+        // A doubled quote at the end of every chunk closes nothing.
+        let chunk = crate::text::CHUNK;
+        let mut quoted = format!("a,b\n\"{}", "x".repeat(chunk - 6)).into_bytes();
+        while quoted.len() < 80 * chunk {
+            quoted.extend(b"\"\"");
+            quoted.extend(vec![b'x'; chunk - 2]);
+        }
+        let refused = of(&quoted).unwrap_err();
+        assert_eq!(refused, FileProblem::OpenQuote { row: 1 });
     }
 }

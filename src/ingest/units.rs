@@ -18,6 +18,15 @@ impl Units {
             .insert(self.hasher.hash_one((rooftop, stock_number)))
     }
 
+    pub fn remove(&mut self, rooftop: &str, stock_number: &str) -> bool {
+        self.seen
+            .remove(&self.hasher.hash_one((rooftop, stock_number)))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+
     pub fn contains(&self, rooftop: &str, stock_number: &str) -> bool {
         self.seen
             .contains(&self.hasher.hash_one((rooftop, stock_number)))
@@ -33,5 +42,6 @@ mod tests {
         let mut units = Units::default();
         assert!(units.insert("a", "bc") && units.insert("ab", "c") && !units.insert("a", "bc"));
         assert!(units.contains("ab", "c") && !units.contains("", "abc"));
+        assert!(units.remove("ab", "c") && !units.contains("ab", "c") && !units.is_empty());
     }
 }

@@ -3,7 +3,7 @@
 use crate::sniff::FileProblem;
 use crate::text::{CHUNK, Text, unusable};
 use flate2::bufread::MultiGzDecoder;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use zip::ZipArchive;
 
 /// What a file may come to, unpacked.
@@ -11,6 +11,10 @@ pub(crate) const LARGEST: u64 = 4 * 1024 * 1024 * 1024;
 /// Text shrinks to a tenth or a twentieth. More than this, beyond a few megabytes, is made to hurt.
 const MOST_TIMES: u64 = 200;
 const SMALL: u64 = 4 * 1024 * 1024;
+/// One is wanted; some systems put folders and notes beside it.
+const MOST_ENTRIES: u16 = 1_000;
+/// The end record and the longest comment behind it.
+const END_AT_MOST: u64 = 22 + 65_535;
 
 /// The one file inside gzip or zip; anything else as it is.
 pub(crate) fn unpack(mut text: Text) -> Result<Text, FileProblem> {
@@ -34,6 +38,12 @@ fn unzip(text: Text, packed: u64, most: u64) -> Result<Text, FileProblem> {
         problem,
     };
     let empty = text.made(|_| Ok(()))?;
+    let mut text = text;
+    if entries(&mut text)?.is_none_or(|entries| entries > MOST_ENTRIES) {
+        return Err(broken(format!(
+            "it says that it holds more than {MOST_ENTRIES} files, or does not say"
+        )));
+    }
     let mut archive = ZipArchive::new(text).map_err(|error| broken(error.to_string()))?;
     let all: Result<Vec<String>, _> = archive
         .file_names()
@@ -58,6 +68,20 @@ fn unzip(text: Text, packed: u64, most: u64) -> Result<Text, FileProblem> {
         .by_name(name)
         .map_err(|error| broken(error.to_string()))?;
     empty.made(|into| copy(file, into, packed, most, "zip"))
+}
+
+/// What the archive's end says that it holds, before anybody reads a list of it (APPNOTE 4.3.16).
+fn entries(text: &mut Text) -> Result<Option<u16>, FileProblem> {
+    let size = text.size().map_err(|error| unusable(&error))?;
+    let from = size.saturating_sub(END_AT_MOST);
+    let mut end = Vec::new();
+    text.seek(SeekFrom::Start(from))
+        .and_then(|_| text.read_to_end(&mut end))
+        .and_then(|_| text.rewind())
+        .map_err(|error| unusable(&error))?;
+    let place = end.windows(4).rposition(|four| four == b"PK\x05\x06");
+    let told = place.and_then(|place| end.get(place + 10..place + 12));
+    Ok(told.and_then(|two| Some(u16::from_le_bytes(two.try_into().ok()?))))
 }
 
 fn copy(

@@ -100,6 +100,13 @@ impl Fetcher {
         })
     }
 
+    /// Whether an address is one of the hosts that the settings name.
+    pub fn is_ours(&self, url: &str) -> bool {
+        let host = Url::parse(url).ok();
+        let host = host.and_then(|url| url.host_str().map(str::to_ascii_lowercase));
+        host.is_some_and(|host| self.settings.ours.contains_key(&host))
+    }
+
     /// Calls go by this gate from now on.
     #[must_use]
     pub fn behind(mut self, gate: Arc<dyn Gate>) -> Self {

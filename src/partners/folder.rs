@@ -4,6 +4,7 @@ use crate::sftp::{LARGEST_FILE, MOST_FILES, matches, safe_name};
 use crate::{Arrived, ErrorKind, PartnerError, RemoteFile};
 use std::fs::{self, File, Metadata};
 use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -52,8 +53,22 @@ impl Folder {
             let message = format!("{} bytes, a file may have {LARGEST_FILE}", file.bytes);
             return Err(error(ErrorKind::Corrupt, "fetch", &file.name, message));
         }
+        // A link is not followed, a pipe not waited for, wherever either came from since the list was read.
+        let open = || {
+            let mut plain = fs::OpenOptions::new();
+            plain.read(true);
+            plain.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+            plain.open(&path)
+        };
+        let opened = open().map_err(|e| failed("fetch", &file.name, &e))?;
+        let meta = opened
+            .metadata()
+            .map_err(|e| failed("fetch", &file.name, &e))?;
+        if !meta.is_file() || remote(file.name.clone(), &meta) != *file {
+            return Ok(Arrived::Changed);
+        }
         let copy = || -> io::Result<u64> {
-            let mut from = io::Read::take(File::open(&path)?, file.bytes + 1);
+            let mut from = io::Read::take(&opened, file.bytes + 1);
             let mut kept = File::create(stage)?;
             let count = io::copy(&mut from, &mut kept)?;
             kept.sync_all()?;
@@ -95,11 +110,19 @@ impl Folder {
     /// Written aside and renamed: a reader sees the whole file or none.
     pub fn put(&self, folder: &str, name: &str, bytes: &[u8]) -> Result<(), PartnerError> {
         let path = place(folder, name)?;
-        let part = Path::new(folder).join(format!(".{name}.part"));
-        fs::create_dir_all(folder)
-            .and_then(|()| fs::write(&part, bytes))
-            .and_then(|()| fs::rename(&part, &path))
-            .map_err(|e| failed("put", name, &e))
+        // Under a name that nobody knows before, so that nobody can lay a link there.
+        let write = || -> io::Result<()> {
+            fs::create_dir_all(folder)?;
+            let mut part = tempfile::Builder::new()
+                .prefix(".part")
+                .tempfile_in(folder)?;
+            io::Write::write_all(&mut part, bytes)?;
+            let readable = fs::Permissions::from_mode(0o644);
+            part.as_file().set_permissions(readable)?;
+            part.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(|e| failed("put", name, &e))
     }
 }
 

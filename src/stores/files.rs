@@ -213,6 +213,39 @@ impl Files {
         })
     }
 
+    /// Nobody forgets this object, nor keeps it anew, until the transaction ends.
+    pub async fn hold_raw(conn: &mut PgConnection, object_key: &str) -> Res<()> {
+        sqlx::query!(
+            "SELECT pg_advisory_xact_lock(hashtextextended('raw object ' || $1::text, 0))",
+            object_key
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Whether a file still names this object.
+    pub async fn raw_is_named(conn: &mut PgConnection, object_key: &str) -> Res<bool> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM source_files WHERE object_key = $1) AS "named!""#,
+            object_key
+        )
+        .fetch_one(conn)
+        .await?)
+    }
+
+    /// What the source's files said of their times was said by another place: nothing is taken for seen by it.
+    pub async fn forget_times(conn: &mut PgConnection, source_key: &str) -> Res<()> {
+        sqlx::query!(
+            "UPDATE source_files SET modified_at = NULL
+             WHERE source_id = (SELECT id FROM sources WHERE key = $1) AND modified_at IS NOT NULL",
+            source_key
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
     /// The file that is the source's stock.
     pub async fn newest_loaded(conn: &mut PgConnection, source_id: i64) -> Res<Option<i64>> {
         Ok(sqlx::query_scalar!(

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 pub(crate) async fn going_on<'a>(
     conn: &mut PgConnection,
     bringing: &Bringing<'_>,
+    seen: &[i64],
     new: &mut Vec<(i64, &'a ListingDraft)>,
 ) -> Res<Vec<(Listing, &'a ListingDraft)>> {
     // A VIN that was typed wrong is no identity.
@@ -21,9 +22,10 @@ pub(crate) async fn going_on<'a>(
             .filter(|vin| vin.check_digit_ok())
             .map(ToString::to_string)
     };
+    let serial = |draft: &ListingDraft| draft.serial.clone().filter(|serial| tells(serial));
     let asked: Vec<(i32, &(i64, &ListingDraft))> = (0i32..)
         .zip(new.iter())
-        .filter(|(_, (_, draft))| vin(draft).is_some() || draft.serial.is_some())
+        .filter(|(_, (_, draft))| vin(draft).is_some() || serial(draft).is_some())
         .collect();
     if asked.is_empty() {
         return Ok(Vec::new());
@@ -43,28 +45,31 @@ pub(crate) async fn going_on<'a>(
             .collect::<Vec<_>>(),
         &text(&|d| Some(d.kind.as_str().to_owned())) as &[Option<String>],
         &text(&vin) as &[Option<String>],
-        &text(&|d| d.serial.clone()) as &[Option<String>],
-        &text(&|d| d.details.make.clone()) as &[Option<String>]
+        &text(&serial) as &[Option<String>],
+        &text(&|d| d.details.make.clone()) as &[Option<String>],
+        &text(&|d| d.details.model.clone()) as &[Option<String>],
+        bringing.source
     )
     .fetch_all(&mut *conn)
     .await?;
-    let mut candidates: BTreeMap<i32, Vec<(i64, i64, String)>> = BTreeMap::new();
+    let mut candidates: BTreeMap<i32, Vec<(i64, i64)>> = BTreeMap::new();
     for row in found {
-        if !(bringing.named)(row.dealer_id, &row.stock_number) {
-            let unit = (row.id, row.dealer_id, row.stock_number);
-            candidates.entry(row.place).or_default().push(unit);
+        let named = (bringing.named)(row.dealer_id, &row.dealer, &row.stock_number);
+        if !named && !seen.contains(&row.id) {
+            let units = candidates.entry(row.place).or_default();
+            units.push((row.id, row.version));
         }
     }
     // Two that it may be are none; nor can two drafts be the same one.
-    let mut taken = HashMap::new();
+    let mut taken: HashMap<i64, Vec<(i32, i64)>> = HashMap::new();
     for (place, units) in &candidates {
-        if let [(id, ..)] = units.as_slice() {
-            taken.entry(*id).or_insert_with(Vec::new).push(*place);
+        if let [(id, version)] = units.as_slice() {
+            taken.entry(*id).or_default().push((*place, *version));
         }
     }
-    let one: HashMap<i64, i32> = taken
+    let one: HashMap<i64, (i32, i64)> = taken
         .into_iter()
-        .filter_map(|(id, places)| <[i32; 1]>::try_from(places).ok().map(|[place]| (id, place)))
+        .filter_map(|(id, places)| Some((id, <[_; 1]>::try_from(places).ok()?[0])))
         .collect();
     if one.is_empty() {
         return Ok(Vec::new());
@@ -73,10 +78,12 @@ pub(crate) async fn going_on<'a>(
     Listings::lock(conn, &ids).await?;
     let mut moved = Vec::new();
     for mut listing in Listings::by_ids(conn, &ids).await? {
-        let Some((dealer_id, draft)) = one
-            .get(&listing.id)
-            .and_then(|place| new.get(usize::try_from(*place).ok()?).copied())
-        else {
+        let Some((place, version)) = one.get(&listing.id).copied() else {
+            continue;
+        };
+        let draft = usize::try_from(place).ok().and_then(|place| new.get(place));
+        // Another load may have been first, since it was found: then it is not what it was.
+        let (Some(&(dealer_id, draft)), true) = (draft, listing.version == version) else {
             continue;
         };
         sqlx::query!(
@@ -99,4 +106,23 @@ pub(crate) async fn going_on<'a>(
             .any(|(l, d)| l.dealer_id == *dealer_id && d.stock_number == draft.stock_number)
     });
     Ok(moved)
+}
+
+/// Whether a serial can tell machines apart: `N/A`, `TBD` and `0` are none.
+fn tells(serial: &str) -> bool {
+    serial.chars().filter(|c| c.is_alphanumeric()).count() >= 5
+        && serial.chars().any(|c| c.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_serial_tells_nothing() {
+        for none in ["N/A", "TBD", "0", "-----", "UNKNOWN", "1234"] {
+            assert!(!tells(none), "{none}");
+        }
+        assert!(tells("1FF310SLVDE236") && tells("10-4832"));
+    }
 }

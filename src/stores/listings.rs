@@ -28,11 +28,13 @@ pub struct UpsertCounts {
 /// How a file's rows become stock.
 pub struct Bringing<'a> {
     pub file: i64,
+    pub source: i64,
     pub blanks: Blanks,
     /// Units that nobody has are made; and they are this file's from now on, so that one without them retires them.
     pub whole_stock: bool,
-    /// Whether the file has a unit of this rooftop and number too: then nothing else goes on under its name.
-    pub named: &'a (dyn Fn(i64, &str) -> bool + Sync),
+    /// Whether the file has a unit of this rooftop (id and key) and number too, sold or not: then nothing else goes on
+    /// under its name.
+    pub named: &'a (dyn Fn(i64, &str, &str) -> bool + Sync),
     /// There are units that new ones could have been before: see [`Listings::any_before`].
     pub before: bool,
     /// What rows of new units come to, by row, as far as that was put together ahead.
@@ -50,6 +52,7 @@ pub struct ListingFilter {
 pub struct Listings;
 
 const SENT_AT_ONCE: usize = 128;
+const WRITTEN_AT_ONCE: usize = 400;
 
 impl Listings {
     /// Brings one dealer's listings up to what the drafts say: rows, change log and price history
@@ -131,8 +134,8 @@ impl Listings {
             }
         }
         if let Some(bringing) = bringing {
-            let before = match bringing.before {
-                true => going_on(conn, bringing, &mut new).await?,
+            let before = match bringing.before && bringing.whole_stock {
+                true => going_on(conn, bringing, &seen, &mut new).await?,
                 false => Vec::new(),
             };
             for (mut listing, draft) in before {
@@ -225,13 +228,13 @@ impl Listings {
         changed: &[Listing],
         file_id: Option<i64>,
     ) -> Res<()> {
-        if changed.is_empty() {
-            return Ok(());
+        // A jsonb value has 256 MB at most, and a listing may have half a megabyte.
+        for slice in changed.chunks(WRITTEN_AT_ONCE) {
+            let records = serde_json::Value::Array(slice.iter().map(record).collect());
+            sqlx::query_file!("queries/update_listings.sql", records, file_id)
+                .execute(&mut *conn)
+                .await?;
         }
-        let records = serde_json::Value::Array(changed.iter().map(record).collect());
-        sqlx::query_file!("queries/update_listings.sql", records, file_id)
-            .execute(conn)
-            .await?;
         Ok(())
     }
 
@@ -291,7 +294,8 @@ impl Listings {
         Ok(())
     }
 
-    /// Units on the lot (dealer key, stock number) that came from this source.
+    /// Units on the lot (dealer key, stock number) that this source's newest loaded file had, or one since that was cut:
+    /// those that are only waited for are not among them.
     pub fn on_the_lot_of(
         conn: &mut PgConnection,
         source_id: i64,
@@ -299,7 +303,8 @@ impl Listings {
         sqlx::query!(
             "SELECT d.key, l.stock_number FROM listings l
              JOIN source_files f ON f.id = l.file_id JOIN dealers d ON d.id = l.dealer_id
-             WHERE f.source_id = $1 AND l.status IN ('available', 'pending')",
+             WHERE f.source_id = $1 AND l.status IN ('available', 'pending') AND l.file_id >= coalesce(
+                (SELECT max(id) FROM source_files WHERE source_id = $1 AND state = 'loaded'), 0)",
             source_id
         )
         .fetch(conn)

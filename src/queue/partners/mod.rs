@@ -139,6 +139,11 @@ impl Partners {
         Ok(Ok(Permit { probe: None, retry }))
     }
 
+    /// The next call asks the store what became of the partner since, whatever is known here.
+    pub fn look_again(&self, name: &str) {
+        lock(&self.known).remove(name);
+    }
+
     /// What is known here of a partner that must not be called; asks nobody.
     pub fn refused(&self, name: &str) -> Option<Refusal> {
         let known = lock(&self.known).get(name).cloned()?;

@@ -3,6 +3,8 @@
 SELECT l.id, l.version, l.dealer_id, l.kind, l.stock_number, l.vin,
     (to_jsonb(l) || jsonb_build_object('dealer', d.key, 'price_history', coalesce(
         (SELECT jsonb_agg(to_jsonb(p) - 'listing_id' ORDER BY p.at) FROM price_history p WHERE p.listing_id = l.id),
+        '[]'), 'moves', coalesce(
+        (SELECT jsonb_agg(to_jsonb(m) - 'listing_id' ORDER BY m.at) FROM listing_moves m WHERE m.listing_id = l.id),
         '[]')))::text AS "record!"
 FROM listings l JOIN dealers d ON d.id = l.dealer_id
 WHERE l.status IN ('removed', 'sold') AND l.updated_at < now() - $1::float8 * interval '1 day'

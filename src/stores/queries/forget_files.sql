@@ -13,7 +13,7 @@ forgotten AS (
     UPDATE source_files f SET object_key = '' FROM old WHERE f.id = old.id RETURNING f.id
 )
 SELECT count(*) AS "files!",
-    coalesce(array_agg(DISTINCT old.object_key) FILTER (WHERE NOT EXISTS (
+    coalesce(array_agg(DISTINCT old.object_key ORDER BY old.object_key) FILTER (WHERE NOT EXISTS (
         SELECT 1 FROM source_files o WHERE o.object_key = old.object_key AND o.id NOT IN (SELECT id FROM old))), '{}')
         AS "objects!"
 FROM old

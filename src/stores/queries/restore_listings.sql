@@ -18,6 +18,13 @@ priced AS (
     FROM r, jsonb_to_recordset(r.record->'price_history') AS p(at timestamptz, price_cents bigint, file_id bigint)
     WHERE (r.listing).id IN (SELECT id FROM back)
 ),
+moved AS (
+    INSERT INTO listing_moves (listing_id, at, from_dealer_id, from_stock_number, file_id)
+    SELECT (r.listing).id, m.at, m.from_dealer_id, m.from_stock_number, m.file_id
+    FROM r, jsonb_to_recordset(coalesce(r.record->'moves', '[]'))
+        AS m(at timestamptz, from_dealer_id bigint, from_stock_number text, file_id bigint)
+    WHERE (r.listing).id IN (SELECT id FROM back)
+),
 logged AS (
     INSERT INTO changes (listing_id, dealer_id, kind, what, version)
     SELECT id, dealer_id, kind, 'restored', version FROM back

@@ -1,14 +1,12 @@
 -- Retire what a source brought and its newest files have no more. $1 source, $2 newest file, $3 most, $4 files and $5
 -- hours of grace: the oldest file that a unit may have been in last to stay.
 -- Plan: source_files_seen, newest first; listings by scan of the dealer's (a load just touched them), files by primary key.
-WITH loaded AS MATERIALIZED (
-    SELECT id, seen_at FROM source_files WHERE source_id = $1 AND id <= $2 AND (state = 'loaded' OR id = $2)
-    ORDER BY id DESC LIMIT 1000
-),
-stays AS (
+WITH stays AS (
     SELECT least(
-        coalesce((SELECT id FROM loaded ORDER BY id DESC OFFSET $4::int LIMIT 1), 0),
-        coalesce((SELECT max(id) FROM loaded WHERE seen_at <= now() - $5::int * interval '1 hour'), 0)) AS from_file
+        coalesce((SELECT id FROM source_files WHERE source_id = $1 AND id <= $2 AND (state = 'loaded' OR id = $2)
+                  ORDER BY id DESC OFFSET $4::int LIMIT 1), 0),
+        coalesce((SELECT id FROM source_files WHERE source_id = $1 AND id <= $2 AND (state = 'loaded' OR id = $2)
+                  AND seen_at <= now() - $5::int * interval '1 hour' ORDER BY id DESC LIMIT 1), 0)) AS from_file
 ),
 gone AS (
     UPDATE listings l SET status = 'removed', version = l.version + 1, updated_at = now()

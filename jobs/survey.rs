@@ -1,0 +1,82 @@
+//! What a file holds, before anything of it is written.
+
+use domain::Status;
+use ingest::{FileProblem, Mapping, Table, Text, Units};
+use queue::JobError;
+
+/// The largest group's stock many times over; each row costs memory and, refused, a row of ours.
+const MOST_ROWS: u64 = 5_000_000;
+
+pub(crate) struct Survey {
+    pub(crate) rows: u64,
+    /// At least one row can be loaded.
+    pub(crate) loadable: bool,
+    /// Those for sale. Lost rows' too: their units are still in the file.
+    pub(crate) units: Units,
+    /// Those that are named, but not for sale.
+    pub(crate) off: Units,
+}
+
+pub(crate) async fn survey(
+    text: Text,
+    mapping: Mapping,
+    with_prime: bool,
+) -> Result<Result<(Survey, Table), FileProblem>, JobError> {
+    let work = move || {
+        let mut reader = Table::of(text, &mapping)?.read(&mapping)?;
+        let mut survey = Survey {
+            rows: 0,
+            loadable: false,
+            units: Units::default(),
+            off: Units::default(),
+        };
+        // With their primes, where they are for sale with those only.
+        let mut attached = Vec::new();
+        while let Some(row) = reader.next_row()? {
+            survey.rows += 1;
+            if row.draft.is_some() && !survey.loadable {
+                survey.loadable = true;
+                reader.identity_only();
+            }
+            let rooftop = row.dealer.map(|dealer| dealer.key).unwrap_or_default();
+            let sold = row.draft.as_ref().and_then(|draft| draft.status);
+            let sold = matches!(sold, Some(Status::Sold | Status::Removed));
+            let Some(number) = row.stock_number else {
+                continue;
+            };
+            match sold {
+                true => survey.off.insert(&rooftop, &number),
+                false => survey.units.insert(&rooftop, &number),
+            };
+            let prime = row
+                .draft
+                .and_then(|draft| draft.details.parent_stock_number);
+            if let Some(prime) = prime.filter(|_| with_prime) {
+                attached.push((rooftop, number, prime));
+            }
+            if survey.rows > MOST_ROWS {
+                return Err(FileProblem::Unreadable {
+                    row: survey.rows,
+                    problem: format!("a file may have {MOST_ROWS} rows"),
+                });
+            }
+        }
+        // An attachment of an attachment may follow.
+        loop {
+            let before = attached.len();
+            attached.retain(|(rooftop, number, prime)| {
+                let there = survey.units.contains(rooftop, prime);
+                if !there && survey.units.remove(rooftop, number) {
+                    survey.off.insert(rooftop, number);
+                }
+                there
+            });
+            if attached.len() == before {
+                break;
+            }
+        }
+        survey.loadable &= !survey.units.is_empty() || !survey.off.is_empty();
+        Ok((survey, reader.into_table()))
+    };
+    Ok(tokio::task::spawn_blocking(work).await?)
+}
