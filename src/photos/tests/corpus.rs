@@ -1,9 +1,4 @@
 //! The fuzzer's corpus, on a stable toolchain: every photo that once was interesting.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
 
 #[path = "../../../fuzz/checks/decode_photo.rs"]
 mod decode_photo;
