@@ -14,6 +14,9 @@ pub struct Limits {
     pub side: u32,
     /// Of a progressive JPEG; each scan costs a pass over the whole photo.
     pub scans: usize,
+    /// No limit, but the measure of how closely to look: a JPEG is read at an eighth of its size when its shorter side
+    /// then still has so many pixels.
+    pub side_of_an_eighth: u32,
 }
 
 impl Limits {
@@ -22,6 +25,8 @@ impl Limits {
         pixels: 100_000_000,
         side: 65_535,
         scans: 20,
+        // Three for each pixel that the hashes are made of.
+        side_of_an_eighth: 96,
     };
 }
 
@@ -118,6 +123,9 @@ pub(crate) struct Luma {
 
 pub(crate) struct Decoded {
     pub(crate) format: Format,
+    /// Pixels, as stored; `luma` may have fewer.
+    pub(crate) width: u32,
+    pub(crate) height: u32,
     pub(crate) luma: Luma,
     pub(crate) orientation: Orientation,
 }
@@ -132,9 +140,10 @@ pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Decoded, PhotoError
     let format = Format::of(bytes).ok_or_else(|| PhotoError::WrongMagic {
         found: described(bytes),
     })?;
-    if format == Format::Jpeg {
-        jpeg::check(bytes, limits)?;
-    }
+    let segments = match format {
+        Format::Jpeg => Some(jpeg::skeleton(bytes, limits)?),
+        _ => None,
+    };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format.of_image());
     // The size is judged below, with words of our own; this bounds what a decoder may allocate.
     let mut allowed = image::Limits::default();
@@ -149,11 +158,22 @@ pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Decoded, PhotoError
             limit: limits.pixels,
         });
     }
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    let orientation = match &segments {
+        Some(segments) => jpeg::orientation(segments),
+        None => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+    };
+    let at_an_eighth = segments
+        .filter(|_| width.min(height) / 8 >= limits.side_of_an_eighth.max(1))
+        .and_then(|segments| jpeg::eighth(&segments));
+    let luma = match at_an_eighth {
+        Some(luma) => luma,
+        None => luma(&DynamicImage::from_decoder(decoder).map_err(damaged)?),
+    };
     Ok(Decoded {
         format,
-        luma: luma(&image),
+        width,
+        height,
+        luma,
         orientation,
     })
 }

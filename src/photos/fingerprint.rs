@@ -56,8 +56,8 @@ pub fn fingerprint(bytes: &[u8], limits: Limits) -> Result<Fingerprint, PhotoErr
     let phash = phash(&small);
     Ok(Fingerprint {
         format: decoded.format,
-        width: side(luma.width),
-        height: side(luma.height),
+        width: decoded.width,
+        height: decoded.height,
         phash,
         dhash: dhash(&resize(luma, 9, 8)),
         upright: match decoded.orientation {
@@ -66,10 +66,6 @@ pub fn fingerprint(bytes: &[u8], limits: Limits) -> Result<Fingerprint, PhotoErr
         },
         mirrored: self::phash(&turned(&small, Orientation::FlipHorizontal)),
     })
-}
-
-fn side(pixels: usize) -> u32 {
-    u32::try_from(pixels).unwrap_or(u32::MAX)
 }
 
 const SIDE: usize = 32;

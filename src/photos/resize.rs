@@ -13,7 +13,7 @@ const REACH: f64 = 3.0;
 /// The source pixels one target pixel is made of, from `first` on.
 struct Tap {
     first: usize,
-    weights: Vec<i64>,
+    weights: Vec<i32>,
 }
 
 fn lanczos(x: f64) -> f64 {
@@ -58,7 +58,7 @@ fn taps(from: usize, to: usize) -> Vec<Tap> {
                         scaled - 0.5
                     } else {
                         scaled + 0.5
-                    }) as i64
+                    }) as i32
                 })
                 .collect();
             Tap { first, weights }
@@ -66,7 +66,8 @@ fn taps(from: usize, to: usize) -> Vec<Tap> {
         .collect()
 }
 
-fn byte(sum: i64) -> u8 {
+/// Weights add up to one and reach below zero by less than a half of that: a sum has room in 32 bits, as in Pillow.
+fn byte(sum: i32) -> u8 {
     let rounded = (sum + (1 << (BITS - 1))) >> BITS;
     u8::try_from(rounded.max(0)).unwrap_or(u8::MAX)
 }
@@ -82,7 +83,7 @@ pub(crate) fn resize(luma: &Luma, width: usize, height: usize) -> Luma {
             for tap in &taps {
                 let source = &row[tap.first..tap.first + tap.weights.len()];
                 let sum = source.iter().zip(&tap.weights);
-                pixels.push(byte(sum.map(|(p, w)| i64::from(*p) * w).sum()));
+                pixels.push(byte(sum.map(|(p, w)| i32::from(*p) * w).sum()));
             }
         }
         pixels
@@ -98,7 +99,7 @@ pub(crate) fn resize(luma: &Luma, width: usize, height: usize) -> Luma {
     for tap in taps(luma.height, height) {
         for column in 0..width {
             let sum = tap.weights.iter().enumerate();
-            let sum = sum.map(|(n, w)| i64::from(across[(tap.first + n) * width + column]) * w);
+            let sum = sum.map(|(n, w)| i32::from(across[(tap.first + n) * width + column]) * w);
             pixels.push(byte(sum.sum()));
         }
     }

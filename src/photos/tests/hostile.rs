@@ -114,9 +114,11 @@ proptest! {
     /// Any damage to a real photo: an answer or a refusal.
     #[test]
     fn damaged_photos_are_survived(
-        file in prop::sample::select(vec!["base.jpg", "odd_444.jpg", "progressive.jpg", "gray.jpg", "small.png", "lossy.webp", "palette.gif"]),
+        file in prop::sample::select(vec!["base.jpg", "odd_444.jpg", "progressive.jpg", "gray.jpg", "small.png", "lossy.webp", "palette.gif",
+            "../eighth/restarts.jpg", "../eighth/refined.jpg", "../eighth/411.jpg", "../eighth/apart.jpg", "../eighth/arithmetic.jpg"]),
         holes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
         keep in 0.05f64..1.0,
+        side_of_an_eighth in prop::sample::select(vec![1, 96]),
     ) {
         let mut bytes = made(file);
         for (place, byte) in holes {
@@ -125,7 +127,7 @@ proptest! {
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a share of a length")]
         bytes.truncate((bytes.len() as f64 * keep) as usize);
-        let limits = Limits { pixels: 4_000_000, ..Limits::DEFAULT };
+        let limits = Limits { pixels: 4_000_000, side_of_an_eighth, ..Limits::DEFAULT };
         let _ = fingerprint(&bytes, limits);
     }
 }
