@@ -24,6 +24,8 @@ const RST: std::ops::RangeInclusive<u8> = 0xd0..=0xd7;
 const SOF: [u8; 13] = [
     0xc0, 0xc1, 0xc2, 0xc3, 0xc5, 0xc6, 0xc7, 0xc9, 0xca, 0xcb, 0xcd, 0xce, 0xcf,
 ];
+/// Of those, the ones whose codes are of whole bits.
+const HUFFMAN: [u8; 3] = [0xc0, 0xc1, 0xc2];
 /// A photo with more segments than this is made to cost, not to be seen; an ICC profile has at most 255.
 const MOST_SEGMENTS: usize = 4_096;
 
@@ -41,6 +43,7 @@ pub(crate) fn skeleton(bytes: &[u8], limits: Limits) -> Result<Vec<Segment<'_>>,
     };
     let mut segments = Vec::new();
     let (mut at, mut scans, mut sized) = (2, 0, false);
+    let (mut blocks, mut bits) = (0, 0);
     loop {
         let marker =
             next_marker(bytes, &mut at).ok_or_else(|| cut("it has no end-of-image marker"))?;
@@ -67,6 +70,10 @@ pub(crate) fn skeleton(bytes: &[u8], limits: Limits) -> Result<Vec<Segment<'_>>,
                 limits,
             )?;
             sized = true;
+            if HUFFMAN.contains(&marker) {
+                blocks = usize::from(u16::from_be_bytes([h1, h2])).div_ceil(8)
+                    * usize::from(u16::from_be_bytes([w1, w2])).div_ceil(8);
+            }
         }
         let mut data: &[u8] = &[];
         if marker == SOS {
@@ -79,6 +86,7 @@ pub(crate) fn skeleton(bytes: &[u8], limits: Limits) -> Result<Vec<Segment<'_>>,
             }
             let end = scan_end(bytes, at);
             data = &bytes[at..end];
+            bits += data.len() * 8;
             at = end;
         }
         if segments.len() == MOST_SEGMENTS {
@@ -92,6 +100,11 @@ pub(crate) fn skeleton(bytes: &[u8], limits: Limits) -> Result<Vec<Segment<'_>>,
         return Err(PhotoError::Damaged {
             problem: "it has no picture in it".to_owned(),
         });
+    }
+    if bits < blocks {
+        return Err(cut(&format!(
+            "its data have {bits} bits, and each of its {blocks} blocks takes one or more"
+        )));
     }
     Ok(segments)
 }

@@ -67,6 +67,21 @@ fn a_photo_bomb_is_refused_by_its_header() {
     assert_eq!(error.rule(), "photo_too_large");
 }
 
+/// A few kilobytes that promise ninety megapixels would cost seconds of grey.
+#[test]
+fn a_photo_that_promises_more_than_its_data_hold_is_refused() {
+    let mut jpeg = made("base.jpg");
+    let frame = jpeg
+        .windows(2)
+        .position(|pair| pair == [0xff, 0xc0])
+        .unwrap();
+    // 9,500 pixels a side.
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0x25, 0x1c, 0x25, 0x1c]);
+    let error = refused(&jpeg);
+    assert_eq!(error.rule(), "photo_truncated", "{error}");
+    assert!(error.to_string().contains("blocks"), "{error}");
+}
+
 #[test]
 fn a_progressive_photo_of_endless_scans_is_refused() {
     let few = Limits {
