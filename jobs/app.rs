@@ -2,6 +2,7 @@
 
 use crate::gates::{ArgSeal, SharedGate};
 use crate::shelf::PhotoShelf;
+use partners::valuation::Tokens;
 use partners::{Fetcher, Gate, Objects, PartnerError, Webhook};
 use queue::{AnyEngine, BreakerPolicy, Locks, Partners, Throttle};
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ pub struct App {
     /// Turns at the cores, for photos.
     pub(crate) hashing: Semaphore,
     pub(crate) shelf: Arc<PhotoShelf>,
+    /// Of valuation services.
+    pub(crate) tokens: Tokens,
     /// Where the VIN data is unpacked to.
     pub cache: PathBuf,
     /// Where files from drops are put together; a cut fetch goes on from here.
@@ -76,6 +79,7 @@ impl App {
             webhook: None,
             hashing: Semaphore::new(cores),
             shelf: Arc::default(),
+            tokens: Tokens::default(),
             staging: cache.join("staging"),
             cache,
             decoder: OnceCell::new(),

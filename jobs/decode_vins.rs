@@ -1,13 +1,13 @@
 //! Decode the VINs of some listings: fill blanks, note contradictions, tell bad VINs.
 //!
 //! Starts: `load_file`, for units that are new or whose row changed.
-//! Reads: `listings`, the offline decoder. Writes: `vin_decodes`, blank fields of `listings`,
-//! `contradictions`, an alert per dealer with bad VINs.
+//! Reads: `listings`, the offline decoder, what providers reported before. Writes: `vin_decodes`, blank fields of
+//! `listings`, `contradictions`, an alert per dealer with bad VINs, `enrichment_due`. Then: the jobs that ask providers.
 //! Twice: a filled field is not blank any more, and contradictions are replaced.
 
-use crate::App;
+use crate::{App, enrichment};
 use domain::{Listing, Vin, merge};
-use queue::{Job, JobContext, JobError, Outcome, Policy, Priority, QueueName};
+use queue::{Engine, Job, JobContext, JobError, Outcome, Policy, Priority, QueueName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -49,8 +49,12 @@ impl Job for DecodeVins {
         };
         keep(&mut tx, &decoded).await?;
         report.filled = fill(&mut tx, &listings, &decoded).await?;
+        let listings = Listings::by_ids(&mut tx, &self.listings).await?;
         report.contradictions = note(&mut tx, &self.listings, &listings, &decoded).await?;
         tell_bad(&mut tx, &listings, &decoded).await?;
+        let doubtful = |vin: &str| decoded.get(vin).is_some_and(|d| !d.clean());
+        let orders = enrichment::want(&mut tx, &listings, &doubtful).await?;
+        app.engine.enqueue(&mut tx, &orders).await?;
         tx.commit().await?;
         Ok(Outcome::Done(serde_json::to_value(report)?))
     }
@@ -103,23 +107,26 @@ async fn fill(
     listings: &[Listing],
     decoded: &HashMap<String, Decoded>,
 ) -> Result<usize, JobError> {
-    let (mut changed, mut filled) = (Vec::new(), 0);
-    for listing in listings {
+    let mut listings = listings.to_vec();
+    // A unit that comes to another rooftop brings its past with it.
+    let mut changed = enrichment::reported(tx, &mut listings).await?;
+    let mut filled = 0;
+    for listing in &mut listings {
         // A VIN with a wrong digit may be another car's: nothing is filled from it.
         let Some(facts) = facts_of(listing, decoded).filter(|d| d.check_digit_ok) else {
             continue;
         };
-        let mut listing = listing.clone();
         let blanks = blanks_filled(&listing.details.clone(), &facts.facts)
             .into_iter()
-            .filter(|(field, value)| merge::fill(&mut listing, *field, value.clone()))
+            .filter(|(field, value)| merge::fill(listing, *field, value.clone()))
             .count();
         if blanks > 0 {
             filled += blanks;
-            changed.push(listing);
+            changed.push(listing.id);
         }
     }
-    Listings::update(tx, &changed, None).await?;
+    listings.retain(|listing| changed.contains(&listing.id));
+    Listings::update(tx, &listings, None).await?;
     Ok(filled)
 }
 
@@ -129,7 +136,10 @@ async fn note(
     listings: &[Listing],
     decoded: &HashMap<String, Decoded>,
 ) -> Result<usize, JobError> {
-    let mut found = Vec::new();
+    let mut found: Vec<ContradictionRow> = listings
+        .iter()
+        .filter_map(enrichment::title_contradiction)
+        .collect();
     for listing in listings {
         let Some(facts) = facts_of(listing, decoded) else {
             continue;

@@ -13,6 +13,7 @@ pub mod dealers;
 pub mod decode_vins;
 pub mod deliver_alert;
 mod drop;
+mod enrichment;
 pub mod export_report;
 mod forget;
 pub mod gates;
@@ -20,10 +21,14 @@ pub mod hash_photos;
 pub mod load_file;
 pub mod loops;
 pub mod probe_partner;
+pub mod providers;
 pub mod prune_history;
 pub mod pull_source;
 pub mod raw;
 pub mod rebuild_parents;
+pub mod refresh_history;
+pub mod refresh_valuations;
+pub mod refresh_vins;
 pub mod restore_listings;
 mod retire;
 mod shelf;
@@ -33,6 +38,7 @@ mod survey;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod turns;
+pub mod upload_photos;
 
 pub use act_on_jobs::ActOnJobs;
 pub use app::App;
@@ -48,7 +54,11 @@ pub use probe_partner::ProbePartner;
 pub use prune_history::PruneHistory;
 pub use pull_source::PullSource;
 pub use rebuild_parents::RebuildParents;
+pub use refresh_history::RefreshHistory;
+pub use refresh_valuations::RefreshValuations;
+pub use refresh_vins::RefreshVins;
 pub use restore_listings::RestoreListings;
+pub use upload_photos::UploadPhotos;
 
 use queue::{Catalogue, Enqueue};
 
@@ -62,6 +72,10 @@ pub fn catalogue() -> Catalogue<App> {
         .with::<ExportReport>()
         .with::<DecodeVins>()
         .with::<HashPhotos>()
+        .with::<RefreshVins>()
+        .with::<RefreshHistory>()
+        .with::<RefreshValuations>()
+        .with::<UploadPhotos>()
         .with::<RebuildParents>()
         .with::<BuildFeed>()
         .with::<ArchiveListings>()

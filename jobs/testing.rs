@@ -8,7 +8,7 @@
 
 use crate::{App, catalogue};
 use domain::Dealer;
-use embedded::{DropSettings, ObjectServer, ObjectServerSettings, PhotoHost, SftpDrop};
+use embedded::{DropSettings, ObjectServer, ObjectServerSettings, Sandbox, SftpDrop};
 use partners::{FetchSettings, Fetcher, ObjectSettings, Objects};
 use queue::testing::{Step, Stepper};
 use queue::{AnyEngine, Catalogue, PostgresEngine, QueueName};
@@ -26,8 +26,8 @@ pub struct TestApp {
     pub catalogue: Arc<Catalogue<App>>,
     pub stepper: Stepper<AnyEngine, App>,
     pub sftp: SftpDrop,
-    /// Reached as `photos.test`.
-    pub photo_host: PhotoHost,
+    /// Every partner that is called by HTTP; `photos.test` is one.
+    pub sandbox: Sandbox,
     /// `None` once the test has taken object storage away.
     pub objects: Option<ObjectServer>,
     pub root: PathBuf,
@@ -78,7 +78,7 @@ impl TestApp {
         })
         .await
         .expect("an sftp drop");
-        let photo_host = PhotoHost::start(0).await.expect("a photo host");
+        let sandbox = Sandbox::start(0).await.expect("a photo host");
         let settings = ObjectSettings {
             endpoint: Some(objects.endpoint.clone()),
             region: "us-east-1".to_owned(),
@@ -93,7 +93,7 @@ impl TestApp {
             Objects::new(&settings),
             Sealer::new(&[9; 32]),
             "https://stock.example.com".to_owned(),
-            fetcher(&photo_host),
+            fetcher(&sandbox),
             cache,
         );
         let app = Arc::new(app.staging_in(root.join("staging")));
@@ -104,7 +104,7 @@ impl TestApp {
             catalogue,
             stepper,
             sftp,
-            photo_host,
+            sandbox,
             objects: Some(objects),
             root,
             forgiving: false,
@@ -223,7 +223,7 @@ impl TestApp {
             self.app.objects.clone(),
             Sealer::new(&[9; 32]),
             self.app.site.clone(),
-            fetcher(&self.photo_host),
+            fetcher(&self.sandbox),
             self.app.cache.clone(),
         )
     }
@@ -234,11 +234,11 @@ impl TestApp {
     }
 }
 
-fn fetcher(host: &PhotoHost) -> Fetcher {
+fn fetcher(host: &Sandbox) -> Fetcher {
     // Another test of this process may have been first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     Fetcher::new(FetchSettings {
-        ours: [("photos.test".to_owned(), host.address)].into(),
+        ours: host.hosts(),
         ..FetchSettings::default()
     })
     .expect("a fetcher")

@@ -5,7 +5,7 @@ use crate::config::{self, Config, MasterKey};
 use crate::tuning::Tuning;
 use anyhow::{Context, Result, bail};
 use embedded::{
-    DropSettings, ObjectServer, ObjectServerSettings, PhotoHost, PostgresSettings, PrivatePostgres,
+    DropSettings, ObjectServer, ObjectServerSettings, PostgresSettings, PrivatePostgres, Sandbox,
     SftpDrop, free_port, secret_file,
 };
 use partners::ObjectSettings;
@@ -22,7 +22,7 @@ pub(crate) struct Instance {
     pub(crate) config: Config,
     pub(crate) sftp: SftpDrop,
     pub(crate) sftp_password: SecretString,
-    _photos: PhotoHost,
+    _photos: Sandbox,
     note: PathBuf,
     _objects: ObjectServer,
     _postgres: PrivatePostgres,
@@ -100,7 +100,7 @@ impl Instance {
             password: sftp_password.clone(),
         })
         .await?;
-        let photos = PhotoHost::start(0).await?;
+        let photos = Sandbox::start(0).await?;
         let config = Config {
             ours: [(PHOTO_HOST.to_owned(), photos.address)].into(),
             database_url: postgres.url("forecourt").into(),

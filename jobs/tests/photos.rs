@@ -41,7 +41,7 @@ async fn counts(test: &TestApp) -> PhotoCounts {
 #[tokio::test]
 async fn a_picture_is_hashed_once_however_many_show_it() {
     let mut test = TestApp::start().await;
-    let digest = blake3::hash(&embedded::PhotoHost::placeholder())
+    let digest = blake3::hash(&embedded::Sandbox::placeholder())
         .to_hex()
         .to_string();
     let mut conn = test.app.pool.acquire().await.unwrap();
@@ -82,7 +82,7 @@ async fn a_picture_is_hashed_once_however_many_show_it() {
     assert_eq!(counts(&test).await, expected);
 
     // The same listings again: nothing is asked of the host.
-    let asked = test.photo_host.requests();
+    let asked = test.sandbox.requests();
     let again = HashPhotos {
         listings: units,
         tries: 0,
@@ -95,7 +95,7 @@ async fn a_picture_is_hashed_once_however_many_show_it() {
         (report["known"].as_u64(), report["fetched"].as_u64()),
         (Some(5), Some(0))
     );
-    assert_eq!(test.photo_host.requests(), asked);
+    assert_eq!(test.sandbox.requests(), asked);
     assert_eq!(counts(&test).await, expected);
 }
 
@@ -150,11 +150,7 @@ async fn a_failing_host_is_left_alone_and_tried_again_later() {
     test.run_all().await;
     let found = photos(&test, units[0]).await;
     assert!(found.iter().all(|photo| photo.state == "failed"));
-    assert!(
-        test.photo_host.requests() < 20,
-        "{}",
-        test.photo_host.requests()
-    );
+    assert!(test.sandbox.requests() < 20, "{}", test.sandbox.requests());
     let left = test.stepper.left_behind().await.unwrap();
     assert_eq!(left.len(), 1, "{left:?}");
     assert!(left[0].contains("hash_photos"), "{left:?}");

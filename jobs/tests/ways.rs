@@ -114,7 +114,7 @@ async fn a_web_address_is_asked_for_what_changed_and_a_login_goes_to_its_host_on
         // dealer:hunter2
         authorization: "Basic ZGVhbGVyOmh1bnRlcjI=".to_owned(),
     };
-    test.photo_host.serve("stock.csv", served(STOCK, SUNDAY));
+    test.sandbox.serve("stock.csv", served(STOCK, SUNDAY));
     let order = |password: &str| json!({ "kind": "https", "url": url, "username": "dealer", "password": password });
     put(&test, order("wrong")).await.unwrap();
     let source = "bayview".to_owned();
@@ -129,10 +129,10 @@ async fn a_web_address_is_asked_for_what_changed_and_a_login_goes_to_its_host_on
     assert_eq!(on_the_lot(&test).await, 2);
     assert_eq!(pull(&mut test).await["known"], 1, "not modified since");
     // Touched, but the same.
-    test.photo_host.serve("stock.csv", served(STOCK, MONDAY));
+    test.sandbox.serve("stock.csv", served(STOCK, MONDAY));
     assert_eq!(pull(&mut test).await["known"], 1);
     let more = format!("{STOCK}3,,Kia,Rio,50\n");
-    test.photo_host.serve("stock.csv", served(&more, MONDAY));
+    test.sandbox.serve("stock.csv", served(&more, MONDAY));
     assert_eq!(pull(&mut test).await["new"], 1);
     assert_eq!(on_the_lot(&test).await, 3);
     let mut conn = test.app.pool.acquire().await.unwrap();

@@ -162,7 +162,7 @@ async fn furnish(
         )
         .await?;
     }
-    let placeholder = blake3::hash(&embedded::PhotoHost::placeholder());
+    let placeholder = blake3::hash(&embedded::Sandbox::placeholder());
     let digest = placeholder.to_hex().to_string();
     Photos::add_placeholder(&mut tx, &digest, "demo").await?;
     for (key, text) in feeds::BUILT_IN {

@@ -62,13 +62,13 @@ details! {
         drivetrain Drivetrain, transmission Transmission, engine Engine,
         exterior_color ExteriorColor, exterior_base_color ExteriorBaseColor,
         interior_color InteriorColor, interior_base_color InteriorBaseColor, condition Condition,
-        title_brand TitleBrand, title Title, description Description, link Link,
+        title_brand TitleBrand, reported_title_brand ReportedTitleBrand, title Title, description Description, link Link,
         parent_stock_number ParentStockNumber,
     }
     number {
         year Year, cylinders Cylinders, displacement_cc DisplacementCc, doors Doors,
         price_cents PriceCents, msrp_cents MsrpCents, price_to_cents PriceToCents, odometer_km OdometerKm, hours Hours,
-        units Units,
+        units Units, owners Owners, accidents Accidents, market_cents MarketCents,
     }
     list { image_urls ImageUrls, options Options }
     date { date_in_stock DateInStock }

@@ -90,6 +90,12 @@ fields! {
     InteriorBaseColor = "interior_base_color" Text,
     Condition = "condition" Text,
     TitleBrand = "title_brand" Text,
+    // What partners report; nobody else's to say but an operator's.
+    ReportedTitleBrand = "reported_title_brand" Text,
+    Owners = "owners" Number,
+    Accidents = "accidents" Number,
+    // What units like this one are offered for.
+    MarketCents = "market_cents" Number,
     PriceCents = "price_cents" Number,
     MsrpCents = "msrp_cents" Number,
     // The highest price of a parent's units; its price is the lowest.
@@ -104,6 +110,16 @@ fields! {
     ParentStockNumber = "parent_stock_number" Text,
     ImageUrls = "image_urls" List,
     Options = "options" List,
+}
+
+impl Field {
+    /// Whether its values come from a history or a valuation, and never from a dealer's file.
+    pub fn is_reported(self) -> bool {
+        matches!(
+            self,
+            Self::ReportedTitleBrand | Self::Owners | Self::Accidents | Self::MarketCents
+        )
+    }
 }
 
 impl From<Field> for &'static str {

@@ -16,6 +16,7 @@ pub mod odometer;
 pub mod parents;
 pub mod provenance;
 pub mod spreadsheet;
+pub mod title;
 pub mod vin;
 
 pub use dealer::Dealer;

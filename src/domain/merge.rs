@@ -2,7 +2,8 @@
 //!
 //! - an operator's value stands until it is released, and what the dealer says meanwhile is kept under it;
 //! - a file or client sets what it says; what it leaves blank it clears, if it had set it;
-//! - a VIN only fills blanks.
+//! - a VIN only fills blanks;
+//! - what partners report of a unit's history and worth, a file does not say: only an operator puts it right.
 //!
 //! Every field that changes hands says who set it, and over what.
 
@@ -97,6 +98,9 @@ pub fn apply_with(
         changed = true;
     }
     for &field in Details::FIELDS {
+        if field.is_reported() {
+            continue;
+        }
         let original = draft.originals.get(&field).map(String::as_str);
         let said = draft.details.get(field);
         if said.is_some() || blanks == Blanks::Clear {
@@ -131,6 +135,24 @@ pub fn fill(listing: &mut Listing, field: Field, value: Value<'_>) -> bool {
     };
     listing.provenance.set(field, origin);
     true
+}
+
+/// A partner's newest word on a field that is theirs; `None` when it has none any more. `false` when nothing changed.
+pub fn report(
+    listing: &mut Listing,
+    field: Field,
+    said: Option<Value<'_>>,
+    source: Source,
+) -> bool {
+    let origin = Origin {
+        source,
+        file: None,
+        row: None,
+        original: None,
+        by: None,
+        over: None,
+    };
+    field.is_reported() && set(listing, field, said, None, &origin)
 }
 
 fn set(
@@ -419,6 +441,54 @@ mod tests {
             listing.details.image_urls.is_empty()
                 && listing.provenance.get(Field::ImageUrls).is_none()
         );
+    }
+
+    #[test]
+    fn what_partners_report_is_theirs_and_an_operators() {
+        let mut said = draft(Some(100), None);
+        said.details.reported_title_brand = Some("Clean".into());
+        let mut listing = begin(1, &said, &file(1));
+        assert_eq!(
+            listing.details.reported_title_brand, None,
+            "no file says so"
+        );
+        let brand = |text: &'static str| Some(Value::Text(text.into()));
+        let field = Field::ReportedTitleBrand;
+        assert!(report(
+            &mut listing,
+            field,
+            brand("Salvage"),
+            Source::History
+        ));
+        assert!(!report(
+            &mut listing,
+            field,
+            brand("Salvage"),
+            Source::History
+        ));
+        assert!(!apply(&mut listing, &said, &file(2)));
+        assert_eq!(
+            listing.details.reported_title_brand.as_deref(),
+            Some("Salvage")
+        );
+        let right = Value::Text("Clean".into());
+        assert!(put_right(&mut listing, field, right, "jane"));
+        assert!(!report(
+            &mut listing,
+            field,
+            brand("Salvage"),
+            Source::History
+        ));
+        assert_eq!(
+            listing.details.reported_title_brand.as_deref(),
+            Some("Clean")
+        );
+        assert!(!report(
+            &mut listing,
+            Field::Make,
+            brand("Ford"),
+            Source::History
+        ));
     }
 
     #[test]

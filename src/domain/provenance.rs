@@ -11,6 +11,10 @@ pub enum Source {
     File,
     /// The VIN decoder, which only ever fills blanks.
     Vin,
+    /// A vehicle's history, as a partner reports it.
+    History,
+    /// A partner's valuation.
+    Valuation,
     /// A client of the API.
     Api,
     /// A parent's units.
@@ -24,6 +28,8 @@ impl Source {
         match self {
             Self::File => "file",
             Self::Vin => "vin",
+            Self::History => "history",
+            Self::Valuation => "valuation",
             Self::Api => "api",
             Self::Units => "units",
             Self::Operator => "operator",

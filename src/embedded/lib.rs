@@ -1,4 +1,4 @@
-//! The no-set-up default: a private PostgreSQL, an S3 server, an SFTP drop and a photo host, all on
+//! The no-set-up default: a private PostgreSQL, an S3 server, an SFTP drop and a sandbox of partners, all on
 //! this machine, all speaking the real protocols.
 //!
 //! For the demo, for development and for tests. Nothing here knows what Forecourt stores in
@@ -19,7 +19,7 @@ pub use files::{free_port, private_dir, running_as_root, secret_file};
 pub use postgres::{PostgresSettings, PrivatePostgres};
 pub use redis::{PrivateRedis, RedisSettings};
 pub use s3::{ObjectServer, ObjectServerSettings};
-pub use sandbox::{PhotoHost, Served};
+pub use sandbox::{Faults, PartnerFaults, Sandbox, Served, Wrong};
 pub use sshd::Sshd;
 
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! May this listing be published on this channel? Every reason why not, by name.
 
 use crate::definition::Check;
-use domain::{Listing, Status};
+use domain::{Listing, Status, title};
 
 /// The reasons this check gives against a listing; `vin_seen` says an earlier row has its VIN.
 pub(crate) fn reason(check: Check, listing: &Listing, vin_seen: bool) -> Option<&'static str> {
@@ -19,13 +19,7 @@ pub(crate) fn reason(check: Check, listing: &Listing, vin_seen: bool) -> Option<
             .is_none_or(|cents| cents <= 0)
             .then_some("price_missing"),
         Check::Photo => details.image_urls.is_empty().then_some("photo_missing"),
-        Check::CleanTitle => {
-            let clean = details
-                .title_brand
-                .as_deref()
-                .is_none_or(|brand| brand.eq_ignore_ascii_case("clean"));
-            (!clean).then_some("title_branded")
-        }
+        Check::CleanTitle => (!title::clean(details)).then_some("title_branded"),
         Check::Available => match listing.status {
             Status::Available => None,
             Status::Pending => Some("status_pending"),

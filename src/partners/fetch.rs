@@ -1,8 +1,9 @@
 //! Fetching what a dealer's file names: any URL, so none is trusted.
 //!
-//! Only `http` and `https`; only public addresses, judged after the name is resolved, on every
-//! redirect; bounded in size, time and redirects. Addresses of ours are reached only by a host that
-//! the settings name. No proxy, no cookies, no credentials in URLs.
+//! Only `http` and `https`; only hosts that the lists allow; only public addresses, judged after the name is
+//! resolved, on every redirect; bounded in size, time and redirects. Addresses of ours are reached only by a host that
+//! the settings name. No proxy, no cookies, no credentials in URLs. Nothing is unpacked: an answer that is coded all the
+//! same is refused, so that none can grow. What a body is, its first bytes say, not its host.
 
 use crate::gate::{self, Gate, OpenGate};
 use crate::sftp::LARGEST_FILE;
@@ -10,7 +11,8 @@ use crate::{ErrorKind, PartnerError};
 use futures::StreamExt;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{
-    CONTENT_TYPE, DATE, IF_MODIFIED_SINCE, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED, LOCATION, RETRY_AFTER,
 };
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
@@ -25,6 +27,11 @@ use tokio::io::AsyncWriteExt;
 pub struct FetchSettings {
     /// Hosts that stand on addresses of ours, and where: the demo's and the tests' sandbox.
     pub ours: HashMap<String, SocketAddr>,
+    /// Hosts that may be asked; every one when there are none. `example.com` is that host, `.example.com` it and all
+    /// below it.
+    pub allow: Vec<String>,
+    /// Hosts that are never asked, whatever is allowed.
+    pub deny: Vec<String>,
     /// Of one body, in bytes.
     pub largest: usize,
     /// For the whole answer.
@@ -36,6 +43,8 @@ impl Default for FetchSettings {
     fn default() -> Self {
         Self {
             ours: HashMap::new(),
+            allow: Vec::new(),
+            deny: Vec::new(),
             largest: 64 * 1024 * 1024,
             timeout: Duration::from_secs(30),
             redirects: 5,
@@ -48,6 +57,62 @@ pub struct Fetched {
     pub bytes: Vec<u8>,
     /// What the host claims it is.
     pub content_type: Option<String>,
+    pub version: Version,
+}
+
+/// What a host calls the bytes it gave; who asks with it gets them only when they changed (RFC 9110, 13.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Version {
+    pub etag: Option<String>,
+    /// As the host wrote it.
+    pub modified: Option<String>,
+}
+
+/// What a body is, by its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    Json,
+    Html,
+    Other,
+}
+
+impl Content {
+    pub fn of(bytes: &[u8]) -> Self {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            Some(b'{' | b'[') => Self::Json,
+            Some(b'<') => Self::Html,
+            _ => Self::Other,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Json => "JSON",
+            Self::Html => "a web page",
+            Self::Other => "something else",
+        }
+    }
+}
+
+/// A question to a service. Answering it twice does no harm: it may be asked again when the line broke.
+#[derive(Clone, Debug)]
+pub struct Ask<'a> {
+    pub method: Method,
+    pub url: &'a str,
+    /// As `Authorization` has it.
+    pub authorization: Option<&'a SecretString>,
+    pub content_type: &'a str,
+    pub body: Vec<u8>,
+    /// What the answer must be.
+    pub wanted: Content,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+    Put,
 }
 
 /// What came of asking for a file.
@@ -127,6 +192,96 @@ impl Fetcher {
         .await
     }
 
+    /// The same, unless it is still what a host called so; `None` then.
+    pub async fn get_changed(
+        &self,
+        url: &str,
+        known: &Version,
+    ) -> Result<Option<Fetched>, PartnerError> {
+        let host = self
+            .judged(url, url)?
+            .host_str()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        gate::through(&*self.gate, &format!("photos {host}"), || async {
+            let asked = |mut request: RequestBuilder| {
+                if let Some(etag) = &known.etag {
+                    request = request.header(IF_NONE_MATCH, etag);
+                }
+                if let Some(modified) = &known.modified {
+                    request = request.header(IF_MODIFIED_SINCE, modified);
+                }
+                request
+            };
+            let response = self.answer(url, |request, _| asked(request)).await?;
+            if response.status() == StatusCode::NOT_MODIFIED {
+                return Ok(None);
+            }
+            self.body(url, response).await.map(Some)
+        })
+        .await
+    }
+
+    /// Asks a service, as `partner`. Redirects of a plain question are followed, its authorization shown to the first
+    /// host only; of any other they are refused.
+    pub async fn ask(&self, partner: &str, ask: &Ask<'_>) -> Result<Fetched, PartnerError> {
+        let first = self.judged(ask.url, ask.url)?;
+        gate::through(&*self.gate, partner, || async {
+            let response = match ask.method {
+                Method::Get => {
+                    let shown = |request: RequestBuilder, at: &Url| match ask.authorization {
+                        Some(secret) if at.origin() == first.origin() => {
+                            request.header(AUTHORIZATION, secret.expose_secret())
+                        }
+                        _ => request,
+                    };
+                    self.answer(ask.url, shown).await?
+                }
+                Method::Post | Method::Put => self.sent(ask, &first).await?,
+            };
+            let fetched = self.body(ask.url, response).await?;
+            let found = Content::of(&fetched.bytes);
+            if ask.wanted != Content::Other && found != ask.wanted {
+                let message = format!(
+                    "the answer is {}, not {}",
+                    found.words(),
+                    ask.wanted.words()
+                );
+                return Err(PartnerError::new(
+                    ErrorKind::Corrupt,
+                    "ask",
+                    ask.url,
+                    message,
+                ));
+            }
+            Ok(fetched)
+        })
+        .await
+    }
+
+    async fn sent(&self, ask: &Ask<'_>, to: &Url) -> Result<Response, PartnerError> {
+        let mut request = match ask.method {
+            Method::Put => self.client.put(to.clone()),
+            _ => self.client.post(to.clone()),
+        };
+        if let Some(secret) = ask.authorization {
+            request = request.header(AUTHORIZATION, secret.expose_secret());
+        }
+        request = request.header(CONTENT_TYPE, ask.content_type);
+        let response = request.body(ask.body.clone()).send().await;
+        let response = response.map_err(|error| failed(ask.url, &error))?;
+        if response.status().is_redirection() {
+            let message = "redirects, and what is sent is not sent elsewhere";
+            return Err(PartnerError::new(
+                ErrorKind::Refused,
+                "ask",
+                ask.url,
+                message,
+            ));
+        }
+        Ok(response)
+    }
+
     async fn get_once(&self, url: &str) -> Result<Fetched, PartnerError> {
         let response = self.answer(url, |request, _| request).await?;
         self.body(url, response).await
@@ -192,6 +347,7 @@ impl Fetcher {
         if !status.is_success() {
             return Err(answered(url, status, &response));
         }
+        uncoded(url, &response)?;
         let modified = response.headers().get(LAST_MODIFIED);
         let modified = modified.and_then(|at| gate::http_date(at.to_str().ok()?));
         let told = response.content_length();
@@ -275,6 +431,16 @@ impl Fetcher {
             .ok_or_else(|| refused("a url without a host".to_owned()))?;
         // The resolver names the port of a host of ours; a URL must not choose another.
         let ours = self.settings.ours.contains_key(&host.to_ascii_lowercase());
+        if listed(&self.settings.deny, host) {
+            return Err(refused(format!(
+                "{host} is on the list of hosts that are never asked"
+            )));
+        }
+        if !ours && !self.settings.allow.is_empty() && !listed(&self.settings.allow, host) {
+            return Err(refused(format!(
+                "{host} is not on the list of hosts that may be asked"
+            )));
+        }
         if ours && (parsed.port().is_some() || parsed.scheme() != "http") {
             return Err(refused(format!("{host} is ours, on its own port only")));
         }
@@ -293,6 +459,7 @@ impl Fetcher {
         if !status.is_success() {
             return Err(answered(url, status, &response));
         }
+        uncoded(url, &response)?;
         let too_large = |bytes: u64| {
             let message = format!(
                 "{bytes} bytes or more, {} are allowed",
@@ -304,8 +471,15 @@ impl Fetcher {
         if let Some(length) = response.content_length().filter(|length| *length > largest) {
             return Err(too_large(length));
         }
-        let content_type = response.headers().get(CONTENT_TYPE);
-        let content_type = content_type.and_then(|value| value.to_str().ok().map(str::to_owned));
+        let header = |name| {
+            let value = response.headers().get(name);
+            value.and_then(|value| value.to_str().ok().map(str::to_owned))
+        };
+        let content_type = header(CONTENT_TYPE);
+        let version = Version {
+            etag: header(ETAG),
+            modified: header(LAST_MODIFIED),
+        };
         let mut bytes = Vec::new();
         let mut stream = response.bytes_stream();
         while let Some(chunk) = stream.next().await {
@@ -317,8 +491,32 @@ impl Fetcher {
         Ok(Fetched {
             bytes,
             content_type,
+            version,
         })
     }
+}
+
+/// We ask for bytes as they are.
+fn uncoded(url: &str, response: &Response) -> Result<(), PartnerError> {
+    let coding = response.headers().get(CONTENT_ENCODING);
+    let coding = coding.map(|coding| coding.to_str().unwrap_or("something"));
+    match coding {
+        None => Ok(()),
+        Some(plain) if plain.is_empty() || plain.eq_ignore_ascii_case("identity") => Ok(()),
+        Some(coding) => {
+            let message = format!("the answer is coded as {coding:?}, which nobody asked for");
+            Err(PartnerError::new(ErrorKind::Corrupt, "fetch", url, message))
+        }
+    }
+}
+
+/// `.example.com` is that host and all below it.
+fn listed(list: &[String], host: &str) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    list.iter().any(|entry| match entry.strip_prefix('.') {
+        Some(domain) => host == domain || host.ends_with(entry.as_str()),
+        None => host == *entry,
+    })
 }
 
 /// A login is for the host it was given for.
@@ -445,6 +643,28 @@ fn public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_has_hosts_and_domains() {
+        let list = ["photos.example.com".to_owned(), ".dealer.com".to_owned()];
+        for (host, on_it) in [
+            ("photos.example.com", true),
+            ("PHOTOS.example.com.", true),
+            ("x.photos.example.com", false),
+            ("dealer.com", true),
+            ("cdn.dealer.com", true),
+            ("notdealer.com", false),
+        ] {
+            assert_eq!(listed(&list, host), on_it, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_what_its_first_bytes_say() {
+        assert_eq!(Content::of(b"\xef\xbb\xbf {\"a\": 1}"), Content::Json);
+        assert_eq!(Content::of(b"\n<!DOCTYPE html>"), Content::Html);
+        assert_eq!(Content::of(b""), Content::Other);
+    }
 
     #[test]
     fn only_public_addresses_are_public() {

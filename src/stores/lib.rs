@@ -12,6 +12,7 @@ mod feeds;
 mod files;
 mod filter_sql;
 mod going_on;
+mod histories;
 mod keys;
 mod listing_row;
 mod listings;
@@ -20,6 +21,7 @@ pub mod measure;
 mod overrides;
 mod parents;
 mod photos;
+mod providers;
 mod reports;
 mod schedules;
 mod secrets;
@@ -37,12 +39,18 @@ pub use feeds::{Exclusion, FeedRow, FeedRun, Feeds, LeftOut};
 pub use files::{
     FileCounts, FileOrder, FileState, Files, Forgotten, NewFile, RejectRow, SourceFile,
 };
+pub use histories::{
+    Histories, HistoryReport, KnownReport, KnownValuation, ReportState, Valuation, Valuations,
+};
 pub use keys::{ApiKey, Keys, Scope};
 pub use listings::{Bringing, ListingFilter, Listings, UpsertCounts, said_by};
 pub use mappings::{OwnMapping, OwnMappings};
 pub use overrides::{Contradiction, Overrides};
 pub use parents::Parents;
-pub use photos::{ListingPhoto, NewPhoto, PhotoCounts, PhotoHashes, PhotoPair, Photos, UrlOutcome};
+pub use photos::{
+    ListingPhoto, NewPhoto, PhotoCounts, PhotoHashes, PhotoPair, PhotoUpload, Photos, UrlOutcome,
+};
+pub use providers::{Due, Provider, ProviderKind, ProviderView, Providers};
 pub use reports::{Aging, Double, Move, PriceDrop, Reports, Stay};
 pub use schedules::{Overlap, Schedule, Schedules, Taken, Tick};
 pub use secrets::{Sealed, Sealer};

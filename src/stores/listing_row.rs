@@ -38,6 +38,10 @@ pub(crate) struct ListingRow {
     pub(crate) odometer_km: Option<i64>,
     pub(crate) hours: Option<i64>,
     pub(crate) units: Option<i64>,
+    pub(crate) owners: Option<i64>,
+    pub(crate) accidents: Option<i64>,
+    pub(crate) market_cents: Option<i64>,
+    pub(crate) reported_title_brand: Option<String>,
     pub(crate) title: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) link: Option<String>,
@@ -53,7 +57,7 @@ pub(crate) struct ListingRow {
 pub(crate) const COLUMNS: &str = "l.id, l.dealer_id, l.kind, l.status, l.stock_number, l.vin, l.serial, l.year, \
     l.make, l.model, l.\"trim\", l.body, l.category, l.fuel, l.drivetrain, l.transmission, l.engine, l.cylinders, \
     l.displacement_cc, l.doors, l.exterior_color, l.exterior_base_color, l.interior_color, l.interior_base_color, l.condition, l.title_brand, l.price_cents, \
-    l.msrp_cents, l.price_to_cents, l.odometer_km, l.hours, l.units, l.title, l.description, l.link, l.date_in_stock, l.parent_stock_number, \
+    l.msrp_cents, l.price_to_cents, l.odometer_km, l.hours, l.units, l.owners, l.accidents, l.market_cents, l.reported_title_brand, l.title, l.description, l.link, l.date_in_stock, l.parent_stock_number, \
     l.image_urls, l.options, l.provenance, l.version";
 
 impl From<ListingRow> for Listing {
@@ -92,6 +96,10 @@ impl From<ListingRow> for Listing {
                 odometer_km: row.odometer_km,
                 hours: row.hours,
                 units: row.units,
+                owners: row.owners,
+                accidents: row.accidents,
+                market_cents: row.market_cents,
+                reported_title_brand: row.reported_title_brand,
                 title: row.title,
                 description: row.description,
                 link: row.link,

@@ -80,6 +80,13 @@ pub struct PhotoCounts {
     pub problems: i64,
 }
 
+/// A photo that a provider took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhotoUpload {
+    pub digest: String,
+    pub url: String,
+}
+
 pub struct Photos;
 
 impl Photos {
@@ -294,6 +301,39 @@ impl Photos {
                 .fetch_one(conn)
                 .await?,
         )
+    }
+
+    /// A URL that led to a photo, and its format.
+    pub async fn where_is(conn: &mut PgConnection, digest: &str) -> Res<Option<(String, String)>> {
+        Ok(sqlx::query!(
+            "SELECT u.url, p.format FROM photos p JOIN photo_urls u ON u.photo_id = p.id AND u.state = 'fetched'
+             WHERE p.digest = $1 ORDER BY u.fetched_at DESC LIMIT 1",
+            digest
+        )
+        .fetch_optional(conn)
+        .await?
+        .map(|row| (row.url, row.format)))
+    }
+
+    /// Keeps where photos are shown.
+    pub async fn uploaded(
+        conn: &mut PgConnection,
+        provider: &str,
+        uploads: &[PhotoUpload],
+    ) -> Res<()> {
+        let digests: Vec<String> = uploads.iter().map(|upload| upload.digest.clone()).collect();
+        let urls: Vec<String> = uploads.iter().map(|upload| upload.url.clone()).collect();
+        sqlx::query!(
+            "INSERT INTO photo_uploads (photo_id, provider, url)
+             SELECT p.id, $1, u.url FROM unnest($2::text[], $3::text[]) u(digest, url) JOIN photos p ON p.digest = u.digest
+             ON CONFLICT (photo_id, provider) DO UPDATE SET url = excluded.url",
+            provider,
+            &digests,
+            &urls
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
     }
 
     /// A URL of a host that we know of, whatever its port; one that was answered well before, if there is one.

@@ -61,6 +61,10 @@ impl Vins {
         )
         .execute(&mut *conn)
         .await?;
+        Self::add(conn, found).await
+    }
+
+    async fn add(conn: &mut PgConnection, found: &[ContradictionRow]) -> Res<()> {
         let of = |f: fn(&ContradictionRow) -> &String| {
             found.iter().map(|c| f(c).clone()).collect::<Vec<_>>()
         };
@@ -71,6 +75,42 @@ impl Vins {
             &of(|c| &c.field),
             &of(|c| &c.listing_value),
             &of(|c| &c.vin_value)
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// The same of one field alone.
+    pub async fn contradict_field(
+        conn: &mut PgConnection,
+        listing_ids: &[i64],
+        field: &str,
+        found: &[ContradictionRow],
+    ) -> Res<()> {
+        sqlx::query!(
+            "DELETE FROM contradictions WHERE listing_id = ANY($1) AND field = $2",
+            listing_ids,
+            field
+        )
+        .execute(&mut *conn)
+        .await?;
+        Self::add(conn, found).await
+    }
+
+    /// Keeps what the decoder's API says of VINs, whose decodes are kept already.
+    pub async fn keep_api(
+        conn: &mut PgConnection,
+        vins: &[String],
+        errors: &[String],
+        values: &[serde_json::Value],
+    ) -> Res<()> {
+        sqlx::query!(
+            "UPDATE vin_decodes v SET api = u.api, api_errors = u.errors, api_at = now()
+             FROM unnest($1::text[], $2::text[], $3::jsonb[]) u(vin, errors, api) WHERE v.vin = u.vin",
+            vins,
+            errors,
+            values
         )
         .execute(conn)
         .await?;

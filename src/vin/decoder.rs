@@ -1,5 +1,6 @@
 //! The offline decoder: `ultravin`, a port of NHTSA's own procedure, over the committed vPIC file.
 
+use crate::memo::Memo;
 use crate::words;
 use domain::{Details, Vin};
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,7 @@ pub enum DecoderError {
 pub struct Decoded {
     pub vin: String,
     pub decoder: String,
-    /// vPIC error codes; `[0]` is clean.
+    /// vPIC error codes; `[0]` is clean; see [`errors::words`](crate::errors::words).
     pub errors: Vec<i32>,
     pub check_digit_ok: bool,
     /// What vPIC believes was meant, when one position is wrong.
@@ -53,6 +54,7 @@ impl Decoded {
 
 pub struct Decoder {
     db: Db,
+    memo: Memo,
 }
 
 impl Decoder {
@@ -63,7 +65,8 @@ impl Decoder {
             unpack(cache, &path)?;
         }
         let db = Db::open(&path).map_err(DecoderError::Open)?;
-        Ok(Self { db })
+        let memo = Memo::of(&db);
+        Ok(Self { db, memo })
     }
 
     pub fn version() -> &'static str {
@@ -74,9 +77,30 @@ impl Decoder {
         decoded(self.db.decode(vin.as_str(), None).into())
     }
 
-    /// One pass over many: shares work between VINs of one descriptor.
+    /// The same of many: what follows from a descriptor is decoded once in a process.
     pub fn decode_all(&self, vins: &[Vin]) -> Vec<Decoded> {
-        vins.iter().map(|vin| self.decode(vin)).collect()
+        vins.iter().map(|vin| self.decode_or_recall(vin)).collect()
+    }
+
+    fn decode_or_recall(&self, vin: &Vin) -> Decoded {
+        let Some(descriptor) = self.memo.descriptor(vin) else {
+            return self.decode(vin);
+        };
+        if let Some(facts) = self.memo.recall(descriptor) {
+            return Decoded {
+                vin: vin.as_str().to_owned(),
+                decoder: VERSION.to_owned(),
+                errors: vec![0],
+                check_digit_ok: true,
+                suggested: None,
+                facts,
+            };
+        }
+        let decoded = self.decode(vin);
+        if decoded.errors == [0] {
+            self.memo.keep(descriptor, &decoded.facts);
+        }
+        decoded
     }
 }
 
@@ -197,6 +221,44 @@ mod tests {
         let decoded = decoder().decode(&Vin::parse("1HGCM82643A004352").unwrap());
         assert!(!decoded.clean() && !decoded.check_digit_ok);
         assert_eq!(decoded.facts.make.as_deref(), Some("Honda"));
+    }
+
+    /// A thousand of any kind, and every behaviour that the data can show, each with serial numbers of our own: from the memo as without it.
+    #[test]
+    fn what_is_recalled_is_what_would_be_decoded() {
+        let (db, now) = (&decoder().db, ultravin::now_micros());
+        let any = ultravin::generate::Filter {
+            invalid_rate: Some(0.0),
+            ..Default::default()
+        };
+        let mut bases = ultravin::generate::generate(db, 1_000, 7, &any, now, 2026);
+        bases.extend(db.cover());
+        let mut vins = Vec::new();
+        for (n, vin) in bases.iter().enumerate() {
+            for serial in ["00001", "54321", "99999"] {
+                let Some(start) = vin.get(..12).filter(|_| vin.len() == 17) else {
+                    continue;
+                };
+                let Ok(vin) = Vin::parse(&format!("{start}{serial}")) else {
+                    continue;
+                };
+                let mut sound = vin.as_str().to_owned();
+                // Every seventh keeps its wrong check digit.
+                if n % 7 != 0 {
+                    sound.replace_range(8..9, &vin.expected_check_digit().to_string());
+                }
+                vins.push(Vin::parse(&sound).unwrap());
+            }
+        }
+        let remembered = decoder().decode_all(&vins);
+        let recalled = |vin: &Vin| {
+            let descriptor = decoder().memo.descriptor(vin);
+            descriptor.is_some_and(|descriptor| decoder().memo.recall(descriptor).is_some())
+        };
+        assert!(vins.iter().filter(|vin| recalled(vin)).count() > vins.len() / 10);
+        for (vin, remembered) in vins.iter().zip(remembered) {
+            assert_eq!(decoder().decode(vin), remembered, "{vin}");
+        }
     }
 
     #[test]

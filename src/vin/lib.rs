@@ -4,11 +4,17 @@
 //! Pure but for one thing: the data file is unpacked once into a cache folder and verified by
 //! its digest. The decoder never overrules a dealer; `compare` only tells where they differ.
 
+mod api;
 mod compare;
 mod decoder;
+pub mod errors;
+mod memo;
+mod suggest;
 mod trim;
 mod words;
 
+pub use api::facts_of_api;
 pub use compare::{Contradiction, agree, blanks_filled, contradictions};
 pub use decoder::{Decoded, Decoder, DecoderError};
+pub use suggest::suggestions;
 pub use trim::split_trim;

@@ -49,6 +49,15 @@ pub(crate) struct Envelope {
     interior_base_color: Option<String>,
     condition: Option<String>,
     title_brand: Option<String>,
+    /// The title brand as a history report has it; `title_brand` is the dealer's word.
+    reported_title_brand: Option<String>,
+    /// Previous owners, as a history report has them.
+    owners: Option<i64>,
+    accidents: Option<i64>,
+    /// What units like this one are offered for, by a valuation.
+    market: Option<Money>,
+    /// The price as a share of the market's: below 1 it is cheaper.
+    price_to_market: Option<f64>,
     price: Option<Money>,
     msrp: Option<Money>,
     /// The highest price of a parent's units; `price` is the lowest.
@@ -76,6 +85,13 @@ fn money(cents: Option<i64>) -> Option<Money> {
         cents,
         currency: "USD".to_owned(),
     })
+}
+
+/// In hundredths; no more is known.
+fn price_to_market(price: Option<i64>, market: Option<i64>) -> Option<f64> {
+    let (price, market) = (price?, market.filter(|market| *market > 0)?);
+    let hundredths = (price.saturating_mul(100) + market / 2) / market;
+    Some(hundredths as f64 / 100.0)
 }
 
 impl Envelope {
@@ -108,6 +124,11 @@ impl Envelope {
             interior_base_color: details.interior_base_color,
             condition: details.condition,
             title_brand: details.title_brand,
+            reported_title_brand: details.reported_title_brand,
+            owners: details.owners,
+            accidents: details.accidents,
+            market: money(details.market_cents),
+            price_to_market: price_to_market(details.price_cents, details.market_cents),
             price: money(details.price_cents),
             msrp: money(details.msrp_cents),
             price_to: money(details.price_to_cents),

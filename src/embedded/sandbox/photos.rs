@@ -1,5 +1,4 @@
-//! A photo host for the demo and the tests: pictures painted from their path, and every way a real
-//! host misbehaves.
+//! The photo host: pictures painted from their path, and every way a real host misbehaves.
 //!
 //! - `/{folder}/{name}.jpg`: a picture of its own; the same path always has the same bytes;
 //! - `/stock/{name}.jpg`: the same, wherever it is used (dealers share stock photos);
@@ -8,32 +7,18 @@
 //! - `/missing/…`: 404; `/busy/…`: 503; `/page/…`: a web page that claims to be a JPEG; `/cut/…`: a JPEG cut off;
 //!   `/bomb/…`: a PNG of 60,000 x 60,000; `/inside/…`: a redirect to a private address; `/round/…`: a redirect to itself;
 //!   `/moved/{rest}`: a redirect to `/{rest}`;
-//! - `/files/{name}`: what [`PhotoHost::serve`] put there, as web servers give out files.
+//! - `/files/{name}`: what [`Sandbox::serve`](super::Sandbox::serve) put there, as web servers give out files.
+//!
+//! A picture's `ETag` is its digest: who asks with it has it already.
 
-use crate::{EmbeddedError, io};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, IF_MODIFIED_SINCE, LAST_MODIFIED, LOCATION};
-use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use super::{Asked, Reply, failed, held, reply};
+use hyper::StatusCode;
+use hyper::header::{
+    AUTHORIZATION, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
+};
 use image::codecs::jpeg::JpegEncoder;
 use std::collections::HashMap;
-use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-
-/// Dropping it stops listening.
-#[derive(Debug)]
-pub struct PhotoHost {
-    pub address: SocketAddr,
-    requests: Arc<AtomicU64>,
-    files: Arc<Mutex<HashMap<String, Served>>>,
-    accepting: JoinHandle<()>,
-}
+use std::sync::Mutex;
 
 /// A file that is given out.
 #[derive(Clone, Debug, Default)]
@@ -45,137 +30,71 @@ pub struct Served {
     pub authorization: String,
 }
 
+#[derive(Debug, Default)]
+pub(super) struct Files(Mutex<HashMap<String, Served>>);
+
+impl Files {
+    pub(super) fn put(&self, name: &str, file: Served) {
+        held(&self.0).insert(name.to_owned(), file);
+    }
+
+    fn give(&self, name: &str, asked: &Asked) -> Reply {
+        let files = held(&self.0);
+        let Some(file) = files.get(name) else {
+            return reply(StatusCode::NOT_FOUND, "text/plain", "no such file");
+        };
+        if !file.authorization.is_empty() && asked.header(AUTHORIZATION) != file.authorization {
+            return reply(StatusCode::UNAUTHORIZED, "text/plain", "who are you?");
+        }
+        let had = !file.modified.is_empty() && asked.header(IF_MODIFIED_SINCE) == file.modified;
+        let mut response = match had {
+            true => reply(StatusCode::NOT_MODIFIED, "text/csv", ""),
+            false => reply(StatusCode::OK, "text/csv", file.bytes.clone()),
+        };
+        if let Ok(modified) = file.modified.parse() {
+            response.headers_mut().insert(LAST_MODIFIED, modified);
+        }
+        response
+    }
+}
+
 const WIDTH: u32 = 240;
 const HEIGHT: u32 = 180;
 const QUALITY: u8 = 85;
 const QUALITY_OF_COPIES: u8 = 60;
 
-impl PhotoHost {
-    /// `port` 0 is any free one.
-    pub async fn start(port: u16) -> Result<Self, EmbeddedError> {
-        let listener = TcpListener::bind(("127.0.0.1", port))
-            .await
-            .map_err(io("listen for photos", format!("127.0.0.1:{port}")))?;
-        let address = listener
-            .local_addr()
-            .map_err(io("listen for photos", "address"))?;
-        let requests = Arc::new(AtomicU64::new(0));
-        let counter = requests.clone();
-        let files: Arc<Mutex<HashMap<String, Served>>> = Arc::default();
-        let given = files.clone();
-        let accepting = tokio::spawn(async move {
-            let mut connections = tokio::task::JoinSet::new();
-            loop {
-                let Ok((stream, _)) = listener.accept().await else {
-                    continue;
-                };
-                let (counter, given) = (counter.clone(), given.clone());
-                while connections.try_join_next().is_some() {}
-                connections.spawn(async move {
-                    let service = service_fn(move |request: Request<Incoming>| {
-                        counter.fetch_add(1, Ordering::Relaxed);
-                        let path = request.uri().path();
-                        let answered = match path.strip_prefix("/files/") {
-                            Some(name) => give(&given, name, &request),
-                            None => answer(path),
-                        };
-                        async move { Ok::<_, Infallible>(answered) }
-                    });
-                    let _ = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
-                });
-            }
-        });
-        Ok(Self {
-            address,
-            requests,
-            files,
-            accepting,
-        })
-    }
-
-    /// Gives a file out from now on, instead of any of its name.
-    pub fn serve(&self, name: &str, file: Served) {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.insert(name.to_owned(), file);
-    }
-
-    /// Answered since the start.
-    pub fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
-    }
-
-    /// The bytes of the picture that says a photo is coming.
-    pub fn placeholder() -> Vec<u8> {
-        let image = image::RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
-            let word = (70..110).contains(&y) && x / 20 % 2 == 0;
-            image::Rgb(if word { [90; 3] } else { [225; 3] })
-        });
-        jpeg(&image, QUALITY)
-    }
+/// The bytes of the picture that says a photo is coming.
+pub(super) fn placeholder() -> Vec<u8> {
+    let image = image::RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
+        let word = (70..110).contains(&y) && x / 20 % 2 == 0;
+        image::Rgb(if word { [90; 3] } else { [225; 3] })
+    });
+    jpeg(&image, QUALITY)
 }
 
-impl Drop for PhotoHost {
-    fn drop(&mut self) {
-        self.accepting.abort();
+pub(super) fn answer(asked: &Asked, files: &Files) -> Reply {
+    let path = asked.path.as_str();
+    if let Some(name) = path.strip_prefix("/files/") {
+        return files.give(name, asked);
     }
-}
-
-fn give(
-    files: &Mutex<HashMap<String, Served>>,
-    name: &str,
-    request: &Request<Incoming>,
-) -> Response<Full<Bytes>> {
-    let files = files.lock().unwrap_or_else(PoisonError::into_inner);
-    let header = |name| {
-        request
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
+    let photo = |bytes: Vec<u8>| {
+        let tag = format!("\"{:016x}\"", fnv(&bytes));
+        let mut response = match asked.header(IF_NONE_MATCH) == tag {
+            true => reply(StatusCode::NOT_MODIFIED, "image/jpeg", ""),
+            false => reply(StatusCode::OK, "image/jpeg", bytes),
+        };
+        if let Ok(tag) = tag.parse() {
+            response.headers_mut().insert(ETAG, tag);
+        }
+        response
     };
-    let Some(file) = files.get(name) else {
-        return reply(
-            StatusCode::NOT_FOUND,
-            "text/plain",
-            b"no such file".to_vec(),
-        );
-    };
-    let asked = header(AUTHORIZATION).unwrap_or_default();
-    if !file.authorization.is_empty() && asked != file.authorization {
-        return reply(
-            StatusCode::UNAUTHORIZED,
-            "text/plain",
-            b"who are you?".to_vec(),
-        );
-    }
-    let mut response = match header(IF_MODIFIED_SINCE) == Some(&file.modified) {
-        true => reply(StatusCode::NOT_MODIFIED, "text/csv", Vec::new()),
-        false => reply(StatusCode::OK, "text/csv", file.bytes.clone()),
-    };
-    if let Ok(modified) = file.modified.parse() {
-        response.headers_mut().insert(LAST_MODIFIED, modified);
-    }
-    response
-}
-
-fn answer(path: &str) -> Response<Full<Bytes>> {
-    let photo = |bytes: Vec<u8>| reply(StatusCode::OK, "image/jpeg", bytes);
     let (folder, rest) = path
         .trim_start_matches('/')
         .split_once('/')
         .unwrap_or(("", path));
     match folder {
-        "missing" => reply(
-            StatusCode::NOT_FOUND,
-            "text/plain",
-            b"no such photo".to_vec(),
-        ),
-        "busy" => reply(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "text/plain",
-            b"busy".to_vec(),
-        ),
+        "missing" => failed(StatusCode::NOT_FOUND),
+        "busy" => failed(StatusCode::SERVICE_UNAVAILABLE),
         "page" => {
             photo(b"<!DOCTYPE html><html><body>Log in to see this photo</body></html>".to_vec())
         }
@@ -189,21 +108,19 @@ fn answer(path: &str) -> Response<Full<Bytes>> {
         "round" => moved(path),
         "moved" => moved(&format!("/{rest}")),
         "small" => photo(picture(&format!("/{rest}"), QUALITY_OF_COPIES)),
-        _ if path == "/coming-soon.jpg" => photo(PhotoHost::placeholder()),
+        _ if path == "/coming-soon.jpg" => photo(placeholder()),
         _ => photo(picture(path, QUALITY)),
     }
 }
 
-fn reply(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(bytes)));
-    *response.status_mut() = status;
-    let kind = hyper::header::HeaderValue::from_static(kind);
-    response.headers_mut().insert(CONTENT_TYPE, kind);
-    response
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
-fn moved(to: &str) -> Response<Full<Bytes>> {
-    let mut response = reply(StatusCode::FOUND, "text/plain", Vec::new());
+fn moved(to: &str) -> Reply {
+    let mut response = reply(StatusCode::FOUND, "text/plain", "");
     if let Ok(to) = to.parse() {
         response.headers_mut().insert(LOCATION, to);
     }
@@ -212,9 +129,7 @@ fn moved(to: &str) -> Response<Full<Bytes>> {
 
 /// A unit on a lot, more or less: what differs from path to path are large shapes, as in photos.
 fn picture(path: &str, quality: u8) -> Vec<u8> {
-    let mut state = path.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let mut state = fnv(path.as_bytes());
     let mut roll = |sides: u32| {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,12 +1,12 @@
 //! Fetching from a host that misbehaves in every way.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use embedded::PhotoHost;
+use embedded::Sandbox;
 use partners::{ErrorKind, FetchSettings, Fetcher};
 
-async fn set_up(largest: usize) -> (PhotoHost, Fetcher) {
+async fn set_up(largest: usize) -> (Sandbox, Fetcher) {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let host = PhotoHost::start(0).await.unwrap();
+    let host = Sandbox::start(0).await.unwrap();
     let settings = FetchSettings {
         ours: [("photos.test".to_owned(), host.address)].into(),
         largest,

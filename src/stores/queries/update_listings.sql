@@ -11,6 +11,7 @@ put AS (
         r.displacement_cc, doors = r.doors, exterior_color = r.exterior_color, exterior_base_color = r.exterior_base_color, interior_color =
         r.interior_color, interior_base_color = r.interior_base_color, condition = r.condition, title_brand = r.title_brand, price_cents =
         r.price_cents, msrp_cents = r.msrp_cents, price_to_cents = r.price_to_cents, odometer_km = r.odometer_km, hours = r.hours, units = r.units,
+        owners = r.owners, accidents = r.accidents, market_cents = r.market_cents, reported_title_brand = r.reported_title_brand,
         title = r.title, description = r.description, link = r.link, date_in_stock =
         r.date_in_stock, parent_stock_number = r.parent_stock_number, provenance = r.provenance,
         status = r.status, image_urls = coalesce(r.image_urls, '{}'), options = coalesce(r.options, '{}'),

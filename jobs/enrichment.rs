@@ -1,0 +1,451 @@
+//! Asking providers about the stock, at their pace: what is to be asked stands in `enrichment_due`, each vehicle once however
+//! many units want it, new units first; one job a provider takes from it, and is followed by the next while there is more.
+//! However large the night, a provider has one job in the queue.
+//!
+//! A provider that is down, or has had enough, costs no attempt: what was answered is kept, what was not stays due, and the job
+//! waits as long as it is told to.
+
+use crate::gates::judged;
+use crate::providers::{bucket, job_of};
+use crate::{App, RefreshHistory, RefreshValuations, RefreshVins, UploadPhotos, turns};
+use domain::merge::report;
+use domain::{Field, Listing, Source, Value};
+use futures::StreamExt;
+use partners::{ErrorKind, PartnerError};
+use queue::{Engine, Enqueue, JobContext, JobError, Outcome};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::future::Future;
+use std::time::{Duration, Instant};
+use stores::{
+    ContradictionRow, Due, Histories, Listings, PgConnection, Provider, ProviderKind, Providers,
+    Valuations, Vins,
+};
+
+/// A job goes on for so long, then another does: the queue stays fair.
+const TURN: Duration = Duration::from_secs(60);
+const HOLD: Duration = Duration::from_secs(10 * 60);
+/// After a failure, doubled with each.
+const FIRST_WAIT: i64 = 30;
+const LONGEST_WAIT: i64 = 6 * 3600;
+/// A provider that fails so often in one batch is left alone.
+const FAILURES: usize = 5;
+/// A wait longer than this is the schedule's.
+const SOON: i64 = 5 * 60;
+/// Old answers looked for in one night.
+const MOST_OLD: i64 = 200_000;
+
+/// What one batch came to, by subject.
+pub(crate) struct Batch<T> {
+    pub(crate) answers: Vec<T>,
+    /// Answered, also with nothing.
+    pub(crate) asked: Vec<String>,
+    failed: Vec<(Due, PartnerError)>,
+    /// Why no more was asked.
+    stopped: Option<PartnerError>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    asked: usize,
+    failed: usize,
+    /// Whether there was more than this job's turn.
+    more: bool,
+}
+
+/// How one kind of provider is asked.
+pub(crate) trait Asking: Sync {
+    type Answer: Send + Sync;
+
+    fn ask(
+        &self,
+        due: Vec<Due>,
+    ) -> impl Future<Output = Result<Batch<Self::Answer>, JobError>> + Send;
+
+    /// Writes what came, in the transaction that strikes it off.
+    fn keep(
+        &self,
+        tx: &mut PgConnection,
+        answers: &[Self::Answer],
+    ) -> impl Future<Output = Result<(), JobError>> + Send;
+}
+
+/// Asks about batches of at most `size` until nothing is due or the turn is over.
+pub(crate) async fn refresh(
+    app: &App,
+    cx: &JobContext,
+    provider: &Provider,
+    size: i64,
+    asking: &impl Asking,
+) -> Result<Outcome, JobError> {
+    let name = format!("provider {}", provider.name);
+    let lock = turns::take(app, &name, cx, HOLD).await?;
+    let begun = Instant::now();
+    let mut report = Report::default();
+    let mut looked_for_old = false;
+    let done = loop {
+        let due = Providers::next(&mut *app.pool.acquire().await?, &provider.name, size).await?;
+        if due.is_empty() {
+            if looked_for_old {
+                break Ok(());
+            }
+            looked_for_old = true;
+            let mut conn = app.pool.acquire().await?;
+            if Providers::want_old(&mut conn, provider, MOST_OLD).await? == 0 {
+                break Ok(());
+            }
+            continue;
+        }
+        let batch = asking.ask(due).await?;
+        report.asked += batch.asked.len();
+        report.failed += batch.failed.len();
+        let mut tx = app.pool.begin().await?;
+        asking.keep(&mut tx, &batch.answers).await?;
+        Providers::asked(&mut tx, &provider.name, &batch.asked).await?;
+        let later: Vec<(String, i64, String)> = batch
+            .failed
+            .iter()
+            .map(|(due, error)| (due.subject.clone(), wait(due, error), error.to_string()))
+            .collect();
+        Providers::later(&mut tx, &provider.name, &later).await?;
+        turns::still_ours(&mut tx, &lock).await?;
+        tx.commit().await?;
+        cx.progress(u64::try_from(report.asked).unwrap_or(0), None, "asked");
+        if let Some(error) = batch.stopped {
+            break Err(judged(error));
+        }
+        if begun.elapsed() > TURN {
+            report.more = true;
+            break Ok(());
+        }
+    };
+    turns::release(app, &lock).await;
+    done?;
+    go_on(app, provider).await?;
+    Ok(Outcome::Done(serde_json::to_value(report)?))
+}
+
+/// A try is worth as long a wait as there were before it, or as the provider asks for.
+fn wait(due: &Due, error: &PartnerError) -> i64 {
+    let doubled = FIRST_WAIT << due.tries.clamp(0, 10);
+    let asked = error.retry_after.map_or(0, |wait| wait.as_secs());
+    doubled
+        .max(i64::try_from(asked).unwrap_or(LONGEST_WAIT))
+        .min(LONGEST_WAIT)
+}
+
+/// The next job, when something is due soon.
+async fn go_on(app: &App, provider: &Provider) -> Result<(), JobError> {
+    let mut conn = app.pool.acquire().await?;
+    let Some(wait) = Providers::due_in(&mut conn, &provider.name).await? else {
+        return Ok(());
+    };
+    if wait > SOON {
+        return Ok(());
+    }
+    let wait = Duration::from_secs(u64::try_from(wait).unwrap_or(0));
+    let order = order(provider)?.after(wait);
+    app.engine.enqueue(&mut conn, &[order]).await?;
+    Ok(())
+}
+
+fn order(provider: &Provider) -> Result<Enqueue, serde_json::Error> {
+    let provider_name = provider.name.clone();
+    match provider.kind {
+        ProviderKind::Vin => Enqueue::of(&RefreshVins {
+            provider: provider_name,
+        }),
+        ProviderKind::History => Enqueue::of(&RefreshHistory {
+            provider: provider_name,
+        }),
+        ProviderKind::Valuation => Enqueue::of(&RefreshValuations {
+            provider: provider_name,
+        }),
+        ProviderKind::Upload => Enqueue::of(&UploadPhotos {
+            provider: provider_name,
+        }),
+    }
+}
+
+/// Asks about each subject by itself, as many at once as the provider takes. `None` is an answer too: nothing is known.
+pub(crate) async fn each<T, F, Fut>(provider: &Provider, due: Vec<Due>, ask: F) -> Batch<T>
+where
+    F: Fn(String) -> Fut,
+    Fut: Future<Output = Result<Option<T>, PartnerError>>,
+{
+    let at_once = usize::try_from(provider.at_once).unwrap_or(1).max(1);
+    let mut asked = futures::stream::iter(due)
+        .map(|due| {
+            let answer = ask(due.subject.clone());
+            async move { (due, answer.await) }
+        })
+        .buffer_unordered(at_once);
+    let mut batch = Batch {
+        answers: Vec::new(),
+        asked: Vec::new(),
+        failed: Vec::new(),
+        stopped: None,
+    };
+    while let Some((due, answer)) = asked.next().await {
+        batch.take(due, answer);
+        if batch.stopped.is_some() {
+            break;
+        }
+    }
+    batch
+}
+
+impl<T> Batch<T> {
+    fn take(&mut self, due: Due, answer: Result<Option<T>, PartnerError>) {
+        match answer {
+            Ok(answer) => {
+                self.asked.push(due.subject);
+                self.answers.extend(answer);
+            }
+            // Nobody was asked, or the provider said that it has had enough: this one is no worse than the others.
+            Err(error) if matches!(error.kind, ErrorKind::Shut | ErrorKind::Throttled) => {
+                self.stopped = Some(error);
+            }
+            Err(error) if error.kind == ErrorKind::Denied => self.stopped = Some(error),
+            Err(error) => {
+                self.failed.push((due, error));
+                if self.failed.len() >= FAILURES && self.asked.len() < FAILURES {
+                    self.stopped = self.failed.pop().map(|(_, error)| error);
+                }
+            }
+        }
+    }
+
+    /// One call about many: answered together, or not.
+    pub(crate) fn of_many(due: Vec<Due>, answer: Result<Vec<T>, PartnerError>) -> Self {
+        let mut batch = Self {
+            answers: Vec::new(),
+            asked: Vec::new(),
+            failed: Vec::new(),
+            stopped: None,
+        };
+        match answer {
+            Ok(answers) => {
+                batch.answers = answers;
+                batch.asked = due.into_iter().map(|due| due.subject).collect();
+            }
+            Err(error) if error.kind == ErrorKind::Corrupt => {
+                let message = error.to_string();
+                let failed = due.into_iter().map(|due| {
+                    let error = PartnerError {
+                        kind: error.kind,
+                        operation: error.operation,
+                        target: error.target.clone(),
+                        message: message.clone(),
+                        retry_after: None,
+                    };
+                    (due, error)
+                });
+                batch.failed = failed.collect();
+            }
+            Err(error) => batch.stopped = Some(error),
+        }
+        batch
+    }
+}
+
+/// What these units want to be asked, and the jobs that do; in the transaction that found out. A new unit's row is its first.
+pub(crate) async fn want(
+    tx: &mut PgConnection,
+    listings: &[Listing],
+    doubtful: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<Vec<Enqueue>, JobError> {
+    let providers = Providers::all(tx).await?;
+    let mut orders = Vec::new();
+    let sound = |listing: &&Listing| {
+        Listings::on_the_lot(listing)
+            && listing.vin.as_ref().is_some_and(|vin| vin.check_digit_ok())
+    };
+    let mut units: Vec<&Listing> = listings.iter().filter(sound).collect();
+    // In one order everywhere, so that two jobs never wait for each other's rows in a circle.
+    units.sort_by(|a, b| a.vin.cmp(&b.vin));
+    let priority = |unit: &&Listing| i16::from(unit.version > 1);
+    let vin = |unit: &&Listing| {
+        unit.vin
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    };
+    for provider in providers.iter().filter(|provider| provider.enabled) {
+        let wanted = match provider.kind {
+            ProviderKind::History => {
+                let vins: Vec<String> = units.iter().map(vin).collect();
+                let priorities: Vec<i16> = units.iter().map(priority).collect();
+                Providers::want_histories(tx, provider, &vins, &priorities).await?
+            }
+            ProviderKind::Valuation => {
+                let driven: Vec<&Listing> = units
+                    .iter()
+                    .copied()
+                    .filter(|unit| unit.details.odometer_km.is_some())
+                    .collect();
+                let vins: Vec<String> = driven.iter().map(vin).collect();
+                let buckets: Vec<i32> = driven
+                    .iter()
+                    .map(|unit| bucket(unit.details.odometer_km.unwrap_or(0)))
+                    .collect();
+                let priorities: Vec<i16> = driven.iter().map(priority).collect();
+                Providers::want_valuations(tx, provider, &vins, &buckets, &priorities).await?
+            }
+            ProviderKind::Vin => {
+                let unsure: Vec<&Listing> = listings
+                    .iter()
+                    .filter(|unit| Listings::on_the_lot(unit))
+                    .filter(|unit| unit.vin.as_ref().is_some_and(|vin| doubtful(vin.as_str())))
+                    .collect();
+                let mut vins: Vec<(String, i16)> = unsure
+                    .iter()
+                    .map(|unit| (vin(unit), priority(unit)))
+                    .collect();
+                vins.sort();
+                let (vins, priorities): (Vec<String>, Vec<i16>) = vins.into_iter().unzip();
+                Providers::want_decodes(tx, provider, &vins, &priorities).await?
+            }
+            ProviderKind::Upload => 0,
+        };
+        if wanted > 0 {
+            orders.push(order(provider)?);
+        }
+    }
+    Ok(orders)
+}
+
+/// The same of photos that were fetched.
+pub(crate) async fn want_uploads(
+    tx: &mut PgConnection,
+    digests: &[String],
+) -> Result<Vec<Enqueue>, JobError> {
+    let mut orders = Vec::new();
+    for provider in Providers::all(tx).await? {
+        if provider.kind == ProviderKind::Upload
+            && provider.enabled
+            && Providers::want_uploads(tx, &provider.name, digests).await? > 0
+        {
+            orders.push(order(&provider)?);
+        }
+    }
+    Ok(orders)
+}
+
+/// The provider a job is for; `Err` with its end when there is nobody to ask.
+pub(crate) async fn find(
+    app: &App,
+    name: &str,
+    kind: ProviderKind,
+) -> Result<Result<Provider, Outcome>, JobError> {
+    let mut conn = app.pool.acquire().await?;
+    let Some(provider) = Providers::find(&mut conn, name).await? else {
+        return Err(JobError::reject_because(format!(
+            "there is no provider {name:?}"
+        )));
+    };
+    if provider.kind != kind {
+        let (is, job) = (provider.kind.as_str(), job_of(kind));
+        return Err(JobError::reject_because(format!(
+            "provider {name:?} is of kind {is}, not one for {job}"
+        )));
+    }
+    if !provider.enabled {
+        let why = serde_json::json!({ "why": "the provider is disabled" });
+        return Ok(Err(Outcome::Done(why)));
+    }
+    Ok(Ok(provider))
+}
+
+/// Brings every unit on the lot with one of these VINs up to what is reported of it.
+pub(crate) async fn apply(tx: &mut PgConnection, vins: &[String]) -> Result<usize, JobError> {
+    let ids = Histories::units(tx, vins).await?;
+    Listings::lock(tx, &ids).await?;
+    let mut listings = Listings::by_ids(tx, &ids).await?;
+    let changed = reported(tx, &mut listings).await?;
+    let changed: Vec<Listing> = listings
+        .into_iter()
+        .filter(|listing| changed.contains(&listing.id))
+        .collect();
+    Listings::update(tx, &changed, None).await?;
+    title_contradictions(tx, &changed).await?;
+    Ok(changed.len())
+}
+
+/// Where a report's title brand is not the dealer's word.
+async fn title_contradictions(tx: &mut PgConnection, listings: &[Listing]) -> Result<(), JobError> {
+    let ids: Vec<i64> = listings.iter().map(|listing| listing.id).collect();
+    let found: Vec<ContradictionRow> = listings.iter().filter_map(title_contradiction).collect();
+    Vins::contradict_field(tx, &ids, Field::TitleBrand.name(), &found).await?;
+    Ok(())
+}
+
+pub(crate) fn title_contradiction(listing: &Listing) -> Option<ContradictionRow> {
+    let (said, reported) = domain::title::contradiction(&listing.details)?;
+    Some(ContradictionRow {
+        listing_id: listing.id,
+        field: Field::TitleBrand.name().to_owned(),
+        listing_value: said,
+        vin_value: reported,
+    })
+}
+
+/// Sets what is known of these units' past and worth; the ids of those that changed. Where providers differ the worse word
+/// stands: more owners, more accidents, a brand rather than none.
+pub(crate) async fn reported(
+    tx: &mut PgConnection,
+    listings: &mut [Listing],
+) -> Result<Vec<i64>, JobError> {
+    let vins: Vec<String> = listings
+        .iter()
+        .filter_map(|listing| listing.vin.as_ref().map(ToString::to_string))
+        .collect();
+    let reports = Histories::of(tx, &vins).await?;
+    let worth = Valuations::of(tx, &vins).await?;
+    let mut past: HashMap<&str, (Option<i64>, Option<i64>, Option<&str>)> = HashMap::new();
+    for known in &reports {
+        let told = &known.report;
+        let (owners, accidents, brand) = past.entry(told.vin.as_str()).or_default();
+        *owners = (*owners).max(told.owners.map(i64::from));
+        *accidents = (*accidents).max(told.accidents.map(i64::from));
+        let new = told.title_brand.as_deref();
+        if brand.is_none() || domain::title::branded(new) && !domain::title::branded(*brand) {
+            *brand = new;
+        }
+    }
+    let mut changed = Vec::new();
+    for listing in listings {
+        let Some(vin) = listing.vin.as_ref().map(ToString::to_string) else {
+            continue;
+        };
+        let mut news = false;
+        if let Some((owners, accidents, brand)) = past.get(vin.as_str()) {
+            let brand = brand.map(|brand| Value::Text(brand.to_owned().into()));
+            for (field, said) in [
+                (Field::Owners, owners.map(Value::Number)),
+                (Field::Accidents, accidents.map(Value::Number)),
+                (Field::ReportedTitleBrand, brand),
+            ] {
+                news |= report(listing, field, said, Source::History);
+            }
+        }
+        let miles = listing.details.odometer_km.map(bucket);
+        let market = worth.iter().find(|known| {
+            known.valuation.vin == vin && Some(known.valuation.odometer_bucket) == miles
+        });
+        if let Some(known) = market {
+            let retail = known.valuation.retail_cents.as_ref();
+            let average = retail.and_then(|cents| cents.get(1)).copied();
+            news |= report(
+                listing,
+                Field::MarketCents,
+                average.map(Value::Number),
+                Source::Valuation,
+            );
+        }
+        if news {
+            changed.push(listing.id);
+        }
+    }
+    Ok(changed)
+}

@@ -1,0 +1,285 @@
+//! Make, change or try a provider: what the command line and the API ask for, checked in one place; and its settings as each
+//! kind has them.
+
+use crate::App;
+use partners::history::Selectors;
+use partners::valuation::{Service, Vehicle};
+use partners::{Fetcher, PartnerError, history, upload, valuation, vpic};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use stores::{Audit, Provider, ProviderKind, Providers, Schedules, StoreError};
+
+/// A provider as it shall be. What is left out is as for a new one, but for the secret, which stays while the host is
+/// the same.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProviderOrder {
+    /// `vin`, `history`, `valuation` or `upload`.
+    pub kind: String,
+    /// With `{vin}` for a history, `{digest}` for an upload; `s3:PREFIX` uploads to our own storage.
+    pub url: String,
+    /// A valuation's `CLIENT:SECRET`; what others are shown as a bearer.
+    pub secret: Option<SecretString>,
+    pub refresh_days: Option<i32>,
+    pub at_once: Option<i32>,
+    pub disabled: bool,
+    /// Of a history: how its page is read.
+    pub selectors: Option<Selectors>,
+    /// Of a valuation.
+    pub token_url: String,
+    pub region: String,
+}
+
+/// What is kept of it beside the columns.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Settings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) selectors: Option<Selectors>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) token_url: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) region: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderProblem {
+    /// What was asked for cannot be.
+    #[error("{0}")]
+    Order(String),
+    #[error(transparent)]
+    Partner(#[from] PartnerError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Sql(#[from] stores::SqlError),
+}
+
+fn order(problem: impl Into<String>) -> ProviderProblem {
+    ProviderProblem::Order(problem.into())
+}
+
+/// Its digest stands there; `s3:` is our own storage.
+pub(crate) const OWN_STORAGE: &str = "s3:";
+const EVERY_NIGHT: &str = "30 3 * * *";
+/// A VIN that every decoder knows (49 CFR 565's own textbook case).
+pub(crate) const KNOWN_VIN: &str = "1HGCM82633A004352";
+
+pub async fn put(
+    app: &App,
+    name: &str,
+    wanted: ProviderOrder,
+    who: &str,
+) -> Result<(), ProviderProblem> {
+    if !partners::sftp::safe_name(name) {
+        return Err(order(format!(
+            "{name:?} is no name: letters, digits and dashes"
+        )));
+    }
+    let kind = ProviderKind::parse(&wanted.kind).ok_or_else(|| {
+        order(format!(
+            "kind: {:?} is not vin, history, valuation or upload",
+            wanted.kind
+        ))
+    })?;
+    judged(kind, &wanted)?;
+    let mut tx = app.pool.begin().await?;
+    let known = Providers::find(&mut tx, name).await?;
+    let known = known.filter(|known| {
+        let settings = settings(known);
+        origin(&known.url) == origin(&wanted.url)
+            && origin(&settings.token_url) == origin(&wanted.token_url)
+    });
+    let secret = match (&wanted.secret, known) {
+        (None, Some(known)) => known.secret,
+        (None, None) if kind == ProviderKind::Valuation => {
+            return Err(order(
+                "a valuation needs its CLIENT:SECRET, said anew when its host changes",
+            ));
+        }
+        (secret, _) => {
+            let secret = secret.as_ref().map_or("", ExposeSecret::expose_secret);
+            app.sealer.seal(&Provider::purpose(name), secret)?
+        }
+    };
+    let settings = Settings {
+        selectors: wanted.selectors,
+        token_url: wanted.token_url,
+        region: wanted.region,
+    };
+    let provider = Provider {
+        name: name.to_owned(),
+        kind,
+        url: wanted.url,
+        settings: serde_json::to_value(&settings).map_err(|error| order(error.to_string()))?,
+        secret,
+        enabled: !wanted.disabled,
+        refresh_days: wanted.refresh_days.unwrap_or(match kind {
+            ProviderKind::Valuation => 7,
+            ProviderKind::History => 30,
+            ProviderKind::Vin | ProviderKind::Upload => 180,
+        }),
+        at_once: wanted.at_once.unwrap_or(4),
+    };
+    if !(1..=3650).contains(&provider.refresh_days) || !(1..=64).contains(&provider.at_once) {
+        return Err(order("refresh_days: 1 to 3650; at_once: 1 to 64"));
+    }
+    Providers::put(&mut tx, &provider).await?;
+    // What its pages said could not be read; now perhaps it can.
+    Providers::want_drifted(&mut tx, name).await?;
+    let args = serde_json::json!({ "provider": name });
+    let schedule = format!("refresh-{name}");
+    Schedules::ensure(&mut tx, &schedule, EVERY_NIGHT, "UTC", job_of(kind), &args).await?;
+    Audit::note(&mut tx, who, "put", &format!("provider {name}")).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The job that asks a provider.
+pub(crate) fn job_of(kind: ProviderKind) -> &'static str {
+    match kind {
+        ProviderKind::Vin => "refresh_vins",
+        ProviderKind::History => "refresh_history",
+        ProviderKind::Valuation => "refresh_valuations",
+        ProviderKind::Upload => "upload_photos",
+    }
+}
+
+/// Scheme, host and port.
+fn origin(url: &str) -> String {
+    let end = url
+        .match_indices('/')
+        .nth(2)
+        .map_or(url.len(), |(at, _)| at);
+    url[..end].to_ascii_lowercase()
+}
+
+fn judged(kind: ProviderKind, wanted: &ProviderOrder) -> Result<(), ProviderProblem> {
+    let web =
+        |name: &str, url: &str| match url.starts_with("https://") || url.starts_with("http://") {
+            true => Ok(()),
+            false => Err(order(format!(
+                "{name}: {url:?} does not begin with https://"
+            ))),
+        };
+    match kind {
+        ProviderKind::Upload if wanted.url.starts_with(OWN_STORAGE) => {}
+        _ => web("url", &wanted.url)?,
+    }
+    if wanted.secret.is_some()
+        && wanted.url.starts_with("http://")
+        && !wanted.url.contains(".test/")
+    {
+        return Err(order("a secret goes over https:// only"));
+    }
+    match kind {
+        ProviderKind::History => {
+            if !wanted.url.contains("{vin}") {
+                return Err(order("url: a history's has {vin} in it"));
+            }
+            let selectors = wanted.selectors.as_ref();
+            let selectors = selectors.ok_or_else(|| order("a history needs its selectors"))?;
+            selectors.judged().map_err(order)?;
+        }
+        ProviderKind::Valuation => web("token_url", &wanted.token_url)?,
+        ProviderKind::Upload
+            if !wanted.url.starts_with(OWN_STORAGE) && !wanted.url.contains("{digest}") =>
+        {
+            return Err(order("url: an upload's has {digest} in it"));
+        }
+        ProviderKind::Upload | ProviderKind::Vin => {}
+    }
+    Ok(())
+}
+
+pub(crate) fn settings(provider: &Provider) -> Settings {
+    serde_json::from_value(provider.settings.clone()).unwrap_or_default()
+}
+
+pub(crate) fn secret(app: &App, provider: &Provider) -> Result<SecretString, StoreError> {
+    app.sealer
+        .open(&Provider::purpose(&provider.name), &provider.secret)
+}
+
+/// As a bearer, when there is one.
+pub(crate) fn bearer(app: &App, provider: &Provider) -> Result<Option<SecretString>, StoreError> {
+    let secret = secret(app, provider)?;
+    let secret = secret.expose_secret();
+    Ok((!secret.is_empty()).then(|| SecretString::from(format!("Bearer {secret}"))))
+}
+
+/// Asks it about one vehicle, and says what came: `forecourt providers test`, and the probe of a broken partner.
+pub async fn ask_one(app: &App, provider: &Provider, vin: &str) -> Result<String, ProviderProblem> {
+    let (fetcher, partner): (&Fetcher, _) = (&app.fetcher, provider.partner());
+    let settings = settings(provider);
+    match provider.kind {
+        ProviderKind::Vin => {
+            let vins = [vin.to_owned()];
+            let answers = vpic::decode(fetcher, &partner, &provider.url, &vins).await?;
+            Ok(answers.first().map_or_else(
+                || "no answer".to_owned(),
+                |answer| format!("errors {:?}, {} values", answer.errors, answer.values.len()),
+            ))
+        }
+        ProviderKind::History => {
+            let url = provider.url.replace("{vin}", vin);
+            let shown = bearer(app, provider)?;
+            let page = history::fetch(fetcher, &partner, &url, shown.as_ref()).await?;
+            let selectors = settings
+                .selectors
+                .ok_or_else(|| order("it has no selectors"))?;
+            let report = selectors.read(vin, &page).map_err(PartnerError::from)?;
+            Ok(format!(
+                "{} owners, {} accidents, title {}, {} records",
+                report.owners.map_or("?".to_owned(), |n| n.to_string()),
+                report.accidents.map_or("?".to_owned(), |n| n.to_string()),
+                report.title_brand.as_deref().unwrap_or("?"),
+                report.records.len()
+            ))
+        }
+        ProviderKind::Valuation => {
+            let client = secret(app, provider)?;
+            let service = Service {
+                partner: &partner,
+                token_url: &settings.token_url,
+                url: &provider.url,
+                client: &client,
+            };
+            let vehicle = Vehicle {
+                vin: vin.to_owned(),
+                odometer: 30_000,
+                region: settings.region,
+            };
+            let worth = service.worth(fetcher, &app.tokens, &[vehicle]).await?;
+            Ok(worth.first().map_or_else(
+                || "it knows no such vehicle".to_owned(),
+                |worth| {
+                    format!(
+                        "wholesale {:?}, retail {:?} dollars",
+                        worth.wholesale, worth.retail
+                    )
+                },
+            ))
+        }
+        ProviderKind::Upload if provider.url.starts_with(OWN_STORAGE) => {
+            Ok("our own storage".to_owned())
+        }
+        ProviderKind::Upload => {
+            // The smallest photo there is, under a digest of its own.
+            let url = provider.url.replace("{digest}", "probe");
+            let shown = bearer(app, provider)?;
+            let shown = shown.as_ref();
+            let photo = vec![0xff, 0xd8, 0xff, 0xd9];
+            let url = upload::put(fetcher, &partner, &url, shown, "image/jpeg", photo).await?;
+            Ok(format!("it took a photo, shown at {url}"))
+        }
+    }
+}
+
+/// What a valuation is asked with: the bucket of so many kilometres, in thousands of miles.
+pub(crate) fn bucket(odometer_km: i64) -> i32 {
+    let miles = odometer_km as f64 * 0.621_371;
+    i32::try_from((miles / 1_000.0).round().clamp(0.0, 2_000.0) as i64).unwrap_or(0)
+}
+
+const _: () = assert!(valuation::MOST_VEHICLES >= vpic::MOST_VINS);

@@ -1,0 +1,133 @@
+//! Ask what vehicles are worth, many a call.
+//!
+//! Starts: `decode_vins`, for units whose worth at their mileage is not known; itself, while more is due; its schedule, for
+//! what is old: until then the old worth stands.
+//! Reads: `enrichment_due`, `listings`, the provider. Writes: `valuations`, the market's price on `listings`.
+//! Twice: what was answered is due no more, and a day has one worth.
+
+use crate::App;
+use crate::enrichment::{self, Asking, Batch, apply, refresh};
+use crate::providers::{bucket, secret, settings};
+use partners::valuation::{MOST_VEHICLES, Service, Vehicle};
+use queue::{Job, JobContext, JobError, Outcome, Policy, QueueName, Unique};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use stores::{
+    Due, Histories, Listings, PgConnection, Provider, ProviderKind, Valuation, Valuations,
+};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RefreshValuations {
+    pub provider: String,
+}
+
+impl Job for RefreshValuations {
+    type App = App;
+    const NAME: &'static str = "refresh_valuations";
+    const POLICY: Policy = Policy {
+        queue: QueueName::Lookups,
+        timeout: Duration::from_secs(10 * 60),
+        unique: Unique::WhileQueued,
+        ..Policy::DEFAULT
+    };
+
+    fn key(&self) -> Option<String> {
+        Some(self.provider.clone())
+    }
+
+    fn partner(&self) -> Option<String> {
+        Some(Provider::partner_of(
+            ProviderKind::Valuation,
+            &self.provider,
+        ))
+    }
+
+    async fn run(self, app: &App, cx: &JobContext) -> Result<Outcome, JobError> {
+        let provider = match enrichment::find(app, &self.provider, ProviderKind::Valuation).await? {
+            Ok(provider) => provider,
+            Err(end) => return Ok(end),
+        };
+        // Half as many, because two units of a VIN may have two mileages.
+        let size = i64::try_from(MOST_VEHICLES / 2).unwrap_or(1);
+        let asking = Worths {
+            app,
+            provider: &provider,
+        };
+        refresh(app, cx, &provider, size, &asking).await
+    }
+}
+
+struct Worths<'a> {
+    app: &'a App,
+    provider: &'a Provider,
+}
+
+impl Asking for Worths<'_> {
+    type Answer = Valuation;
+
+    async fn ask(&self, due: Vec<Due>) -> Result<Batch<Valuation>, JobError> {
+        many(self.app, self.provider, due).await
+    }
+
+    async fn keep(&self, tx: &mut PgConnection, worth: &[Valuation]) -> Result<(), JobError> {
+        Valuations::keep(tx, worth).await?;
+        let vins: Vec<String> = worth.iter().map(|worth| worth.vin.clone()).collect();
+        apply(tx, &vins).await?;
+        Ok(())
+    }
+}
+
+async fn many(app: &App, provider: &Provider, due: Vec<Due>) -> Result<Batch<Valuation>, JobError> {
+    let settings = settings(provider);
+    let vins: Vec<String> = due.iter().map(|due| due.subject.clone()).collect();
+    let mut conn = app.pool.acquire().await?;
+    let ids = Histories::units(&mut conn, &vins).await?;
+    let listings = Listings::by_ids(&mut conn, &ids).await?;
+    drop(conn);
+    // One mileage a vehicle: where two units differ the newest one's stands, the other is asked for with its next change.
+    let mut miles: BTreeMap<String, i32> = BTreeMap::new();
+    for listing in listings {
+        if let (Some(vin), Some(km)) = (listing.vin, listing.details.odometer_km) {
+            miles.insert(vin.into(), bucket(km));
+        }
+    }
+    if miles.is_empty() {
+        return Ok(Batch::of_many(due, Ok(Vec::new())));
+    }
+    let vehicles: Vec<Vehicle> = miles
+        .iter()
+        .map(|(vin, bucket)| Vehicle {
+            vin: vin.clone(),
+            odometer: i64::from(*bucket) * 1_000,
+            region: settings.region.clone(),
+        })
+        .collect();
+    let (partner, client) = (provider.partner(), secret(app, provider)?);
+    let service = Service {
+        partner: &partner,
+        token_url: &settings.token_url,
+        url: &provider.url,
+        client: &client,
+    };
+    let worth = service.worth(&app.fetcher, &app.tokens, &vehicles).await;
+    let cents = |dollars: [i64; 3]| Some(dollars.iter().map(|d| d * 100).collect());
+    let valued = worth.map(|worth| {
+        miles
+            .iter()
+            .map(|(vin, bucket)| {
+                let known = worth.iter().find(|worth| worth.vin == *vin);
+                Valuation {
+                    vin: vin.clone(),
+                    provider: provider.name.clone(),
+                    odometer_bucket: *bucket,
+                    region: settings.region.clone(),
+                    wholesale_cents: known.and_then(|worth| cents(worth.wholesale)),
+                    retail_cents: known.and_then(|worth| cents(worth.retail)),
+                    sales: known.map_or(0, |worth| i32::try_from(worth.sales).unwrap_or(0)),
+                }
+            })
+            .collect()
+    });
+    Ok(Batch::of_many(due, valued))
+}

@@ -1,0 +1,180 @@
+//! What providers say of vehicles, from providers that fail.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use embedded::{Faults, PartnerFaults};
+use jobs::testing::TestApp;
+use jobs::{LoadFile, RefreshHistory};
+use queue::Outcome;
+use stores::{Alerts, Dealers, ListingFilter, Listings, ProviderView, Providers};
+
+/// VINs with a right check digit, of one maker.
+fn vins(count: u32) -> Vec<String> {
+    (0..count)
+        .map(|n| {
+            let plain = domain::Vin::parse(&format!("1HGCM82603A{:06}", 4_001 + n)).unwrap();
+            let mut vin = plain.as_str().to_owned();
+            vin.replace_range(8..9, &plain.expected_check_digit().to_string());
+            vin
+        })
+        .collect()
+}
+
+async fn stocked(test: &mut TestApp, vins: &[String]) {
+    let mut text = String::from("stock,vin,miles,price,title brand\n");
+    for (n, vin) in vins.iter().enumerate() {
+        text.push_str(&format!("A{n},{vin},30000,19000,Clean\n"));
+    }
+    let dealer = domain::Dealer {
+        key: "bayview".to_owned(),
+        ..domain::Dealer::default()
+    };
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let dealer = Dealers::put(&mut conn, &dealer).await.unwrap();
+    drop(conn);
+    let file = test
+        .handed_in("vehicles", Some(dealer), false, text.as_bytes())
+        .await;
+    let step = test.stepper.perform(&LoadFile { file }).await.unwrap();
+    assert_eq!(step.outcome.word(), "done", "{:?}", step.outcome);
+}
+
+async fn view(test: &TestApp, name: &str) -> ProviderView {
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let views = Providers::views(&mut conn).await.unwrap();
+    views.into_iter().find(|view| view.name == name).unwrap()
+}
+
+async fn sql(test: &TestApp, sql: &'static str) {
+    stores::execute_for_tests(&test.app.pool, sql)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn units_learn_their_past_and_their_worth() {
+    let mut test = TestApp::start().await;
+    test.providers().await;
+    let vins = vins(60);
+    stocked(&mut test, &vins).await;
+    test.run_all().await;
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let all = ListingFilter::default();
+    let listings = Listings::list(&mut conn, &all, 0, 100).await.unwrap();
+    assert_eq!(listings.len(), 60);
+    let details: Vec<_> = listings.iter().map(|l| &l.details).collect();
+    assert!(details.iter().all(|d| d.owners.is_some_and(|n| n > 0)));
+    assert!(details.iter().all(|d| d.market_cents.is_some_and(|c| c > 100_000)));
+    let branded: Vec<_> = listings
+        .iter()
+        .filter(|l| !domain::title::clean(&l.details))
+        .collect();
+    assert!(!branded.is_empty(), "the sandbox has salvage among sixty");
+    // The dealer said clean, and the report did not: an operator sees both.
+    let told = stores::Vins::contradictions(&mut conn, branded[0].id)
+        .await
+        .unwrap();
+    assert!(told.iter().any(|c| c.field == "title_brand" && c.listing_value == "Clean"));
+    drop(conn);
+    // Sixty pages, and one call for all worths and its token.
+    assert_eq!(test.sandbox.requests_of("history"), 60);
+    assert!(test.sandbox.requests_of("values") <= 3);
+    // The same again: nobody is asked.
+    let provider = "past".to_owned();
+    test.stepper.perform(&RefreshHistory { provider }).await.unwrap();
+    assert_eq!(test.sandbox.requests_of("history"), 60);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_built_anew_is_an_alert_and_never_a_blank() {
+    let mut test = TestApp::start().await;
+    test.providers().await;
+    stocked(&mut test, &vins(3)).await;
+    test.run_all().await;
+    let redesigned = PartnerFaults {
+        redesigned: true,
+        ..PartnerFaults::default()
+    };
+    test.sandbox.misbehave(Faults {
+        history: redesigned,
+        ..Faults::default()
+    });
+    sql(&test, "UPDATE history_reports SET fetched_at = now() - interval '40 days'").await;
+    let provider = "past".to_owned();
+    let again = RefreshHistory { provider };
+    test.stepper.perform(&again).await.unwrap();
+    assert_eq!(view(&test, "past").await.drifted, 3);
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let listings = Listings::list(&mut conn, &ListingFilter::default(), 0, 10)
+        .await
+        .unwrap();
+    assert!(listings.iter().all(|l| l.details.owners.is_some()), "what was told stands");
+    let alert = Alerts::undelivered(&mut conn).await.unwrap();
+    let mut words = Vec::new();
+    for id in alert {
+        let alert = Alerts::find(&mut conn, id).await.unwrap().unwrap();
+        words.push(format!("{} {}", alert.what, alert.message));
+    }
+    drop(conn);
+    let drift = words.iter().find(|words| words.starts_with("history_drift"));
+    assert!(drift.unwrap().contains("no vin (#report)"), "{words:?}");
+    // The page is as it was, and somebody puts the selectors again: what could not be read is asked anew.
+    test.sandbox.misbehave(Faults::default());
+    test.providers().await;
+    test.stepper.perform(&again).await.unwrap();
+    assert_eq!(view(&test, "past").await.drifted, 0);
+}
+
+/// A fifth of all calls fail, some are throttled, one partner is down: nothing is lost, nobody else waits, and what is
+/// missing comes when the partner does.
+#[tokio::test(flavor = "multi_thread")]
+async fn partners_that_fail_cost_no_attempt_and_are_made_up_for() {
+    let mut test = TestApp::start().await;
+    test.forgive_left_behind();
+    test.providers().await;
+    let failing = PartnerFaults {
+        errors: 0.2,
+        throttled: 0.03,
+        ..PartnerFaults::default()
+    };
+    let down = PartnerFaults {
+        down: true,
+        ..PartnerFaults::default()
+    };
+    test.sandbox.misbehave(Faults {
+        values: down,
+        ..Faults::all(&failing)
+    });
+    stocked(&mut test, &vins(120)).await;
+    let hurry = "UPDATE jobs_hot SET available_at = now() WHERE kind LIKE 'refresh%'";
+    let hurry_due = "UPDATE enrichment_due SET due_at = now()";
+    for _ in 0..30 {
+        for step in test.run_all().await {
+            let fine = matches!(step.outcome, Outcome::Done(_) | Outcome::Snooze { .. });
+            assert!(fine, "{}: {:?}", step.kind, step.outcome);
+        }
+        if view(&test, "past").await.answers == 120 {
+            break;
+        }
+        sql(&test, hurry_due).await;
+        test.stepper.hurry("refresh_history").await.unwrap();
+    }
+    assert_eq!(view(&test, "past").await.answers, 120, "beside the one that is down");
+    let worth = view(&test, "worth").await;
+    assert_eq!((worth.answers, worth.due + worth.failing), (0, 120), "all still due");
+    // It is back.
+    test.sandbox.misbehave(Faults::default());
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    queue::Partner::close(&mut conn, "valuation worth", "ops", false)
+        .await
+        .unwrap();
+    drop(conn);
+    test.app.partners.look_again("valuation worth");
+    let _ = hurry;
+    for _ in 0..10 {
+        sql(&test, hurry_due).await;
+        test.stepper.hurry("refresh_valuations").await.unwrap();
+        test.run_all().await;
+    }
+    let worth = view(&test, "worth").await;
+    assert_eq!((worth.answers, worth.due), (120, 0));
+}

@@ -1,0 +1,88 @@
+//! `providers`: services that know vehicles' VINs, past and worth, or show their photos.
+
+use anyhow::{Context, Result};
+use jobs::providers::{ProviderOrder, ask_one, put};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Providers {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Each with what waits for it, what fails, and what was answered
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make or change one
+    Put {
+        name: String,
+        /// YAML: kind, url, and what its kind needs
+        file: PathBuf,
+        /// A file with its secret alone
+        #[arg(long)]
+        secret_file: Option<PathBuf>,
+    },
+    /// Ask it about one vehicle now
+    Test {
+        name: String,
+        #[arg(default_value = "1HGCM82633A004352")]
+        vin: String,
+    },
+}
+
+impl Providers {
+    pub(super) async fn run(self, data_dir: &Path) -> Result<ExitCode> {
+        let platform = super::connect(data_dir).await?;
+        let app = &platform.app;
+        match self.action {
+            Action::List { json } => {
+                let mut conn = app.pool.acquire().await?;
+                for view in stores::Providers::views(&mut conn).await? {
+                    if json {
+                        println!("{}", serde_json::to_string(&view)?);
+                        continue;
+                    }
+                    let state = if view.enabled { "" } else { "  disabled" };
+                    println!(
+                        "{:<16} {:<10} {:>7} due {:>6} failing {:>8} answers {:>5} unreadable{state}",
+                        view.name, view.kind, view.due, view.failing, view.answers, view.drifted
+                    );
+                    if let Some(problem) = view.problem {
+                        println!("  {problem}");
+                    }
+                }
+            }
+            Action::Put {
+                name,
+                file,
+                secret_file,
+            } => {
+                let shown = file.display();
+                let yaml = std::fs::read_to_string(&file).with_context(|| format!("{shown}"))?;
+                let mut order: ProviderOrder =
+                    serde_norway::from_str(&yaml).with_context(|| format!("{shown}"))?;
+                if let Some(secret) = secret_file {
+                    let text = std::fs::read_to_string(&secret)
+                        .with_context(|| format!("{}", secret.display()))?;
+                    order.secret = Some(text.trim().to_owned().into());
+                }
+                put(app, &name, order, &super::operator()).await?;
+                println!("{name} is set; it is asked about what comes in, and every night (schedule refresh-{name})");
+            }
+            Action::Test { name, vin } => {
+                let mut conn = app.pool.acquire().await?;
+                let provider = stores::Providers::get(&mut conn, &name).await?;
+                drop(conn);
+                let vin = domain::Vin::parse(&vin)?;
+                println!("{}", ask_one(app, &provider, vin.as_str()).await?);
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

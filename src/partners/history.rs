@@ -1,0 +1,320 @@
+//! A vehicle's history as a web page: read by selectors that are data, because pages change and code should not.
+//!
+//! A selector that must find something and does not is told by name: the page was built anew, and what it says now is not
+//! known. Nothing of such a page is believed.
+
+use crate::{Ask, Content, ErrorKind, Fetcher, Method, PartnerError};
+use jiff::civil::Date;
+use scraper::{ElementRef, Html, Selector};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How a report's page is read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selectors {
+    /// Where the VIN stands that the page is about.
+    pub vin: Pick,
+    pub owners: Pick,
+    pub accidents: Pick,
+    pub title_brand: Pick,
+    /// The provider's words for title brands, in lower case, to ours; others stand as they are.
+    #[serde(default)]
+    pub brands: BTreeMap<String, String>,
+    /// Service records and readings of the odometer.
+    #[serde(default)]
+    pub records: Option<Records>,
+}
+
+/// One value of a page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pick {
+    /// CSS.
+    pub select: String,
+    /// Its value instead of the element's text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attribute: Option<String>,
+    /// Cut off the front of the text: `Title:`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub after: String,
+    /// Texts that mean zero, in lower case: `no accidents`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zero: Vec<String>,
+    /// Pages without it are whole all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+}
+
+/// A table of records: its rows, and what stands in each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Records {
+    pub rows: String,
+    pub date: Pick,
+    /// As `%m/%d/%Y`.
+    pub date_format: String,
+    /// In miles.
+    pub odometer: Pick,
+    pub what: Pick,
+}
+
+/// What a page says of a vehicle.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    pub owners: Option<i64>,
+    pub accidents: Option<i64>,
+    pub title_brand: Option<String>,
+    pub records: Vec<Record>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub date: Option<Date>,
+    pub odometer_miles: Option<i64>,
+    pub what: String,
+}
+
+/// Why a page is not believed: what was looked for, and not found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the page has no {what} ({select}){found}")]
+pub struct Drift {
+    pub what: &'static str,
+    pub select: String,
+    found: String,
+}
+
+/// Of one page; more are not records but a trap.
+const MOST_RECORDS: usize = 1_000;
+/// Of one text that is kept.
+const LONGEST: usize = 500;
+
+/// The page of a report, as it came.
+pub async fn fetch(
+    fetcher: &Fetcher,
+    partner: &str,
+    url: &str,
+    authorization: Option<&SecretString>,
+) -> Result<Vec<u8>, PartnerError> {
+    let ask = Ask {
+        method: Method::Get,
+        url,
+        authorization,
+        content_type: "",
+        body: Vec::new(),
+        wanted: Content::Html,
+    };
+    Ok(fetcher.ask(partner, &ask).await?.bytes)
+}
+
+impl Selectors {
+    /// Every selector is CSS, and every name of a value is there.
+    pub fn judged(&self) -> Result<(), String> {
+        let mut picks = vec![
+            ("vin", &self.vin),
+            ("owners", &self.owners),
+            ("accidents", &self.accidents),
+            ("title_brand", &self.title_brand),
+        ];
+        if let Some(records) = &self.records {
+            css("records.rows", &records.rows)?;
+            picks.push(("records.date", &records.date));
+            picks.push(("records.odometer", &records.odometer));
+            picks.push(("records.what", &records.what));
+        }
+        for (name, pick) in picks {
+            css(name, &pick.select)?;
+        }
+        Ok(())
+    }
+
+    /// What a page says, or what it lacks.
+    pub fn read(&self, vin: &str, page: &[u8]) -> Result<Report, Drift> {
+        let page = Html::parse_document(&String::from_utf8_lossy(page));
+        let root = page.root_element();
+        let about = self.vin.text(root, "vin")?.unwrap_or_default();
+        if !about.to_ascii_uppercase().contains(vin) {
+            return Err(self.vin.missing("vin", &format!(": it is about {about:?}")));
+        }
+        let title_brand = self.title_brand.text(root, "title_brand")?.map(|said| {
+            let known = self.brands.get(&said.to_lowercase());
+            known.cloned().unwrap_or(said)
+        });
+        Ok(Report {
+            owners: self.owners.number(root, "owners")?,
+            accidents: self.accidents.number(root, "accidents")?,
+            title_brand,
+            records: match &self.records {
+                Some(records) => records.read(root)?,
+                None => Vec::new(),
+            },
+        })
+    }
+}
+
+fn css(name: &str, select: &str) -> Result<Selector, String> {
+    Selector::parse(select).map_err(|error| format!("{name}: {select:?} is no selector: {error}"))
+}
+
+impl Pick {
+    fn missing(&self, what: &'static str, found: &str) -> Drift {
+        Drift {
+            what,
+            select: self.select.clone(),
+            found: found.to_owned(),
+        }
+    }
+
+    fn text(&self, within: ElementRef<'_>, what: &'static str) -> Result<Option<String>, Drift> {
+        let element = css(what, &self.select)
+            .ok()
+            .and_then(|selector| within.select(&selector).next());
+        let text = element.and_then(|element| match &self.attribute {
+            Some(name) => element.value().attr(name).map(str::to_owned),
+            None => Some(element.text().collect::<String>()),
+        });
+        let text = text.map(|text| {
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let text = text.strip_prefix(&self.after).unwrap_or(&text).trim();
+            text.chars().take(LONGEST).collect::<String>()
+        });
+        match text.filter(|text| !text.is_empty()) {
+            None if !self.optional => Err(self.missing(what, "")),
+            text => Ok(text),
+        }
+    }
+
+    fn number(&self, within: ElementRef<'_>, what: &'static str) -> Result<Option<i64>, Drift> {
+        let Some(text) = self.text(within, what)? else {
+            return Ok(None);
+        };
+        let lower = text.to_lowercase();
+        if self.zero.iter().any(|zero| lower.contains(zero.as_str())) {
+            return Ok(Some(0));
+        }
+        match first_number(&text) {
+            Some(number) => Ok(Some(number)),
+            None => Err(self.missing(what, &format!(": {text:?} has no number"))),
+        }
+    }
+}
+
+impl Records {
+    /// No rows at all are no records; rows that lack what each must have are drift.
+    fn read(&self, root: ElementRef<'_>) -> Result<Vec<Record>, Drift> {
+        let Ok(rows) = css("records.rows", &self.rows) else {
+            return Ok(Vec::new());
+        };
+        root.select(&rows)
+            .take(MOST_RECORDS)
+            .map(|row| {
+                let date = self.date.text(row, "records.date")?;
+                let date = date.and_then(|date| Date::strptime(&self.date_format, date).ok());
+                Ok(Record {
+                    date,
+                    odometer_miles: self.odometer.number(row, "records.odometer")?,
+                    what: self.what.text(row, "records.what")?.unwrap_or_default(),
+                })
+            })
+            .collect()
+    }
+}
+
+/// `12,345 mi` is 12345.
+fn first_number(text: &str) -> Option<i64> {
+    let start = text.find(|c: char| c.is_ascii_digit())?;
+    let digits: String = text[start..]
+        .chars()
+        .take_while(|c| c.is_ascii_digit() || *c == ',')
+        .filter(char::is_ascii_digit)
+        .collect();
+    digits.parse().ok()
+}
+
+impl From<Drift> for PartnerError {
+    fn from(drift: Drift) -> Self {
+        Self::new(ErrorKind::Corrupt, "read", "the report", drift.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pick(select: &str) -> Pick {
+        Pick {
+            select: select.to_owned(),
+            attribute: None,
+            after: String::new(),
+            zero: vec!["no accidents".to_owned()],
+            optional: false,
+        }
+    }
+
+    fn selectors() -> Selectors {
+        Selectors {
+            vin: Pick {
+                attribute: Some("data-vin".to_owned()),
+                ..pick("#report")
+            },
+            owners: pick(".owners"),
+            accidents: pick(".accidents"),
+            title_brand: Pick {
+                after: "Title:".to_owned(),
+                ..pick(".brand")
+            },
+            brands: [("reconstructed".to_owned(), "Rebuilt".to_owned())].into(),
+            records: Some(Records {
+                rows: "tr.record".to_owned(),
+                date: pick(".date"),
+                date_format: "%m/%d/%Y".to_owned(),
+                odometer: pick(".odo"),
+                what: pick(".what"),
+            }),
+        }
+    }
+
+    const VIN: &str = "1HGCM82633A004352";
+    const PAGE: &str = r#"<main id="report" data-vin="1HGCM82633A004352"><p class="owners">2 previous owners</p>
+        <p class="accidents">No accidents reported</p><p class="brand">Title: Reconstructed</p><table>
+        <tr class="record"><td class="date">03/15/2021</td><td class="odo">21,480 mi</td><td class="what">Oil
+        changed</td></tr></table></main>"#;
+
+    #[test]
+    fn a_page_is_read_by_its_selectors() {
+        let report = selectors().read(VIN, PAGE.as_bytes()).unwrap();
+        assert_eq!((report.owners, report.accidents), (Some(2), Some(0)));
+        assert_eq!(report.title_brand.as_deref(), Some("Rebuilt"));
+        let expected = Record {
+            date: Some(jiff::civil::date(2021, 3, 15)),
+            odometer_miles: Some(21_480),
+            what: "Oil changed".to_owned(),
+        };
+        assert_eq!(report.records, [expected]);
+    }
+
+    #[test]
+    fn what_a_page_lacks_is_named_and_nothing_of_it_believed() {
+        let drift = |page: &str| {
+            let drift = selectors().read(VIN, page.as_bytes());
+            drift.unwrap_err().to_string()
+        };
+        let gone = PAGE.replace("class=\"owners\"", "class=\"holders\"");
+        assert_eq!(drift(&gone), "the page has no owners (.owners)");
+        let worded = PAGE.replace("2 previous owners", "several owners");
+        assert!(drift(&worded).contains("\"several owners\" has no number"));
+        let other = PAGE.replace(VIN, "5TDXZ3DC2KS015402");
+        assert!(drift(&other).contains("5TDXZ3DC2KS015402"));
+        assert!(drift("<html>please log in</html>").contains("no vin (#report)"));
+    }
+
+    #[test]
+    fn a_selector_that_is_none_is_refused_by_name() {
+        let mut selectors = selectors();
+        assert_eq!(selectors.judged(), Ok(()));
+        selectors.owners.select = "li..x".to_owned();
+        let problem = selectors.judged().unwrap_err();
+        assert!(problem.starts_with("owners: \"li..x\""), "{problem}");
+    }
+}

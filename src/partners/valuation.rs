@@ -1,0 +1,184 @@
+//! What vehicles are worth, by a service after the shape of Manheim's MMR: a token for a client's id and secret (RFC 6749,
+//! 4.4), then many vehicles a call, in whole US dollars.
+
+use crate::{Ask, Content, ErrorKind, Fetcher, Method, PartnerError};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// What the service takes at once.
+pub const MOST_VEHICLES: usize = 100;
+/// A token is asked for anew this long before it ends.
+const EARLY: Duration = Duration::from_secs(15);
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Vehicle {
+    pub vin: String,
+    /// In miles.
+    pub odometer: i64,
+    pub region: String,
+}
+
+/// In whole dollars: below the average, the average, above it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worth {
+    pub vin: String,
+    pub wholesale: [i64; 3],
+    pub retail: [i64; 3],
+    /// Sales that it is drawn from.
+    pub sales: i64,
+}
+
+/// The tokens that are held, one a service; shared by a process.
+#[derive(Clone, Debug, Default)]
+pub struct Tokens(Arc<Mutex<std::collections::HashMap<String, (SecretString, Instant)>>>);
+
+/// A service and what it is shown.
+pub struct Service<'a> {
+    /// As breakers know it.
+    pub partner: &'a str,
+    pub token_url: &'a str,
+    pub url: &'a str,
+    /// `CLIENT:SECRET`.
+    pub client: &'a SecretString,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    access_token: SecretString,
+    expires_in: u64,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    vin: String,
+    #[serde(rename = "adjustedPricing")]
+    pricing: Option<Pricing>,
+    #[serde(rename = "sampleSize", default)]
+    sales: i64,
+}
+
+#[derive(Deserialize)]
+struct Pricing {
+    wholesale: Band,
+    retail: Band,
+}
+
+#[derive(Deserialize)]
+struct Band {
+    below: i64,
+    average: i64,
+    above: i64,
+}
+
+impl Band {
+    fn sound(&self) -> Option<[i64; 3]> {
+        let sound = 0 < self.below && self.below <= self.average && self.average <= self.above;
+        (sound && self.above < 100_000_000).then_some([self.below, self.average, self.above])
+    }
+}
+
+impl Service<'_> {
+    /// At most a hundred; who has no worth is not in the answer.
+    pub async fn worth(
+        &self,
+        fetcher: &Fetcher,
+        tokens: &Tokens,
+        vehicles: &[Vehicle],
+    ) -> Result<Vec<Worth>, PartnerError> {
+        let asked = self.asked(fetcher, tokens, vehicles).await;
+        match asked {
+            // Ended, or taken back, before its time: once more with a new one.
+            Err(error) if error.kind == ErrorKind::Denied => {
+                tokens.0.lock().await.remove(self.partner);
+                self.asked(fetcher, tokens, vehicles).await
+            }
+            asked => asked,
+        }
+    }
+
+    async fn asked(
+        &self,
+        fetcher: &Fetcher,
+        tokens: &Tokens,
+        vehicles: &[Vehicle],
+    ) -> Result<Vec<Worth>, PartnerError> {
+        let token = self.token(fetcher, tokens).await?;
+        let ask = Ask {
+            method: Method::Post,
+            url: self.url,
+            authorization: Some(&token),
+            content_type: "application/json",
+            body: serde_json::json!({ "requests": vehicles })
+                .to_string()
+                .into_bytes(),
+            wanted: Content::Json,
+        };
+        let fetched = fetcher.ask(self.partner, &ask).await?;
+        let answer: Answer = self.read(&fetched.bytes)?;
+        let worth = answer.items.into_iter().filter_map(|item| {
+            let pricing = item.pricing?;
+            Some(Worth {
+                wholesale: pricing.wholesale.sound()?,
+                retail: pricing.retail.sound()?,
+                vin: item.vin,
+                sales: item.sales,
+            })
+        });
+        Ok(worth
+            .filter(|worth| vehicles.iter().any(|vehicle| vehicle.vin == worth.vin))
+            .collect())
+    }
+
+    /// One that is held, or a new one; who waits for it does not ask too.
+    pub async fn token(
+        &self,
+        fetcher: &Fetcher,
+        tokens: &Tokens,
+    ) -> Result<SecretString, PartnerError> {
+        let mut held = tokens.0.lock().await;
+        if let Some((token, ends)) = held.get(self.partner)
+            && *ends > Instant::now()
+        {
+            return Ok(token.clone());
+        }
+        let client = STANDARD.encode(self.client.expose_secret());
+        let shown = SecretString::from(format!("Basic {client}"));
+        let ask = Ask {
+            method: Method::Post,
+            url: self.token_url,
+            authorization: Some(&shown),
+            content_type: "application/x-www-form-urlencoded",
+            body: b"grant_type=client_credentials".to_vec(),
+            wanted: Content::Json,
+        };
+        let fetched = fetcher.ask(self.partner, &ask).await?;
+        let token: Token = self.read(&fetched.bytes)?;
+        let lives = Duration::from_secs(token.expires_in).saturating_sub(EARLY);
+        let shown = SecretString::from(format!("Bearer {}", token.access_token.expose_secret()));
+        let ends = Instant::now() + lives.min(Duration::from_secs(24 * 3600));
+        held.insert(self.partner.to_owned(), (shown.clone(), ends));
+        Ok(shown)
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, PartnerError> {
+        // The words of the parser name a place, never the text: there may be a token in it.
+        serde_json::from_slice(bytes).map_err(|error| {
+            let message = format!(
+                "line {} column {}: not what was asked for",
+                error.line(),
+                error.column()
+            );
+            PartnerError::new(ErrorKind::Corrupt, "read", self.url, message)
+        })
+    }
+}

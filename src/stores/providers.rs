@@ -1,0 +1,378 @@
+//! Who is asked about vehicles, their credentials sealed; and what is to be asked of each.
+
+use crate::error::{Res, StoreError};
+use crate::secrets::Sealed;
+use crate::stamp;
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::PgConnection;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderKind {
+    Vin,
+    History,
+    Valuation,
+    Upload,
+}
+
+impl ProviderKind {
+    pub const ALL: [Self; 4] = [Self::Vin, Self::History, Self::Valuation, Self::Upload];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Vin => "vin",
+            Self::History => "history",
+            Self::Valuation => "valuation",
+            Self::Upload => "upload",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Provider {
+    pub name: String,
+    pub kind: ProviderKind,
+    pub url: String,
+    pub settings: serde_json::Value,
+    pub secret: Sealed,
+    pub enabled: bool,
+    pub refresh_days: i32,
+    pub at_once: i32,
+}
+
+impl Provider {
+    /// As breakers and budgets know it.
+    pub fn partner(&self) -> String {
+        Self::partner_of(self.kind, &self.name)
+    }
+
+    pub fn partner_of(kind: ProviderKind, name: &str) -> String {
+        format!("{} {name}", kind.as_str())
+    }
+
+    /// What its sealed secret is bound to.
+    pub fn purpose(name: &str) -> String {
+        format!("provider {name}")
+    }
+}
+
+/// How a provider stands: what it is asked, and what waits.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProviderView {
+    pub name: String,
+    pub kind: String,
+    pub url: String,
+    pub enabled: bool,
+    pub refresh_days: i32,
+    /// Subjects that may be asked now.
+    pub due: i64,
+    /// Subjects that failed and wait for their next try.
+    pub failing: i64,
+    /// Answers that are kept.
+    pub answers: i64,
+    /// Pages that could not be read.
+    pub drifted: i64,
+    pub oldest_due_at: Option<Timestamp>,
+    /// Of a subject that fails.
+    pub problem: Option<String>,
+}
+
+/// One thing to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    pub subject: String,
+    pub tries: i32,
+}
+
+pub struct Providers;
+
+impl Providers {
+    pub async fn put(conn: &mut PgConnection, provider: &Provider) -> Res<()> {
+        sqlx::query!(
+            "INSERT INTO providers (name, kind, url, settings, sealed_secret, sealed_key_id, enabled, refresh_days, at_once)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             ON CONFLICT (name) DO UPDATE SET kind = $2, url = $3, settings = $4, sealed_secret = $5, sealed_key_id = $6,
+                enabled = $7, refresh_days = $8, at_once = $9, changed_at = now()",
+            provider.name,
+            provider.kind.as_str(),
+            provider.url,
+            provider.settings,
+            provider.secret.bytes,
+            provider.secret.key_id,
+            provider.enabled,
+            provider.refresh_days,
+            provider.at_once
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// All of them, by name.
+    pub async fn all(conn: &mut PgConnection) -> Res<Vec<Provider>> {
+        Self::read(conn, None).await
+    }
+
+    pub async fn find(conn: &mut PgConnection, name: &str) -> Res<Option<Provider>> {
+        Ok(Self::read(conn, Some(name)).await?.pop())
+    }
+
+    pub async fn get(conn: &mut PgConnection, name: &str) -> Res<Provider> {
+        let not_found = || StoreError::NotFound {
+            what: "provider",
+            key: name.to_owned(),
+        };
+        Self::find(conn, name).await?.ok_or_else(not_found)
+    }
+
+    async fn read(conn: &mut PgConnection, name: Option<&str>) -> Res<Vec<Provider>> {
+        Ok(sqlx::query!(
+            "SELECT name, kind, url, settings, sealed_secret, sealed_key_id, enabled, refresh_days, at_once FROM providers
+             WHERE $1::text IS NULL OR name = $1 ORDER BY name",
+            name
+        )
+        .fetch_all(conn)
+        .await?
+        .into_iter()
+        .filter_map(|row| {
+            Some(Provider {
+                name: row.name,
+                kind: ProviderKind::parse(&row.kind)?,
+                url: row.url,
+                settings: row.settings,
+                secret: Sealed {
+                    bytes: row.sealed_secret,
+                    key_id: row.sealed_key_id,
+                },
+                enabled: row.enabled,
+                refresh_days: row.refresh_days,
+                at_once: row.at_once,
+            })
+        })
+        .collect())
+    }
+
+    pub async fn views(conn: &mut PgConnection) -> Res<Vec<ProviderView>> {
+        Ok(sqlx::query_file!("queries/providers.sql")
+            .fetch_all(conn)
+            .await?
+            .into_iter()
+            .map(|row| ProviderView {
+                name: row.name,
+                kind: row.kind,
+                url: row.url,
+                enabled: row.enabled,
+                refresh_days: row.refresh_days,
+                due: row.due,
+                failing: row.failing,
+                answers: row.answers,
+                drifted: row.drifted,
+                oldest_due_at: row.oldest_due_at.map(stamp),
+                problem: row.problem,
+            })
+            .collect())
+    }
+
+    /// VINs that a history provider shall be asked about: those it said nothing of within its days.
+    pub async fn want_histories(
+        conn: &mut PgConnection,
+        provider: &Provider,
+        vins: &[String],
+        priorities: &[i16],
+    ) -> Res<u64> {
+        Ok(sqlx::query!(
+            "INSERT INTO enrichment_due (provider, subject, priority)
+             SELECT $1, u.vin, min(u.priority) FROM unnest($2::text[], $3::smallint[]) u(vin, priority)
+             WHERE NOT EXISTS (SELECT 1 FROM history_reports h WHERE h.vin = u.vin AND h.provider = $1
+                AND h.fetched_at > now() - $4::int * interval '1 day')
+             GROUP BY u.vin
+             ON CONFLICT (provider, subject) DO UPDATE SET priority = excluded.priority
+                WHERE enrichment_due.priority > excluded.priority",
+            provider.name,
+            vins,
+            priorities,
+            provider.refresh_days
+        )
+        .execute(conn)
+        .await?
+        .rows_affected())
+    }
+
+    /// The same of valuations, which hold for a bucket of miles.
+    pub async fn want_valuations(
+        conn: &mut PgConnection,
+        provider: &Provider,
+        vins: &[String],
+        buckets: &[i32],
+        priorities: &[i16],
+    ) -> Res<u64> {
+        Ok(sqlx::query!(
+            "INSERT INTO enrichment_due (provider, subject, priority)
+             SELECT $1, u.vin, min(u.priority)
+             FROM unnest($2::text[], $3::int[], $4::smallint[]) u(vin, bucket, priority)
+             WHERE NOT EXISTS (SELECT 1 FROM valuations v WHERE v.vin = u.vin AND v.provider = $1
+                AND v.odometer_bucket = u.bucket AND v.day > current_date - $5::int)
+             GROUP BY u.vin
+             ON CONFLICT (provider, subject) DO UPDATE SET priority = excluded.priority
+                WHERE enrichment_due.priority > excluded.priority",
+            provider.name,
+            vins,
+            buckets,
+            priorities,
+            provider.refresh_days
+        )
+        .execute(conn)
+        .await?
+        .rows_affected())
+    }
+
+    /// The same of the decoder's API.
+    pub async fn want_decodes(
+        conn: &mut PgConnection,
+        provider: &Provider,
+        vins: &[String],
+        priorities: &[i16],
+    ) -> Res<u64> {
+        Ok(sqlx::query!(
+            "INSERT INTO enrichment_due (provider, subject, priority)
+             SELECT $1, u.vin, min(u.priority) FROM unnest($2::text[], $3::smallint[]) u(vin, priority)
+             WHERE NOT EXISTS (SELECT 1 FROM vin_decodes v WHERE v.vin = u.vin
+                AND v.api_at > now() - $4::int * interval '1 day')
+             GROUP BY u.vin
+             ON CONFLICT (provider, subject) DO UPDATE SET priority = excluded.priority
+                WHERE enrichment_due.priority > excluded.priority",
+            provider.name,
+            vins,
+            priorities,
+            provider.refresh_days
+        )
+        .execute(conn)
+        .await?
+        .rows_affected())
+    }
+
+    /// Photos, by digest, that an upload provider has not got; placeholders are never sent.
+    pub async fn want_uploads(
+        conn: &mut PgConnection,
+        provider: &str,
+        digests: &[String],
+    ) -> Res<u64> {
+        Ok(sqlx::query!(
+            "INSERT INTO enrichment_due (provider, subject, priority)
+             SELECT $1, p.digest, 0 FROM photos p WHERE p.digest = ANY($2)
+                AND NOT EXISTS (SELECT 1 FROM photo_uploads u WHERE u.photo_id = p.id AND u.provider = $1)
+                AND NOT EXISTS (SELECT 1 FROM placeholders h WHERE h.digest = p.digest AND NOT h.denied)
+             ON CONFLICT DO NOTHING",
+            provider,
+            digests
+        )
+        .execute(conn)
+        .await?
+        .rows_affected())
+    }
+
+    /// Whatever is on the lot and older than the provider's days, or was never asked; at most so many.
+    pub async fn want_old(conn: &mut PgConnection, provider: &Provider, limit: i64) -> Res<u64> {
+        let (kind, name, days) = (provider.kind, &provider.name, provider.refresh_days);
+        let done = match kind {
+            ProviderKind::History => {
+                sqlx::query_file!("queries/old_histories.sql", name, days, limit)
+                    .execute(conn)
+                    .await?
+            }
+            ProviderKind::Valuation => {
+                sqlx::query_file!("queries/old_valuations.sql", name, days, limit)
+                    .execute(conn)
+                    .await?
+            }
+            ProviderKind::Vin => {
+                sqlx::query_file!("queries/old_decodes.sql", name, days, limit)
+                    .execute(conn)
+                    .await?
+            }
+            ProviderKind::Upload => {
+                sqlx::query_file!("queries/old_uploads.sql", name, limit)
+                    .execute(conn)
+                    .await?
+            }
+        };
+        Ok(done.rows_affected())
+    }
+
+    /// What could not be read is to be asked again, now that it can be read otherwise.
+    pub async fn want_drifted(conn: &mut PgConnection, provider: &str) -> Res<u64> {
+        Ok(sqlx::query!(
+            "INSERT INTO enrichment_due (provider, subject, priority)
+             SELECT $1, vin, 1 FROM history_reports WHERE provider = $1 AND state = 'drift'
+             ON CONFLICT (provider, subject) DO UPDATE SET due_at = now(), tries = 0, problem = NULL",
+            provider
+        )
+        .execute(conn)
+        .await?
+        .rows_affected())
+    }
+
+    /// The next to ask: new units first, then the longest due.
+    pub async fn next(conn: &mut PgConnection, provider: &str, limit: i64) -> Res<Vec<Due>> {
+        Ok(sqlx::query_as!(
+            Due,
+            "SELECT subject, tries FROM enrichment_due WHERE provider = $1 AND due_at <= now()
+             ORDER BY priority, due_at, subject LIMIT $2",
+            provider,
+            limit
+        )
+        .fetch_all(conn)
+        .await?)
+    }
+
+    /// Asked and answered.
+    pub async fn asked(conn: &mut PgConnection, provider: &str, subjects: &[String]) -> Res<()> {
+        sqlx::query!(
+            "DELETE FROM enrichment_due WHERE provider = $1 AND subject = ANY($2)",
+            provider,
+            subjects
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Asked in vain: the next try is so many seconds from now.
+    pub async fn later(
+        conn: &mut PgConnection,
+        provider: &str,
+        failed: &[(String, i64, String)],
+    ) -> Res<()> {
+        let subjects: Vec<String> = failed.iter().map(|(s, ..)| s.clone()).collect();
+        let waits: Vec<i64> = failed.iter().map(|(_, wait, _)| *wait).collect();
+        let problems: Vec<String> = failed.iter().map(|(.., p)| p.replace('\0', "")).collect();
+        sqlx::query!(
+            "UPDATE enrichment_due d SET due_at = now() + u.wait * interval '1 second', tries = d.tries + 1, problem = u.problem
+             FROM unnest($2::text[], $3::bigint[], $4::text[]) u(subject, wait, problem)
+             WHERE d.provider = $1 AND d.subject = u.subject",
+            provider,
+            &subjects,
+            &waits,
+            &problems
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Seconds until something is due; `None` when nothing is.
+    pub async fn due_in(conn: &mut PgConnection, provider: &str) -> Res<Option<i64>> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT greatest(0, ceil(extract(epoch FROM min(due_at) - now())))::bigint AS "wait?"
+               FROM enrichment_due WHERE provider = $1"#,
+            provider
+        )
+        .fetch_one(conn)
+        .await?)
+    }
+}
