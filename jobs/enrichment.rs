@@ -390,6 +390,9 @@ pub(crate) fn title_contradiction(listing: &Listing) -> Option<ContradictionRow>
     })
 }
 
+/// Owners, accidents, title brand.
+type Past<'a> = (Option<i64>, Option<i64>, Option<&'a str>);
+
 /// Sets what is known of these units' past and worth; the ids of those that changed. Where providers differ the worse word
 /// stands: more owners, more accidents, a brand rather than none.
 pub(crate) async fn reported(
@@ -402,7 +405,7 @@ pub(crate) async fn reported(
         .collect();
     let reports = Histories::of(tx, &vins).await?;
     let worth = Valuations::of(tx, &vins).await?;
-    let mut past: HashMap<&str, (Option<i64>, Option<i64>, Option<&str>)> = HashMap::new();
+    let mut past: HashMap<&str, Past<'_>> = HashMap::new();
     for known in &reports {
         let told = &known.report;
         let (owners, accidents, brand) = past.entry(told.vin.as_str()).or_default();

@@ -5,8 +5,8 @@
 //! Then: `hash_photos` again, later, for what a host failed to give.
 //! Twice: a URL that led to a photo is not fetched again; the same bytes are the same photo.
 
-use crate::App;
 use crate::shelf::PhotoShelf;
+use crate::{App, enrichment};
 use domain::Listing;
 use futures::StreamExt;
 use partners::ErrorKind;
@@ -154,6 +154,15 @@ async fn fetch_all(
         }
         let mut tx = app.pool.begin().await?;
         Photos::keep(&mut tx, &slice).await?;
+        let digests: Vec<String> = slice
+            .iter()
+            .filter_map(|(_, outcome)| match outcome {
+                UrlOutcome::Fetched(photo) => Some(photo.digest.clone()),
+                _ => None,
+            })
+            .collect();
+        let orders = enrichment::want_uploads(&mut tx, &digests).await?;
+        app.engine.enqueue(&mut tx, &orders).await?;
         tx.commit().await?;
     }
     Ok(failed)

@@ -1,15 +1,17 @@
 //! Ask a partner whose break is over whether it is back, when nobody else would.
 //!
-//! Starts: the watch (`loops/watch.rs`), once a break has run out. Reads: `sources`, `photo_urls`.
+//! Starts: the watch (`loops/watch.rs`), once a break has run out. Reads: `sources`, `photo_urls`,
+//! `providers`.
 //! Writes: the partner's breaker, through the gate that every call goes through.
 //! Twice: the gate lets one probe through at a time; a second finds the breaker as the first left it.
 
+use crate::providers::{KNOWN_VIN, ProviderProblem, ask_one};
 use crate::{App, drop};
 use partners::{ErrorKind, PartnerError};
 use queue::{BreakerState, Job, JobContext, JobError, Outcome, Partner, Policy, Priority, Unique};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use stores::{Photos, Sources};
+use stores::{Photos, Providers, Sources};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProbePartner {
@@ -87,7 +89,20 @@ async fn knock(app: &App, partner: &str) -> Result<Option<Result<(), PartnerErro
                 None => Ok(None),
             }
         }
-        _ => Ok(None),
+        _ => {
+            let provider = Providers::find(&mut conn, whose).await?;
+            drop(conn);
+            let provider =
+                provider.filter(|provider| provider.enabled && provider.partner() == partner);
+            let Some(provider) = provider else {
+                return Ok(None);
+            };
+            match ask_one(app, &provider, KNOWN_VIN).await {
+                Ok(_) => Ok(Some(Ok(()))),
+                Err(ProviderProblem::Partner(error)) => Ok(Some(Err(error))),
+                Err(problem) => Err(JobError::reject(&problem)),
+            }
+        }
     }
 }
 

@@ -14,7 +14,9 @@ use queue::{Job, JobContext, JobError, Outcome, Policy, QueueName, Unique};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use stores::{Alerts, Due, Histories, HistoryReport, PgConnection, Provider, ProviderKind, ReportState};
+use stores::{
+    Alerts, Due, Histories, HistoryReport, PgConnection, Provider, ProviderKind, ReportState,
+};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RefreshHistory {

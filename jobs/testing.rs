@@ -34,6 +34,31 @@ pub struct TestApp {
     forgiving: bool,
 }
 
+const PROVIDERS: [(&str, &str); 4] = [
+    (
+        "nhtsa",
+        r#"{"kind": "vin", "url": "http://vpic.test/api/vehicles/DecodeVINValuesBatch/"}"#,
+    ),
+    (
+        "past",
+        r##"{"kind": "history", "url": "http://history.test/report/{vin}", "selectors": {
+            "vin": {"select": "#report", "attribute": "data-vin"}, "owners": {"select": "li.owners"},
+            "accidents": {"select": "li.accidents", "zero": ["no accidents"]},
+            "title_brand": {"select": "li.brand", "after": "Title:"},
+            "records": {"rows": "#records tbody tr", "date": {"select": ".date"}, "date_format": "%m/%d/%Y",
+                        "odometer": {"select": ".odo"}, "what": {"select": ".what"}}}}"##,
+    ),
+    (
+        "worth",
+        r#"{"kind": "valuation", "url": "http://values.test/valuations/vins", "region": "SE",
+            "token_url": "http://values.test/oauth2/token.oauth2", "secret": "forecourt:sandbox"}"#,
+    ),
+    (
+        "shop",
+        r#"{"kind": "upload", "url": "http://uploads.test/photos/{digest}", "secret": "sandbox"}"#,
+    ),
+];
+
 const PASSWORD: &str = "hunter2";
 
 impl TestApp {
@@ -108,6 +133,16 @@ impl TestApp {
             objects: Some(objects),
             root,
             forgiving: false,
+        }
+    }
+
+    /// The sandbox's services as providers: `nhtsa`, `past`, `worth` and `shop`.
+    pub async fn providers(&self) {
+        for (name, json) in PROVIDERS {
+            let order = serde_json::from_str(json).expect("an order");
+            crate::providers::put(&self.app, name, order, "test")
+                .await
+                .expect("a provider");
         }
     }
 

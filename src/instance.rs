@@ -102,7 +102,11 @@ impl Instance {
         .await?;
         let photos = Sandbox::start(0).await?;
         let config = Config {
-            ours: [(PHOTO_HOST.to_owned(), photos.address)].into(),
+            ours: photos
+                .hosts()
+                .into_iter()
+                .chain([(PHOTO_HOST.to_owned(), photos.address)])
+                .collect(),
             database_url: postgres.url("forecourt").into(),
             objects: ObjectSettings {
                 endpoint: Some(objects.endpoint.clone()),

@@ -699,6 +699,34 @@ fn arguments_keep_their_form() {
             })
             .unwrap(),
         ),
+        (
+            jobs::RefreshVins::NAME,
+            serde_json::to_string(&jobs::RefreshVins {
+                provider: "nhtsa".into(),
+            })
+            .unwrap(),
+        ),
+        (
+            jobs::RefreshHistory::NAME,
+            serde_json::to_string(&jobs::RefreshHistory {
+                provider: "past".into(),
+            })
+            .unwrap(),
+        ),
+        (
+            jobs::RefreshValuations::NAME,
+            serde_json::to_string(&jobs::RefreshValuations {
+                provider: "worth".into(),
+            })
+            .unwrap(),
+        ),
+        (
+            jobs::UploadPhotos::NAME,
+            serde_json::to_string(&jobs::UploadPhotos {
+                provider: "shop".into(),
+            })
+            .unwrap(),
+        ),
     ];
     let expected = [
         ("pull_source", r#"{"source":"b"}"#),
@@ -715,6 +743,10 @@ fn arguments_keep_their_form() {
         ("export_report", r#"{"source":"bayview"}"#),
         ("act_on_jobs", r#"{"bulk":5}"#),
         ("probe_partner", r#"{"partner":"sftp b"}"#),
+        ("refresh_vins", r#"{"provider":"nhtsa"}"#),
+        ("refresh_history", r#"{"provider":"past"}"#),
+        ("refresh_valuations", r#"{"provider":"worth"}"#),
+        ("upload_photos", r#"{"provider":"shop"}"#),
     ];
     assert_eq!(
         forms.map(|(name, json)| (name, json)),

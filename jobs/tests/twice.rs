@@ -5,11 +5,13 @@
 use jobs::testing::TestApp;
 use jobs::{
     ActOnJobs, ArchiveListings, BuildFeed, DeliverAlert, ExportReport, ProbePartner, PruneHistory,
-    PullSource, RestoreListings,
+    PullSource, RefreshHistory, RefreshValuations, RefreshVins, RestoreListings, UploadPhotos,
 };
 use queue::{BulkAction, Bulks, Job, JobFilter, Outcome, Partner};
 use std::collections::BTreeSet;
-use stores::{Alerts, Archives, Changes, Feeds, Files, ListingFilter, Listings, Photos, Vins};
+use stores::{
+    Alerts, Archives, Changes, Feeds, Files, ListingFilter, Listings, Photos, Providers, Vins,
+};
 
 const HEADER: &str = "Type,Stock,VIN,Year,Make,Model,ExteriorColor,Miles,Selling Price,ImageList\n";
 const VINS: [&str; 4] = [
@@ -125,6 +127,13 @@ impl Night {
                 .iter()
                 .map(|p| (p.name.clone(), p.state.as_str()))
                 .collect::<Vec<_>>(),
+            "providers": Providers::views(&mut conn)
+                .await
+                .unwrap()
+                .iter()
+                .map(|p| (p.name.clone(), p.due, p.failing, p.answers))
+                .collect::<Vec<_>>(),
+            "uploads": self.test.sandbox.uploaded().len(),
             "vins": Vins::counts(&mut conn).await.unwrap(),
             "archived": Archives::count(&mut conn).await.unwrap(),
             "changes": Changes::position(&mut conn).await.unwrap(),
@@ -138,6 +147,7 @@ async fn night(twice: bool) -> (serde_json::Value, BTreeSet<String>) {
         test.stepper.deliver_twice();
     }
     test.source("bayview", "homenet").await;
+    test.providers().await;
     let sql = "UPDATE sources SET after_load = 'delete', report_folder = '/reports'";
     stores::execute_for_tests(&test.app.pool, sql)
         .await
@@ -183,6 +193,15 @@ async fn night(twice: bool) -> (serde_json::Value, BTreeSet<String>) {
         })
         .await;
     night.perform(&PruneHistory {}).await;
+    let of = |name: &str| name.to_owned();
+    let provider = of("nhtsa");
+    night.perform(&RefreshVins { provider }).await;
+    let provider = of("past");
+    night.perform(&RefreshHistory { provider }).await;
+    let provider = of("worth");
+    night.perform(&RefreshValuations { provider }).await;
+    let provider = of("shop");
+    night.perform(&UploadPhotos { provider }).await;
     let source = "bayview".to_owned();
     night.perform(&ExportReport { source }).await;
     night.perform(&DeliverAlert { alert }).await;

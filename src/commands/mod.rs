@@ -16,6 +16,7 @@ mod migrate;
 mod openapi;
 mod partners;
 mod photo;
+mod providers;
 mod queues;
 mod reports;
 mod runs;
@@ -101,6 +102,8 @@ enum Command {
     Schedules(schedules::Schedules),
     /// Whom we call: breakers and budgets, isolate, close, probe
     Partners(partners::Partners),
+    /// Services that are asked about vehicles, or take their photos
+    Providers(providers::Providers),
     /// API keys: create, list, revoke
     Keys(keys::Keys),
     /// Report everything that is wrong with the set-up, at once
@@ -177,6 +180,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Workers(workers) => workers.run(&global.data_dir()).await,
         Command::Schedules(schedules) => schedules.run(&global.data_dir()).await,
         Command::Partners(partners) => partners.run(&global.data_dir()).await,
+        Command::Providers(providers) => providers.run(&global.data_dir()).await,
         Command::Keys(keys) => keys.run(&global.data_dir()).await,
         Command::Check(check) => check.run(&global.data_dir()).await,
         Command::Migrate => migrate::run(&global.data_dir()).await,

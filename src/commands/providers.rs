@@ -73,7 +73,9 @@ impl Providers {
                     order.secret = Some(text.trim().to_owned().into());
                 }
                 put(app, &name, order, &super::operator()).await?;
-                println!("{name} is set; it is asked about what comes in, and every night (schedule refresh-{name})");
+                println!(
+                    "{name} is set; it is asked about what comes in, and every night (schedule refresh-{name})"
+                );
             }
             Action::Test { name, vin } => {
                 let mut conn = app.pool.acquire().await?;

@@ -368,11 +368,11 @@ impl Providers {
     /// Seconds until something is due; `None` when nothing is.
     pub async fn due_in(conn: &mut PgConnection, provider: &str) -> Res<Option<i64>> {
         Ok(sqlx::query_scalar!(
-            r#"SELECT greatest(0, ceil(extract(epoch FROM min(due_at) - now())))::bigint AS "wait?"
-               FROM enrichment_due WHERE provider = $1"#,
+            r#"SELECT greatest(0, ceil(extract(epoch FROM min(due_at) - now())))::bigint AS "wait!"
+               FROM enrichment_due WHERE provider = $1 HAVING count(*) > 0"#,
             provider
         )
-        .fetch_one(conn)
+        .fetch_optional(conn)
         .await?)
     }
 }

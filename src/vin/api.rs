@@ -1,5 +1,6 @@
 //! What NHTSA's API says of a VIN, in the words listings use: the same facts that the offline decoder gives.
 
+use crate::decoder::whole;
 use crate::words;
 use domain::Details;
 use std::collections::BTreeMap;
@@ -7,10 +8,7 @@ use std::collections::BTreeMap;
 /// From the API's own names (`DecodeVINValues`), blanks left out.
 pub fn facts_of_api(values: &BTreeMap<String, String>) -> Details {
     let text = |name: &str| values.get(name).map(String::as_str);
-    let number = |name: &str| {
-        let number: f64 = text(name)?.parse().ok()?;
-        (0.0..1e9).contains(&number).then(|| number.round() as i64)
-    };
+    let number = |name: &str| whole(text(name)?.parse().ok()?);
     Details {
         year: number("ModelYear"),
         make: text("Make").map(words::make),

@@ -186,7 +186,7 @@ fn decoded(flat: FlatResult<'_>) -> Decoded {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "bounded just before")]
-fn whole(value: f64) -> Option<i64> {
+pub(crate) fn whole(value: f64) -> Option<i64> {
     (0.0..1e9).contains(&value).then(|| value.round() as i64)
 }
 
