@@ -26,6 +26,9 @@ impl DecodeVin {
                 Err(error) => {
                     bad = true;
                     println!("{error}");
+                    for meant in vin::suggestions(&decoder, text) {
+                        println!("  {:<16} {meant}", "perhaps");
+                    }
                     continue;
                 }
             };
@@ -49,8 +52,14 @@ impl DecodeVin {
                     "wrong"
                 }
             );
-            if let Some(suggested) = decoded.suggested {
-                println!("  {:<16} {suggested}", "perhaps");
+            for code in &decoded.errors {
+                println!("  {:<16} {code}: {}", "says", vin::errors::words(*code));
+            }
+            let mut meant = vin::suggestions(&decoder, text);
+            meant.extend(decoded.suggested);
+            meant.dedup();
+            for meant in meant {
+                println!("  {:<16} {meant}", "perhaps");
             }
         }
         Ok(if bad {
