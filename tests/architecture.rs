@@ -171,12 +171,27 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
         "turns",
         "twice",
         "ways",
+        "enrichment",
     ]
     .map(|name| fs::read_to_string(format!("jobs/tests/{name}.rs")).unwrap())
     .concat();
     let support = [
-        "lib", "app", "dealers", "drop", "forget", "gates", "raw", "retire", "shelf", "slices",
-        "survey", "sources", "testing", "turns",
+        "lib",
+        "app",
+        "dealers",
+        "drop",
+        "forget",
+        "gates",
+        "raw",
+        "retire",
+        "shelf",
+        "slices",
+        "survey",
+        "sources",
+        "testing",
+        "turns",
+        "enrichment",
+        "providers",
     ];
     let mut jobs = 0;
     for entry in fs::read_dir("jobs").unwrap() {

@@ -5,6 +5,7 @@ use embedded::{Faults, PartnerFaults};
 use jobs::testing::TestApp;
 use jobs::{LoadFile, RefreshHistory};
 use queue::Outcome;
+use std::time::{Duration, Instant};
 use stores::{Alerts, Dealers, ListingFilter, Listings, ProviderView, Providers};
 
 /// VINs with a right check digit, of one maker.
@@ -165,7 +166,8 @@ async fn partners_that_fail_cost_no_attempt_and_are_made_up_for() {
     });
     stocked(&mut test, &vins(120)).await;
     let hurry_due = "UPDATE enrichment_due SET due_at = now()";
-    for _ in 0..30 {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < deadline {
         for step in test.run_all().await {
             let fine = matches!(step.outcome, Outcome::Done(_) | Outcome::Snooze { .. });
             assert!(fine, "{}: {:?}", step.kind, step.outcome);
@@ -203,7 +205,7 @@ async fn partners_that_fail_cost_no_attempt_and_are_made_up_for() {
         .unwrap();
     drop(conn);
     test.app.partners.look_again("valuation worth");
-    for _ in 0..10 {
+    while Instant::now() < deadline && view(&test, "worth").await.answers < 120 {
         sql(&test, hurry_due).await;
         test.stepper.hurry("refresh_valuations").await.unwrap();
         test.run_all().await;

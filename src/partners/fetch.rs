@@ -5,19 +5,24 @@
 //! the settings name. No proxy, no cookies, no credentials in URLs. Nothing is unpacked: an answer that is coded all the
 //! same is refused, so that none can grow. What a body is, its first bytes say, not its host.
 
+mod addresses;
+mod ask;
+
+use addresses::{NOT_PUBLIC, PublicOnly, public};
+pub use ask::{Ask, Content, Method};
+
 use crate::gate::{self, Gate, OpenGate};
 use crate::sftp::LARGEST_FILE;
 use crate::{ErrorKind, PartnerError};
 use futures::StreamExt;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    LAST_MODIFIED, LOCATION, RETRY_AFTER,
+    CONTENT_ENCODING, CONTENT_TYPE, DATE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+    LOCATION, RETRY_AFTER,
 };
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,53 +71,6 @@ pub struct Version {
     pub etag: Option<String>,
     /// As the host wrote it.
     pub modified: Option<String>,
-}
-
-/// What a body is, by its first bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
-    Json,
-    Html,
-    Other,
-}
-
-impl Content {
-    pub fn of(bytes: &[u8]) -> Self {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            Some(b'{' | b'[') => Self::Json,
-            Some(b'<') => Self::Html,
-            _ => Self::Other,
-        }
-    }
-
-    fn words(self) -> &'static str {
-        match self {
-            Self::Json => "JSON",
-            Self::Html => "a web page",
-            Self::Other => "something else",
-        }
-    }
-}
-
-/// A question to a service. Answering it twice does no harm: it may be asked again when the line broke.
-#[derive(Clone, Debug)]
-pub struct Ask<'a> {
-    pub method: Method,
-    pub url: &'a str,
-    /// As `Authorization` has it.
-    pub authorization: Option<&'a SecretString>,
-    pub content_type: &'a str,
-    pub body: Vec<u8>,
-    /// What the answer must be.
-    pub wanted: Content,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    Get,
-    Post,
-    Put,
 }
 
 /// What came of asking for a file.
@@ -220,66 +178,6 @@ impl Fetcher {
             self.body(url, response).await.map(Some)
         })
         .await
-    }
-
-    /// Asks a service, as `partner`. Redirects of a plain question are followed, its authorization shown to the first
-    /// host only; of any other they are refused.
-    pub async fn ask(&self, partner: &str, ask: &Ask<'_>) -> Result<Fetched, PartnerError> {
-        let first = self.judged(ask.url, ask.url)?;
-        gate::through(&*self.gate, partner, || async {
-            let response = match ask.method {
-                Method::Get => {
-                    let shown = |request: RequestBuilder, at: &Url| match ask.authorization {
-                        Some(secret) if at.origin() == first.origin() => {
-                            request.header(AUTHORIZATION, secret.expose_secret())
-                        }
-                        _ => request,
-                    };
-                    self.answer(ask.url, shown).await?
-                }
-                Method::Post | Method::Put => self.sent(ask, &first).await?,
-            };
-            let fetched = self.body(ask.url, response).await?;
-            let found = Content::of(&fetched.bytes);
-            if ask.wanted != Content::Other && found != ask.wanted {
-                let message = format!(
-                    "the answer is {}, not {}",
-                    found.words(),
-                    ask.wanted.words()
-                );
-                return Err(PartnerError::new(
-                    ErrorKind::Corrupt,
-                    "ask",
-                    ask.url,
-                    message,
-                ));
-            }
-            Ok(fetched)
-        })
-        .await
-    }
-
-    async fn sent(&self, ask: &Ask<'_>, to: &Url) -> Result<Response, PartnerError> {
-        let mut request = match ask.method {
-            Method::Put => self.client.put(to.clone()),
-            _ => self.client.post(to.clone()),
-        };
-        if let Some(secret) = ask.authorization {
-            request = request.header(AUTHORIZATION, secret.expose_secret());
-        }
-        request = request.header(CONTENT_TYPE, ask.content_type);
-        let response = request.body(ask.body.clone()).send().await;
-        let response = response.map_err(|error| failed(ask.url, &error))?;
-        if response.status().is_redirection() {
-            let message = "redirects, and what is sent is not sent elsewhere";
-            return Err(PartnerError::new(
-                ErrorKind::Refused,
-                "ask",
-                ask.url,
-                message,
-            ));
-        }
-        Ok(response)
     }
 
     async fn get_once(&self, url: &str) -> Result<Fetched, PartnerError> {
@@ -571,73 +469,6 @@ fn told(error: &dyn std::error::Error) -> String {
         innermost = source;
     }
     innermost.to_string()
-}
-
-const NOT_PUBLIC: &str = "which is not public";
-
-/// Resolves names, and leaves out every address that is not public.
-struct PublicOnly(Arc<FetchSettings>);
-
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
-        let host = name.as_str().to_ascii_lowercase();
-        let ours = self.0.ours.get(&host).copied();
-        Box::pin(async move {
-            if let Some(address) = ours {
-                return Ok(Box::new(std::iter::once(address)) as Addrs);
-            }
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
-            let open: Vec<SocketAddr> = found
-                .iter()
-                .copied()
-                .filter(|address| public(address.ip()))
-                .collect();
-            match (open.is_empty(), found.first()) {
-                (true, Some(first)) => {
-                    Err(format!("{host} leads to {}, {NOT_PUBLIC}", first.ip()).into())
-                }
-                _ => Ok(Box::new(open.into_iter()) as Addrs),
-            }
-        })
-    }
-}
-
-/// Whether an address is one anybody may reach (IANA special-purpose registries, RFC 6890).
-pub fn public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => public_v4(v4),
-        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-            Some(v4) => public_v4(v4),
-            None => public_v6(v6),
-        },
-    }
-}
-
-fn public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    !(address.is_private()
-        || address.is_loopback()
-        || address.is_link_local()
-        || address.is_multicast()
-        || address.is_documentation()
-        || a == 0
-        // Shared by carriers (RFC 6598), protocol assignments, benchmarks (RFC 2544), 6to4 relays, reserved.
-        || (a == 100 && (64..128).contains(&b))
-        || (a == 192 && b == 0 && c == 0)
-        || (a == 192 && b == 88 && c == 99)
-        || (a == 198 && (b == 18 || b == 19))
-        || a >= 240)
-}
-
-fn public_v6(address: Ipv6Addr) -> bool {
-    let [first, second, ..] = address.segments();
-    // Only global unicast (2000::/3), less documentation, Teredo, 6to4 and benchmarks; the rest (unique local,
-    // link local, multicast, NAT64, loopback) is not for us.
-    (0x2000..0x4000).contains(&first)
-        && !(first == 0x2001 && (second == 0 || second == 2 || second == 0xdb8))
-        && first != 0x2002
-        && first != 0x3fff
 }
 
 #[cfg(test)]
