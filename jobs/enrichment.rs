@@ -12,10 +12,11 @@ use domain::merge::report;
 use domain::{Field, Listing, Source, Value};
 use futures::StreamExt;
 use partners::{ErrorKind, PartnerError};
-use queue::{Engine, Enqueue, JobContext, JobError, Outcome};
+use queue::{Engine, Enqueue, JobContext, JobError, Lock, Outcome};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use stores::{
     ContradictionRow, Due, Histories, Listings, PgConnection, Provider, ProviderKind, Providers,
@@ -37,12 +38,15 @@ const MOST_OLD: i64 = 200_000;
 
 /// What one batch came to, by subject.
 pub(crate) struct Batch<T> {
-    pub(crate) answers: Vec<T>,
+    answers: Vec<T>,
     /// Answered, also with nothing.
-    pub(crate) asked: Vec<String>,
-    failed: Vec<(Due, PartnerError)>,
+    asked: Vec<String>,
+    /// With the seconds until the next try, and why there must be one.
+    failed: Vec<(String, i64, String)>,
     /// Why no more was asked.
     stopped: Option<PartnerError>,
+    /// Failures that are the provider's.
+    failures: usize,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -80,49 +84,60 @@ pub(crate) async fn refresh(
 ) -> Result<Outcome, JobError> {
     let name = format!("provider {}", provider.name);
     let lock = turns::take(app, &name, cx, HOLD).await?;
+    let done = in_turn(app, cx, provider, size, asking, &lock).await;
+    turns::release(app, &lock).await;
+    let report = done?;
+    go_on(app, provider).await?;
+    Ok(Outcome::Done(serde_json::to_value(report)?))
+}
+
+async fn in_turn(
+    app: &App,
+    cx: &JobContext,
+    provider: &Provider,
+    size: i64,
+    asking: &impl Asking,
+    lock: &Lock,
+) -> Result<Report, JobError> {
     let begun = Instant::now();
     let mut report = Report::default();
     let mut looked_for_old = false;
-    let done = loop {
-        let due = Providers::next(&mut *app.pool.acquire().await?, &provider.name, size).await?;
+    loop {
+        let mut conn = app.pool.acquire().await?;
+        let due = Providers::next(&mut conn, &provider.name, size).await?;
         if due.is_empty() {
-            if looked_for_old {
-                break Ok(());
+            if looked_for_old || Providers::want_old(&mut conn, provider, MOST_OLD).await? == 0 {
+                return Ok(report);
             }
             looked_for_old = true;
-            let mut conn = app.pool.acquire().await?;
-            if Providers::want_old(&mut conn, provider, MOST_OLD).await? == 0 {
-                break Ok(());
-            }
             continue;
         }
-        let batch = asking.ask(due).await?;
+        drop(conn);
+        let mut batch = asking.ask(due).await?;
         report.asked += batch.asked.len();
         report.failed += batch.failed.len();
         let mut tx = app.pool.begin().await?;
         asking.keep(&mut tx, &batch.answers).await?;
+        // As whoever wants something locks them: first the units, then what is due, in order.
+        batch.asked.sort();
+        batch.failed.sort();
+        let failed = batch.failed.iter().map(|(subject, ..)| subject);
+        let mut subjects: Vec<String> = batch.asked.iter().chain(failed).cloned().collect();
+        subjects.sort();
+        Providers::lock_due(&mut tx, &provider.name, &subjects).await?;
         Providers::asked(&mut tx, &provider.name, &batch.asked).await?;
-        let later: Vec<(String, i64, String)> = batch
-            .failed
-            .iter()
-            .map(|(due, error)| (due.subject.clone(), wait(due, error), error.to_string()))
-            .collect();
-        Providers::later(&mut tx, &provider.name, &later).await?;
-        turns::still_ours(&mut tx, &lock).await?;
+        Providers::later(&mut tx, &provider.name, &batch.failed).await?;
+        turns::still_ours(&mut tx, lock).await?;
         tx.commit().await?;
         cx.progress(u64::try_from(report.asked).unwrap_or(0), None, "asked");
         if let Some(error) = batch.stopped {
-            break Err(judged(error));
+            return Err(judged(error));
         }
         if begun.elapsed() > TURN {
             report.more = true;
-            break Ok(());
+            return Ok(report);
         }
-    };
-    turns::release(app, &lock).await;
-    done?;
-    go_on(app, provider).await?;
-    Ok(Outcome::Done(serde_json::to_value(report)?))
+    }
 }
 
 /// A try is worth as long a wait as there were before it, or as the provider asks for.
@@ -174,74 +189,80 @@ where
     Fut: Future<Output = Result<Option<T>, PartnerError>>,
 {
     let at_once = usize::try_from(provider.at_once).unwrap_or(1).max(1);
-    let mut asked = futures::stream::iter(due)
-        .map(|due| {
-            let answer = ask(due.subject.clone());
-            async move { (due, answer.await) }
+    // What is under way when it is time to stop is waited for: its answer is kept, and its end told to the gate.
+    let stopping = AtomicBool::new(false);
+    let (stopping, ask) = (&stopping, &ask);
+    let mut answers = futures::stream::iter(due)
+        .map(|due| async move {
+            if stopping.load(Ordering::Relaxed) {
+                return (due, None);
+            }
+            let answer = ask(due.subject.clone()).await;
+            (due, Some(answer))
         })
         .buffer_unordered(at_once);
-    let mut batch = Batch {
-        answers: Vec::new(),
-        asked: Vec::new(),
-        failed: Vec::new(),
-        stopped: None,
-    };
-    while let Some((due, answer)) = asked.next().await {
-        batch.take(due, answer);
-        if batch.stopped.is_some() {
-            break;
+    let mut batch = Batch::new();
+    while let Some((due, answer)) = answers.next().await {
+        if let Some(answer) = answer {
+            batch.take(due, answer);
         }
+        stopping.store(batch.stopped.is_some(), Ordering::Relaxed);
     }
     batch
 }
 
 impl<T> Batch<T> {
+    fn new() -> Self {
+        Self {
+            answers: Vec::new(),
+            asked: Vec::new(),
+            failed: Vec::new(),
+            stopped: None,
+            failures: 0,
+        }
+    }
+
     fn take(&mut self, due: Due, answer: Result<Option<T>, PartnerError>) {
         match answer {
             Ok(answer) => {
                 self.asked.push(due.subject);
                 self.answers.extend(answer);
             }
-            // Nobody was asked, or the provider said that it has had enough: this one is no worse than the others.
-            Err(error) if matches!(error.kind, ErrorKind::Shut | ErrorKind::Throttled) => {
+            // Nobody was asked, or the provider has had enough, or knows us no more: this one is no worse than the others.
+            Err(error)
+                if matches!(
+                    error.kind,
+                    ErrorKind::Shut | ErrorKind::Throttled | ErrorKind::Denied
+                ) =>
+            {
                 self.stopped = Some(error);
             }
-            Err(error) if error.kind == ErrorKind::Denied => self.stopped = Some(error),
             Err(error) => {
-                self.failed.push((due, error));
-                if self.failed.len() >= FAILURES && self.asked.len() < FAILURES {
-                    self.stopped = self.failed.pop().map(|(_, error)| error);
+                self.put_off(due, &error);
+                self.failures += usize::from(error.is_partners_fault());
+                if self.failures >= FAILURES && self.asked.len() < FAILURES {
+                    self.stopped = Some(error);
                 }
             }
         }
     }
 
+    fn put_off(&mut self, due: Due, error: &PartnerError) {
+        let wait = wait(&due, error);
+        self.failed.push((due.subject, wait, error.to_string()));
+    }
+
     /// One call about many: answered together, or not.
     pub(crate) fn of_many(due: Vec<Due>, answer: Result<Vec<T>, PartnerError>) -> Self {
-        let mut batch = Self {
-            answers: Vec::new(),
-            asked: Vec::new(),
-            failed: Vec::new(),
-            stopped: None,
-        };
+        let mut batch = Self::new();
         match answer {
             Ok(answers) => {
                 batch.answers = answers;
                 batch.asked = due.into_iter().map(|due| due.subject).collect();
             }
+            // Perhaps one of them is what makes the answer no answer.
             Err(error) if error.kind == ErrorKind::Corrupt => {
-                let message = error.to_string();
-                let failed = due.into_iter().map(|due| {
-                    let error = PartnerError {
-                        kind: error.kind,
-                        operation: error.operation,
-                        target: error.target.clone(),
-                        message: message.clone(),
-                        retry_after: None,
-                    };
-                    (due, error)
-                });
-                batch.failed = failed.collect();
+                due.into_iter().for_each(|due| batch.put_off(due, &error));
             }
             Err(error) => batch.stopped = Some(error),
         }

@@ -166,3 +166,54 @@ async fn a_partner_that_is_down_costs_no_attempt_and_holds_up_nobody() {
     let worth = view(&test, "worth").await;
     assert_eq!((worth.answers, worth.due + worth.failing), (0, 120));
 }
+
+/// A fifth of all calls fail, some are throttled, one partner is down: nothing is lost, no attempt is used, and what is
+/// missing comes when the partner does.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failing_partners_owe_is_made_up_for() {
+    let mut test = TestApp::start().await;
+    test.forgive_left_behind();
+    test.providers().await;
+    let failing = PartnerFaults {
+        errors: 0.2,
+        throttled: 0.03,
+        ..PartnerFaults::default()
+    };
+    let down = PartnerFaults {
+        down: true,
+        ..PartnerFaults::default()
+    };
+    test.sandbox.misbehave(Faults {
+        values: down,
+        ..Faults::all(&failing)
+    });
+    stocked(&mut test, &vins(120)).await;
+    rounds(&mut test, "history past", "refresh_history", "past").await;
+    assert_eq!(view(&test, "worth").await.answers, 0);
+    test.sandbox.misbehave(Faults::default());
+    rounds(&mut test, "valuation worth", "refresh_valuations", "worth").await;
+    assert_eq!(view(&test, "worth").await.due, 0);
+}
+
+/// Lets the waits of a provider pass, again and again, until everything is answered.
+async fn rounds(test: &mut TestApp, partner: &str, kind: &str, provider: &str) {
+    for _ in 0..200 {
+        for step in test.run_all().await {
+            let fine = matches!(step.outcome, Outcome::Done(_) | Outcome::Snooze { .. });
+            assert!(fine, "{}: {:?}", step.kind, step.outcome);
+        }
+        if view(test, provider).await.answers == 120 {
+            return;
+        }
+        // Whatever break a bad run of calls has earned it, it is over.
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        queue::Partner::close(&mut conn, partner, "ops", false)
+            .await
+            .unwrap();
+        drop(conn);
+        test.app.partners.look_again(partner);
+        sql(test, "UPDATE enrichment_due SET due_at = now()").await;
+        test.stepper.hurry(kind).await.unwrap();
+    }
+    panic!("{provider}: {:?}", view(test, provider).await);
+}

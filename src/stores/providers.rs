@@ -330,6 +330,18 @@ impl Providers {
         .await?)
     }
 
+    /// Locks what is due until the transaction ends, in order.
+    pub async fn lock_due(conn: &mut PgConnection, provider: &str, subjects: &[String]) -> Res<()> {
+        sqlx::query!(
+            "SELECT subject FROM enrichment_due WHERE provider = $1 AND subject = ANY($2) ORDER BY subject FOR UPDATE",
+            provider,
+            subjects
+        )
+        .fetch_all(conn)
+        .await?;
+        Ok(())
+    }
+
     /// Asked and answered.
     pub async fn asked(conn: &mut PgConnection, provider: &str, subjects: &[String]) -> Res<()> {
         sqlx::query!(
