@@ -205,9 +205,9 @@ async fn rounds(test: &mut TestApp, partner: &str, kind: &str, provider: &str) {
         if view(test, provider).await.answers == 120 {
             return;
         }
-        // Whatever break a bad run of calls has earned it, it is over.
+        // Whatever break a bad run of calls has earned it, it is over, and the next call is its probe.
         let mut conn = test.app.pool.acquire().await.unwrap();
-        queue::Partner::close(&mut conn, partner, "ops", false)
+        queue::Partner::probe_now(&mut conn, partner, "ops")
             .await
             .unwrap();
         drop(conn);
