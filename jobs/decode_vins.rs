@@ -9,7 +9,7 @@ use crate::{App, enrichment};
 use domain::{Listing, Vin, merge};
 use queue::{Engine, Job, JobContext, JobError, Outcome, Policy, Priority, QueueName};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 use stores::{Alerts, ContradictionRow, Dealers, Listings, PgConnection, Vins};
 use vin::{Decoded, Decoder, blanks_filled, contradictions};
@@ -40,7 +40,7 @@ impl Job for DecodeVins {
     async fn run(self, app: &App, _: &JobContext) -> Result<Outcome, JobError> {
         let mut tx = app.pool.begin().await?;
         Listings::lock(&mut tx, &self.listings).await?;
-        let listings = Listings::by_ids(&mut tx, &self.listings).await?;
+        let mut listings = Listings::by_ids(&mut tx, &self.listings).await?;
         let decoded = decode(app, &listings).await?;
         let mut report = Report {
             vins: decoded.len(),
@@ -48,8 +48,7 @@ impl Job for DecodeVins {
             ..Report::default()
         };
         keep(&mut tx, &decoded).await?;
-        report.filled = fill(&mut tx, &listings, &decoded).await?;
-        let listings = Listings::by_ids(&mut tx, &self.listings).await?;
+        report.filled = fill(&mut tx, &mut listings, &decoded).await?;
         report.contradictions = note(&mut tx, &self.listings, &listings, &decoded).await?;
         tell_bad(&mut tx, &listings, &decoded).await?;
         let doubtful = |vin: &str| decoded.get(vin).is_some_and(|d| !d.clean());
@@ -102,16 +101,16 @@ fn facts_of<'a>(listing: &Listing, decoded: &'a HashMap<String, Decoded>) -> Opt
     decoded.get(listing.vin.as_ref()?.as_str())
 }
 
+/// In place, and in the database.
 async fn fill(
     tx: &mut PgConnection,
-    listings: &[Listing],
+    listings: &mut [Listing],
     decoded: &HashMap<String, Decoded>,
 ) -> Result<usize, JobError> {
-    let mut listings = listings.to_vec();
     // A unit that comes to another rooftop brings its past with it.
-    let mut changed = enrichment::reported(tx, &mut listings).await?;
+    let mut changed = enrichment::reported(tx, listings).await?;
     let mut filled = 0;
-    for listing in &mut listings {
+    for listing in listings.iter_mut() {
         // A VIN with a wrong digit may be another car's: nothing is filled from it.
         let Some(facts) = facts_of(listing, decoded).filter(|d| d.check_digit_ok) else {
             continue;
@@ -125,8 +124,9 @@ async fn fill(
             changed.push(listing.id);
         }
     }
-    listings.retain(|listing| changed.contains(&listing.id));
-    Listings::update(tx, &listings, None).await?;
+    let changed: HashSet<i64> = changed.into_iter().collect();
+    let changed = listings.iter().filter(|l| changed.contains(&l.id));
+    Listings::update(tx, &changed.cloned().collect::<Vec<_>>(), None).await?;
     Ok(filled)
 }
 

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use stores::{
     ContradictionRow, Due, Histories, Listings, PgConnection, Provider, ProviderKind, Providers,
-    Valuations, Vins,
+    Valuations, Vins, WantedVehicle,
 };
 
 /// A job goes on for so long, then another does: the queue stays fair.
@@ -165,20 +165,12 @@ async fn go_on(app: &App, provider: &Provider) -> Result<(), JobError> {
 }
 
 fn order(provider: &Provider) -> Result<Enqueue, serde_json::Error> {
-    let provider_name = provider.name.clone();
-    match provider.kind {
-        ProviderKind::Vin => Enqueue::of(&RefreshVins {
-            provider: provider_name,
-        }),
-        ProviderKind::History => Enqueue::of(&RefreshHistory {
-            provider: provider_name,
-        }),
-        ProviderKind::Valuation => Enqueue::of(&RefreshValuations {
-            provider: provider_name,
-        }),
-        ProviderKind::Upload => Enqueue::of(&UploadPhotos {
-            provider: provider_name,
-        }),
+    let (kind, provider) = (provider.kind, provider.name.clone());
+    match kind {
+        ProviderKind::Vin => Enqueue::of(&RefreshVins { provider }),
+        ProviderKind::History => Enqueue::of(&RefreshHistory { provider }),
+        ProviderKind::Valuation => Enqueue::of(&RefreshValuations { provider }),
+        ProviderKind::Upload => Enqueue::of(&UploadPhotos { provider }),
     }
 }
 
@@ -276,60 +268,32 @@ pub(crate) async fn want(
     listings: &[Listing],
     doubtful: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<Vec<Enqueue>, JobError> {
-    let providers = Providers::all(tx).await?;
-    let mut orders = Vec::new();
-    let sound = |listing: &&Listing| {
-        Listings::on_the_lot(listing)
-            && listing.vin.as_ref().is_some_and(|vin| vin.check_digit_ok())
+    let vehicle = |unit: &Listing| {
+        Some(WantedVehicle {
+            vin: unit.vin.as_ref()?.to_string(),
+            odometer_bucket: unit.details.odometer_km.map(bucket),
+            new: unit.version == 1,
+        })
     };
-    let mut units: Vec<&Listing> = listings.iter().filter(sound).collect();
-    // In one order everywhere, so that two jobs never wait for each other's rows in a circle.
-    units.sort_by(|a, b| a.vin.cmp(&b.vin));
-    let priority = |unit: &&Listing| i16::from(unit.version > 1);
-    let vin = |unit: &&Listing| {
-        unit.vin
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default()
-    };
-    for provider in providers.iter().filter(|provider| provider.enabled) {
-        let wanted = match provider.kind {
-            ProviderKind::History => {
-                let vins: Vec<String> = units.iter().map(vin).collect();
-                let priorities: Vec<i16> = units.iter().map(priority).collect();
-                Providers::want_histories(tx, provider, &vins, &priorities).await?
-            }
-            ProviderKind::Valuation => {
-                let driven: Vec<&Listing> = units
-                    .iter()
-                    .copied()
-                    .filter(|unit| unit.details.odometer_km.is_some())
-                    .collect();
-                let vins: Vec<String> = driven.iter().map(vin).collect();
-                let buckets: Vec<i32> = driven
-                    .iter()
-                    .map(|unit| bucket(unit.details.odometer_km.unwrap_or(0)))
-                    .collect();
-                let priorities: Vec<i16> = driven.iter().map(priority).collect();
-                Providers::want_valuations(tx, provider, &vins, &buckets, &priorities).await?
-            }
-            ProviderKind::Vin => {
-                let unsure: Vec<&Listing> = listings
-                    .iter()
-                    .filter(|unit| Listings::on_the_lot(unit))
-                    .filter(|unit| unit.vin.as_ref().is_some_and(|vin| doubtful(vin.as_str())))
-                    .collect();
-                let mut vins: Vec<(String, i16)> = unsure
-                    .iter()
-                    .map(|unit| (vin(unit), priority(unit)))
-                    .collect();
-                vins.sort();
-                let (vins, priorities): (Vec<String>, Vec<i16>) = vins.into_iter().unzip();
-                Providers::want_decodes(tx, provider, &vins, &priorities).await?
-            }
-            ProviderKind::Upload => 0,
+    let (mut sound, mut unsure) = (Vec::new(), Vec::new());
+    for unit in listings.iter().filter(|unit| Listings::on_the_lot(unit)) {
+        let Some(vehicle) = vehicle(unit) else {
+            continue;
         };
-        if wanted > 0 {
+        if doubtful(&vehicle.vin) {
+            unsure.push(vehicle.clone());
+        }
+        if unit.vin.as_ref().is_some_and(domain::Vin::check_digit_ok) {
+            sound.push(vehicle);
+        }
+    }
+    let mut orders = Vec::new();
+    for provider in Providers::all(tx).await?.iter().filter(|p| p.enabled) {
+        let vehicles = match provider.kind {
+            ProviderKind::Vin => &unsure,
+            _ => &sound,
+        };
+        if Providers::want(tx, provider, vehicles).await? > 0 {
             orders.push(order(provider)?);
         }
     }
@@ -437,6 +401,17 @@ pub(crate) async fn reported(
             *brand = new;
         }
     }
+    let market: HashMap<(&str, i32), Option<i64>> = worth
+        .iter()
+        .map(|known| {
+            let worth = &known.valuation;
+            let average = worth.retail_cents.as_ref().and_then(|cents| cents.get(1));
+            (
+                (worth.vin.as_str(), worth.odometer_bucket),
+                average.copied(),
+            )
+        })
+        .collect();
     let mut changed = Vec::new();
     for listing in listings {
         let Some(vin) = listing.vin.as_ref().map(ToString::to_string) else {
@@ -454,18 +429,9 @@ pub(crate) async fn reported(
             }
         }
         let miles = listing.details.odometer_km.map(bucket);
-        let market = worth.iter().find(|known| {
-            known.valuation.vin == vin && Some(known.valuation.odometer_bucket) == miles
-        });
-        if let Some(known) = market {
-            let retail = known.valuation.retail_cents.as_ref();
-            let average = retail.and_then(|cents| cents.get(1)).copied();
-            news |= report(
-                listing,
-                Field::MarketCents,
-                average.map(Value::Number),
-                Source::Valuation,
-            );
+        if let Some(average) = miles.and_then(|miles| market.get(&(vin.as_str(), miles))) {
+            let average = average.map(Value::Number);
+            news |= report(listing, Field::MarketCents, average, Source::Valuation);
         }
         if news {
             changed.push(listing.id);

@@ -1,10 +1,12 @@
 //! Make, change or try a provider: what the command line and the API ask for, checked in one place; and its settings as each
 //! kind has them.
 
-use crate::App;
+use crate::sources::origin;
+use crate::{App, RefreshHistory, RefreshValuations, RefreshVins, UploadPhotos};
 use partners::history::Selectors;
 use partners::valuation::{Service, Vehicle};
-use partners::{Fetcher, PartnerError, history, upload, valuation, vpic};
+use partners::{Fetcher, PartnerError, history, upload, vpic};
+use queue::Job;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use stores::{Audit, Provider, ProviderKind, Providers, Schedules, StoreError};
@@ -62,8 +64,8 @@ fn order(problem: impl Into<String>) -> ProviderProblem {
 /// Its digest stands there; `s3:` is our own storage.
 pub(crate) const OWN_STORAGE: &str = "s3:";
 const EVERY_NIGHT: &str = "30 3 * * *";
-/// A VIN that every decoder knows (49 CFR 565's own textbook case).
-pub(crate) const KNOWN_VIN: &str = "1HGCM82633A004352";
+/// An Accord of 2003, which decoders know: what a provider is tried with.
+pub const KNOWN_VIN: &str = "1HGCM82633A004352";
 
 pub async fn put(
     app: &App,
@@ -138,20 +140,11 @@ pub async fn put(
 /// The job that asks a provider.
 pub(crate) fn job_of(kind: ProviderKind) -> &'static str {
     match kind {
-        ProviderKind::Vin => "refresh_vins",
-        ProviderKind::History => "refresh_history",
-        ProviderKind::Valuation => "refresh_valuations",
-        ProviderKind::Upload => "upload_photos",
+        ProviderKind::Vin => RefreshVins::NAME,
+        ProviderKind::History => RefreshHistory::NAME,
+        ProviderKind::Valuation => RefreshValuations::NAME,
+        ProviderKind::Upload => UploadPhotos::NAME,
     }
-}
-
-/// Scheme, host and port.
-fn origin(url: &str) -> String {
-    let end = url
-        .match_indices('/')
-        .nth(2)
-        .map_or(url.len(), |(at, _)| at);
-    url[..end].to_ascii_lowercase()
 }
 
 fn judged(app: &App, kind: ProviderKind, wanted: &ProviderOrder) -> Result<(), ProviderProblem> {
@@ -166,8 +159,8 @@ fn judged(app: &App, kind: ProviderKind, wanted: &ProviderOrder) -> Result<(), P
         ProviderKind::Upload if wanted.url.starts_with(OWN_STORAGE) => {}
         _ => web("url", &wanted.url)?,
     }
-    let open = wanted.url.starts_with("http://") || wanted.token_url.starts_with("http://");
-    if wanted.secret.is_some() && open && !app.fetcher.is_ours(&wanted.url) {
+    let open = |url: &str| url.starts_with("http://") && !app.fetcher.is_ours(url);
+    if wanted.secret.is_some() && (open(&wanted.url) || open(&wanted.token_url)) {
         return Err(order("a secret goes over https:// only"));
     }
     match kind {
@@ -180,6 +173,9 @@ fn judged(app: &App, kind: ProviderKind, wanted: &ProviderOrder) -> Result<(), P
             selectors.judged().map_err(order)?;
         }
         ProviderKind::Valuation => web("token_url", &wanted.token_url)?,
+        ProviderKind::Upload if wanted.url.trim_matches('/') == OWN_STORAGE => {
+            return Err(order("url: s3: and a folder in our own storage"));
+        }
         ProviderKind::Upload
             if !wanted.url.starts_with(OWN_STORAGE) && !wanted.url.contains("{digest}") =>
         {
@@ -280,5 +276,3 @@ pub(crate) fn bucket(odometer_km: i64) -> i32 {
     let thousands = odometer_km.clamp(0, 3_000_000) * 621_371 + 500_000_000;
     i32::try_from(thousands / 1_000_000_000).unwrap_or(0)
 }
-
-const _: () = assert!(valuation::MOST_VEHICLES >= vpic::MOST_VINS);

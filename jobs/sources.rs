@@ -200,7 +200,7 @@ pub async fn put(
 }
 
 /// Scheme, host and port.
-fn origin(url: &str) -> String {
+pub(crate) fn origin(url: &str) -> String {
     let end = url
         .match_indices('/')
         .nth(2)

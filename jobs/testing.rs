@@ -6,12 +6,14 @@
     reason = "a test fails by panicking"
 )]
 
+use crate::providers::ProviderOrder;
 use crate::{App, catalogue};
 use domain::Dealer;
 use embedded::{DropSettings, ObjectServer, ObjectServerSettings, Sandbox, SftpDrop};
 use partners::{FetchSettings, Fetcher, ObjectSettings, Objects};
 use queue::testing::{Step, Stepper};
 use queue::{AnyEngine, Catalogue, PostgresEngine, QueueName};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -33,31 +35,6 @@ pub struct TestApp {
     pub root: PathBuf,
     forgiving: bool,
 }
-
-const PROVIDERS: [(&str, &str); 4] = [
-    (
-        "nhtsa",
-        r#"{"kind": "vin", "url": "http://vpic.test/api/vehicles/DecodeVINValuesBatch/"}"#,
-    ),
-    (
-        "past",
-        r##"{"kind": "history", "url": "http://history.test/report/{vin}", "selectors": {
-            "vin": {"select": "#report", "attribute": "data-vin"}, "owners": {"select": "li.owners"},
-            "accidents": {"select": "li.accidents", "zero": ["no accidents"]},
-            "title_brand": {"select": "li.brand", "after": "Title:"},
-            "records": {"rows": "#records tbody tr", "date": {"select": ".date"}, "date_format": "%m/%d/%Y",
-                        "odometer": {"select": ".odo"}, "what": {"select": ".what"}}}}"##,
-    ),
-    (
-        "worth",
-        r#"{"kind": "valuation", "url": "http://values.test/valuations/vins", "region": "SE",
-            "token_url": "http://values.test/oauth2/token.oauth2", "secret": "forecourt:sandbox"}"#,
-    ),
-    (
-        "shop",
-        r#"{"kind": "upload", "url": "http://uploads.test/photos/{digest}", "secret": "sandbox"}"#,
-    ),
-];
 
 const PASSWORD: &str = "hunter2";
 
@@ -138,11 +115,11 @@ impl TestApp {
 
     /// The sandbox's services as providers: `nhtsa`, `past`, `worth` and `shop`.
     pub async fn providers(&self) {
-        for (name, json) in PROVIDERS {
-            let order = serde_json::from_str(json).expect("an order");
-            crate::providers::put(&self.app, name, order, "test")
-                .await
-                .expect("a provider");
+        let orders: BTreeMap<String, ProviderOrder> =
+            serde_json::from_str(Sandbox::PROVIDERS).expect("orders");
+        for (name, order) in orders {
+            let put = crate::providers::put(&self.app, &name, order, "test");
+            put.await.expect("a provider");
         }
     }
 

@@ -1,6 +1,4 @@
-ALTER TABLE placeholders DROP COLUMN denied;
 DROP TABLE photo_uploads;
-ALTER TABLE photo_urls DROP COLUMN etag, DROP COLUMN modified;
 ALTER TABLE listings
     DROP COLUMN owners, DROP COLUMN accidents, DROP COLUMN reported_title_brand, DROP COLUMN market_cents;
 ALTER TABLE vin_decodes DROP COLUMN api, DROP COLUMN api_errors, DROP COLUMN api_at;

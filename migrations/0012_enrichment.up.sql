@@ -74,9 +74,6 @@ ALTER TABLE listings
     ADD COLUMN owners bigint, ADD COLUMN accidents bigint, ADD COLUMN reported_title_brand text,
     ADD COLUMN market_cents bigint;
 
--- What a host calls a picture, so that it is sent again only when it is another; when it was looked at last.
-ALTER TABLE photo_urls ADD COLUMN etag text, ADD COLUMN modified text;
-
 -- Photos that a service or our own storage shows.
 CREATE TABLE photo_uploads (
     photo_id    bigint NOT NULL REFERENCES photos ON DELETE CASCADE,
@@ -85,6 +82,3 @@ CREATE TABLE photo_uploads (
     uploaded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (photo_id, provider)
 );
-
--- Pictures that an operator says are none, whatever repetition says.
-ALTER TABLE placeholders ADD COLUMN denied boolean NOT NULL DEFAULT false;

@@ -93,6 +93,16 @@ pub(crate) const VARIABLES: &[(&str, &str, &str)] = &[
         "address of health and metrics alone, for any role; asks for no key",
     ),
     (
+        "FORECOURT_FETCH_ALLOW",
+        "all",
+        "hosts that may be asked for photos, files and by providers, as `photos.example.com,.dealer.com`",
+    ),
+    (
+        "FORECOURT_FETCH_DENY",
+        "none",
+        "hosts that are never asked, whatever is allowed",
+    ),
+    (
         "FORECOURT_SITE",
         "https://stock.example.com",
         "where listings without a link are shown",

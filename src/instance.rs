@@ -22,7 +22,7 @@ pub(crate) struct Instance {
     pub(crate) config: Config,
     pub(crate) sftp: SftpDrop,
     pub(crate) sftp_password: SecretString,
-    _photos: Sandbox,
+    pub(crate) sandbox: Sandbox,
     note: PathBuf,
     _objects: ObjectServer,
     _postgres: PrivatePostgres,
@@ -100,12 +100,12 @@ impl Instance {
             password: sftp_password.clone(),
         })
         .await?;
-        let photos = Sandbox::start(0).await?;
+        let sandbox = Sandbox::start(0).await?;
         let config = Config {
-            ours: photos
+            ours: sandbox
                 .hosts()
                 .into_iter()
-                .chain([(PHOTO_HOST.to_owned(), photos.address)])
+                .chain([(PHOTO_HOST.to_owned(), sandbox.address)])
                 .collect(),
             database_url: postgres.url("forecourt").into(),
             objects: ObjectSettings {
@@ -128,7 +128,7 @@ impl Instance {
             config,
             sftp,
             sftp_password: sftp_password.into(),
-            _photos: photos,
+            sandbox,
             note,
             _objects: objects,
             _postgres: postgres,

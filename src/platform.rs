@@ -47,6 +47,8 @@ impl Platform {
         let leases = self::engine(&config, pool(url, &pools.leases, engine_options).await?)?;
         let fetcher = Fetcher::new(FetchSettings {
             ours: config.ours.clone(),
+            allow: config.tuning.fetch_allow.clone(),
+            deny: config.tuning.fetch_deny.clone(),
             ..FetchSettings::default()
         })?;
         let app = |pool: PgPool| -> Result<Arc<App>> {

@@ -16,6 +16,9 @@ pub(crate) struct Tuning {
     pub(crate) alert_webhook: Option<String>,
     /// Health and metrics, without an API.
     pub(crate) watch: Option<SocketAddr>,
+    /// Hosts that may be asked, and those that never are; see `partners::FetchSettings`.
+    pub(crate) fetch_allow: Vec<String>,
+    pub(crate) fetch_deny: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -69,6 +72,8 @@ impl Default for Tuning {
             workers: WorkerSettings::default(),
             alert_webhook: None,
             watch: None,
+            fetch_allow: Vec::new(),
+            fetch_deny: Vec::new(),
         }
     }
 }
@@ -159,6 +164,8 @@ impl Tuning {
                 ));
             }
         }
+        tuning.fetch_allow = hosts("FORECOURT_FETCH_ALLOW", value, problems);
+        tuning.fetch_deny = hosts("FORECOURT_FETCH_DENY", value, problems);
         tuning.alert_webhook = value("FORECOURT_ALERT_WEBHOOK");
         if let Some(url) = &tuning.alert_webhook
             && !(url.starts_with("https://") || url.starts_with("http://"))
@@ -167,6 +174,26 @@ impl Tuning {
         }
         tuning
     }
+}
+
+/// `photos.example.com,.dealer.com`: a host, or one and all below it.
+fn hosts(
+    variable: &str,
+    value: &dyn Fn(&str) -> Option<String>,
+    problems: &mut Vec<String>,
+) -> Vec<String> {
+    let text = value(variable).unwrap_or_default();
+    let hosts: Vec<String> = text
+        .split(',')
+        .map(|host| host.trim().to_ascii_lowercase())
+        .filter(|host| !host.is_empty())
+        .collect();
+    for host in hosts.iter().filter(|host| host.contains(['/', ':', '*'])) {
+        problems.push(format!(
+            "{variable}: {host:?} is no host like photos.example.com or .example.com"
+        ));
+    }
+    hosts
 }
 
 fn set_connections(pool: &mut Pool, connections: u32) {
@@ -248,8 +275,10 @@ mod tests {
             ("FORECOURT_CONCURRENCY", "photos=9"),
             ("FORECOURT_QUEUES", "photos,index"),
             ("FORECOURT_GRACE_SECONDS", "7"),
+            ("FORECOURT_FETCH_ALLOW", "Photos.example.com, .dealer.com"),
         ]);
         assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(tuning.fetch_allow, ["photos.example.com", ".dealer.com"]);
         assert_eq!(tuning.pools.api.connections, 20);
         assert_eq!(tuning.pools.work.connections, 40);
         assert_eq!(tuning.pools.api.statement, Duration::from_secs(3));
@@ -273,8 +302,9 @@ mod tests {
             ("FORECOURT_QUEUES", "photos,shed"),
             ("FORECOURT_GRACE_SECONDS", "soon"),
             ("FORECOURT_ALERT_WEBHOOK", "mailto:ops"),
+            ("FORECOURT_FETCH_DENY", "*.example.com"),
         ]);
-        assert_eq!(problems.len(), 9, "{problems:#?}");
+        assert_eq!(problems.len(), 10, "{problems:#?}");
     }
 
     #[test]

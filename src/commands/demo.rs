@@ -1,5 +1,6 @@
 //! `demo`: one whole night on private servers, with progress and a summary; then it serves.
 
+mod faults;
 mod summary;
 
 use crate::instance::{Instance, SFTP_USER};
@@ -12,7 +13,7 @@ use partners::sftp::{self, SftpClient};
 use partners::{SftpLogin, SftpSettings};
 use queue::{Progress, Runs};
 use secrecy::ExposeSecret;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use stores::{
@@ -35,6 +36,9 @@ pub(super) struct Demo {
     /// The same seed gives the same files
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Partners fail as this file says (see docs/faults.yaml), until the night is over
+    #[arg(long)]
+    faults: Option<PathBuf>,
 }
 
 const NIGHTLY: &str = "0 2 * * *";
@@ -49,6 +53,8 @@ impl Demo {
             "--summary is text or json, not {:?}",
             self.summary
         );
+        let wanted = self.faults.as_deref().map(faults::read).transpose()?;
+        let failing = wanted.is_some();
         let begun = Instant::now();
         if let Some(running) = Instance::running(data_dir)? {
             bail!(
@@ -61,6 +67,9 @@ impl Demo {
         let platform = Platform::connect(instance.config.clone()).await?;
         platform.migrate().await?;
         let key = furnish(&platform, &instance, self.seed, self.listings).await?;
+        if let Some(wanted) = wanted {
+            faults::begin(&platform, &instance, wanted).await?;
+        }
         let stop = CancellationToken::new();
         let workers = platform.work()?;
         let loops = jobs::loops::start(&platform.app, &stop);
@@ -74,6 +83,9 @@ impl Demo {
         let summary = night(&platform, &search, begun).await;
         if let Ok(summary) = &summary {
             self.print(summary, &format!("http://{address}"), &key, &instance)?;
+            if failing {
+                faults::end(&platform, &instance).await?;
+            }
             if !self.once {
                 told_to_stop().await;
             }

@@ -1,9 +1,10 @@
 //! `providers`: services that know vehicles' VINs, past and worth, or show their photos.
 
 use anyhow::{Context, Result};
-use jobs::providers::{ProviderOrder, ask_one, put};
+use jobs::providers::{KNOWN_VIN, ProviderOrder, ask_one, put};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use stores::ProviderView;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Providers {
@@ -31,9 +32,17 @@ enum Action {
     /// Ask it about one vehicle now
     Test {
         name: String,
-        #[arg(default_value = "1HGCM82633A004352")]
+        #[arg(default_value = KNOWN_VIN)]
         vin: String,
     },
+}
+
+pub(super) fn line(view: &ProviderView) -> String {
+    let state = if view.enabled { "" } else { "  disabled" };
+    format!(
+        "{:<16} {:<10} {:>7} due {:>6} failing {:>8} answers {:>5} unreadable{state}",
+        view.name, view.kind, view.due, view.failing, view.answers, view.drifted
+    )
 }
 
 impl Providers {
@@ -48,11 +57,7 @@ impl Providers {
                         println!("{}", serde_json::to_string(&view)?);
                         continue;
                     }
-                    let state = if view.enabled { "" } else { "  disabled" };
-                    println!(
-                        "{:<16} {:<10} {:>7} due {:>6} failing {:>8} answers {:>5} unreadable{state}",
-                        view.name, view.kind, view.due, view.failing, view.answers, view.drifted
-                    );
+                    println!("{}", line(&view));
                     if let Some(problem) = view.problem {
                         println!("  {problem}");
                     }

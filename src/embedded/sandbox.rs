@@ -86,6 +86,9 @@ impl Asked {
 type Reply = Response<Full<Bytes>>;
 
 impl Sandbox {
+    /// Orders that make its services providers, by name: JSON.
+    pub const PROVIDERS: &str = include_str!("sandbox/providers.json");
+
     /// `port` 0 is any free one.
     pub async fn start(port: u16) -> Result<Self, EmbeddedError> {
         let listener = TcpListener::bind(("127.0.0.1", port))

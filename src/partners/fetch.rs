@@ -7,26 +7,22 @@
 
 mod addresses;
 mod ask;
+mod download;
 
 use addresses::{NOT_PUBLIC, PublicOnly, public};
 pub use ask::{Ask, Content, Method};
+pub use download::Download;
 
 use crate::gate::{self, Gate, OpenGate};
-use crate::sftp::LARGEST_FILE;
 use crate::{ErrorKind, PartnerError};
 use futures::StreamExt;
-use reqwest::header::{
-    CONTENT_ENCODING, CONTENT_TYPE, DATE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
-    LOCATION, RETRY_AFTER,
-};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
 
 #[derive(Clone, Debug)]
 pub struct FetchSettings {
@@ -62,25 +58,6 @@ pub struct Fetched {
     pub bytes: Vec<u8>,
     /// What the host claims it is.
     pub content_type: Option<String>,
-    pub version: Version,
-}
-
-/// What a host calls the bytes it gave; who asks with it gets them only when they changed (RFC 9110, 13.1).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Version {
-    pub etag: Option<String>,
-    /// As the host wrote it.
-    pub modified: Option<String>,
-}
-
-/// What came of asking for a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Download {
-    /// Since when, in seconds since 1970, as its host says.
-    Arrived {
-        modified: Option<i64>,
-    },
-    NotModified,
 }
 
 /// Shown to a host as HTTP's Basic scheme has it (RFC 7617).
@@ -99,7 +76,6 @@ pub struct Fetcher {
 
 const LONGEST_URL: usize = 2_048;
 const CONNECT: Duration = Duration::from_secs(10);
-const LONGEST_DOWNLOAD: Duration = Duration::from_secs(30 * 60);
 
 impl Fetcher {
     pub fn new(settings: FetchSettings) -> Result<Self, PartnerError> {
@@ -150,132 +126,9 @@ impl Fetcher {
         .await
     }
 
-    /// The same, unless it is still what a host called so; `None` then.
-    pub async fn get_changed(
-        &self,
-        url: &str,
-        known: &Version,
-    ) -> Result<Option<Fetched>, PartnerError> {
-        let host = self
-            .judged(url, url)?
-            .host_str()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        gate::through(&*self.gate, &format!("photos {host}"), || async {
-            let asked = |mut request: RequestBuilder| {
-                if let Some(etag) = &known.etag {
-                    request = request.header(IF_NONE_MATCH, etag);
-                }
-                if let Some(modified) = &known.modified {
-                    request = request.header(IF_MODIFIED_SINCE, modified);
-                }
-                request
-            };
-            let response = self.answer(url, |request, _| asked(request)).await?;
-            if response.status() == StatusCode::NOT_MODIFIED {
-                return Ok(None);
-            }
-            self.body(url, response).await.map(Some)
-        })
-        .await
-    }
-
     async fn get_once(&self, url: &str) -> Result<Fetched, PartnerError> {
         let response = self.answer(url, |request, _| request).await?;
         self.body(url, response).await
-    }
-
-    /// A file of any size into `stage`, unless it has not changed since a time its host told. Its host is asked as
-    /// `partner`; a login is shown to the first host only, wherever redirects lead.
-    pub async fn download(
-        &self,
-        partner: &str,
-        url: &str,
-        login: Option<&Login>,
-        since: Option<i64>,
-        stage: &Path,
-    ) -> Result<Download, PartnerError> {
-        gate::through(&*self.gate, partner, || {
-            self.download_once(url, login, since, stage)
-        })
-        .await
-    }
-
-    /// The address answers; its body is left alone.
-    pub async fn reach(
-        &self,
-        partner: &str,
-        url: &str,
-        login: Option<&Login>,
-    ) -> Result<(), PartnerError> {
-        let first = self.judged(url, url)?;
-        gate::through(&*self.gate, partner, || async {
-            let response = self
-                .answer(url, |request, at| shown(request, login, &first, at))
-                .await?;
-            match response.status() {
-                status if status.is_success() => Ok(()),
-                status => Err(answered(url, status, &response)),
-            }
-        })
-        .await
-    }
-
-    async fn download_once(
-        &self,
-        url: &str,
-        login: Option<&Login>,
-        since: Option<i64>,
-        stage: &Path,
-    ) -> Result<Download, PartnerError> {
-        let first = self.judged(url, url)?;
-        let response = self
-            .answer(url, |mut request, at| {
-                request = request.timeout(LONGEST_DOWNLOAD);
-                if let Some(since) = since.and_then(gate::in_http) {
-                    request = request.header(IF_MODIFIED_SINCE, since);
-                }
-                shown(request, login, &first, at)
-            })
-            .await?;
-        let status = response.status();
-        if status == StatusCode::NOT_MODIFIED {
-            return Ok(Download::NotModified);
-        }
-        if !status.is_success() {
-            return Err(answered(url, status, &response));
-        }
-        uncoded(url, &response)?;
-        let modified = response.headers().get(LAST_MODIFIED);
-        let modified = modified.and_then(|at| gate::http_date(at.to_str().ok()?));
-        let told = response.content_length();
-        let ours = |e: std::io::Error| {
-            let message = format!("{}: {e}", stage.display());
-            PartnerError::new(ErrorKind::Refused, "stage", url, message)
-        };
-        let mut kept = tokio::fs::File::create(stage).await.map_err(ours)?;
-        let mut bytes = 0;
-        let mut stream = response.bytes_stream();
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|error| failed(url, &error))?;
-            bytes += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-            if bytes > LARGEST_FILE {
-                let message = format!("more than the {LARGEST_FILE} bytes a file may have");
-                return Err(PartnerError::new(ErrorKind::Corrupt, "fetch", url, message));
-            }
-            kept.write_all(&chunk).await.map_err(ours)?;
-        }
-        if told.is_some_and(|told| told != bytes) {
-            let message = format!("{bytes} bytes came, {} were promised", told.unwrap_or(0));
-            return Err(PartnerError::new(
-                ErrorKind::Unavailable,
-                "fetch",
-                url,
-                message,
-            ));
-        }
-        kept.sync_all().await.map_err(ours)?;
-        Ok(Download::Arrived { modified })
     }
 
     /// The first answer that is no redirect; every address on the way is judged.
@@ -369,15 +222,8 @@ impl Fetcher {
         if let Some(length) = response.content_length().filter(|length| *length > largest) {
             return Err(too_large(length));
         }
-        let header = |name| {
-            let value = response.headers().get(name);
-            value.and_then(|value| value.to_str().ok().map(str::to_owned))
-        };
-        let content_type = header(CONTENT_TYPE);
-        let version = Version {
-            etag: header(ETAG),
-            modified: header(LAST_MODIFIED),
-        };
+        let content_type = response.headers().get(CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok().map(str::to_owned));
         let mut bytes = Vec::new();
         let mut stream = response.bytes_stream();
         while let Some(chunk) = stream.next().await {
@@ -389,7 +235,6 @@ impl Fetcher {
         Ok(Fetched {
             bytes,
             content_type,
-            version,
         })
     }
 }

@@ -50,7 +50,7 @@ pub use parents::Parents;
 pub use photos::{
     ListingPhoto, NewPhoto, PhotoCounts, PhotoHashes, PhotoPair, PhotoUpload, Photos, UrlOutcome,
 };
-pub use providers::{Due, Provider, ProviderKind, ProviderView, Providers};
+pub use providers::{Due, Provider, ProviderKind, ProviderView, Providers, WantedVehicle};
 pub use reports::{Aging, Double, Move, PriceDrop, Reports, Stay};
 pub use schedules::{Overlap, Schedule, Schedules, Taken, Tick};
 pub use secrets::{Sealed, Sealer};

@@ -89,6 +89,16 @@ pub struct Due {
     pub tries: i32,
 }
 
+/// A vehicle that something is to be known of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedVehicle {
+    pub vin: String,
+    /// Thousands of miles.
+    pub odometer_bucket: Option<i32>,
+    /// New units go first.
+    pub new: bool,
+}
+
 pub struct Providers;
 
 impl Providers {
@@ -178,82 +188,25 @@ impl Providers {
             .collect())
     }
 
-    /// VINs that a history provider shall be asked about: those it said nothing of within its days.
-    pub async fn want_histories(
+    /// Vehicles that a provider shall be asked about: those it said nothing of within its days. How many are news.
+    pub async fn want(
         conn: &mut PgConnection,
         provider: &Provider,
-        vins: &[String],
-        priorities: &[i16],
+        vehicles: &[WantedVehicle],
     ) -> Res<u64> {
-        Ok(sqlx::query!(
-            "INSERT INTO enrichment_due (provider, subject, priority)
-             SELECT $1, u.vin, min(u.priority) FROM unnest($2::text[], $3::smallint[]) u(vin, priority)
-             WHERE NOT EXISTS (SELECT 1 FROM history_reports h WHERE h.vin = u.vin AND h.provider = $1
-                AND h.fetched_at > now() - $4::int * interval '1 day')
-             GROUP BY u.vin
-             ON CONFLICT (provider, subject) DO UPDATE SET priority = excluded.priority
-                WHERE enrichment_due.priority > excluded.priority",
+        let vins: Vec<String> = vehicles.iter().map(|v| v.vin.clone()).collect();
+        let buckets: Vec<Option<i32>> = vehicles.iter().map(|v| v.odometer_bucket).collect();
+        let priorities: Vec<i16> = vehicles.iter().map(|v| i16::from(!v.new)).collect();
+        let done = sqlx::query_file!(
+            "queries/want_vehicles.sql",
             provider.name,
-            vins,
-            priorities,
-            provider.refresh_days
-        )
-        .execute(conn)
-        .await?
-        .rows_affected())
-    }
-
-    /// The same of valuations, which hold for a bucket of miles.
-    pub async fn want_valuations(
-        conn: &mut PgConnection,
-        provider: &Provider,
-        vins: &[String],
-        buckets: &[i32],
-        priorities: &[i16],
-    ) -> Res<u64> {
-        Ok(sqlx::query!(
-            "INSERT INTO enrichment_due (provider, subject, priority)
-             SELECT $1, u.vin, min(u.priority)
-             FROM unnest($2::text[], $3::int[], $4::smallint[]) u(vin, bucket, priority)
-             WHERE NOT EXISTS (SELECT 1 FROM valuations v WHERE v.vin = u.vin AND v.provider = $1
-                AND v.odometer_bucket = u.bucket AND v.day > current_date - $5::int)
-             GROUP BY u.vin
-             ON CONFLICT (provider, subject) DO UPDATE SET priority = excluded.priority
-                WHERE enrichment_due.priority > excluded.priority",
-            provider.name,
-            vins,
-            buckets,
-            priorities,
-            provider.refresh_days
-        )
-        .execute(conn)
-        .await?
-        .rows_affected())
-    }
-
-    /// The same of the decoder's API.
-    pub async fn want_decodes(
-        conn: &mut PgConnection,
-        provider: &Provider,
-        vins: &[String],
-        priorities: &[i16],
-    ) -> Res<u64> {
-        Ok(sqlx::query!(
-            "INSERT INTO enrichment_due (provider, subject, priority)
-             SELECT $1, u.vin, min(u.priority) FROM unnest($2::text[], $3::smallint[]) u(vin, priority)
-             WHERE NOT EXISTS (SELECT 1 FROM vin_decodes v WHERE v.vin = u.vin
-                AND v.api_at > now() - $4::int * interval '1 day')
-             GROUP BY u.vin
-             ON CONFLICT (provider, subject) DO UPDATE SET priority = excluded.priority
-                WHERE enrichment_due.priority > excluded.priority",
-            provider.name,
-            vins,
-            priorities,
-            provider.refresh_days
-        )
-        .execute(conn)
-        .await?
-        .rows_affected())
+            provider.kind.as_str(),
+            provider.refresh_days,
+            &vins,
+            &buckets as &[Option<i32>],
+            &priorities
+        );
+        Ok(done.execute(conn).await?.rows_affected())
     }
 
     /// Photos, by digest, that an upload provider has not got; placeholders are never sent.
@@ -266,7 +219,7 @@ impl Providers {
             "INSERT INTO enrichment_due (provider, subject, priority)
              SELECT $1, p.digest, 0 FROM photos p WHERE p.digest = ANY($2)
                 AND NOT EXISTS (SELECT 1 FROM photo_uploads u WHERE u.photo_id = p.id AND u.provider = $1)
-                AND NOT EXISTS (SELECT 1 FROM placeholders h WHERE h.digest = p.digest AND NOT h.denied)
+                AND NOT EXISTS (SELECT 1 FROM placeholders h WHERE h.digest = p.digest)
              ON CONFLICT DO NOTHING",
             provider,
             digests

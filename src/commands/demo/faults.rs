@@ -1,0 +1,62 @@
+//! `demo --faults FILE`: the night with partners that fail as the file says, and what becomes of it once they do not.
+
+use crate::instance::Instance;
+use crate::platform::Platform;
+use anyhow::{Context, Result};
+use embedded::{Faults, Sandbox};
+use jobs::providers::{ProviderOrder, put};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use stores::{ProviderView, Providers};
+
+/// What waits longer than this after its partner is back waits for the schedule.
+const AT_MOST: Duration = Duration::from_secs(10 * 60);
+
+pub(super) fn read(file: &Path) -> Result<Faults> {
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file).with_context(|| name.clone())?;
+    Faults::parse(&text)
+        .map_err(anyhow::Error::msg)
+        .with_context(|| name)
+}
+
+/// The sandbox's services become providers, and begin to fail.
+pub(super) async fn begin(platform: &Platform, instance: &Instance, faults: Faults) -> Result<()> {
+    let orders: BTreeMap<String, ProviderOrder> = serde_json::from_str(Sandbox::PROVIDERS)?;
+    for (name, order) in orders {
+        put(&platform.app, &name, order, "demo").await?;
+    }
+    instance.sandbox.misbehave(faults);
+    Ok(())
+}
+
+/// Tells what the night left, lets the partners recover, and waits until nothing is owed any more.
+pub(super) async fn end(platform: &Platform, instance: &Instance) -> Result<()> {
+    eprintln!("partners failed as told; the night is over, and this is still to be asked:");
+    tell(&views(platform).await?);
+    instance.sandbox.misbehave(Faults::default());
+    eprintln!("they fail no more");
+    let begun = Instant::now();
+    loop {
+        let views = views(platform).await?;
+        let owed: i64 = views.iter().map(|view| view.due + view.failing).sum();
+        if owed == 0 || begun.elapsed() > AT_MOST {
+            eprintln!("after {:.0} s:", begun.elapsed().as_secs_f64());
+            tell(&views);
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn views(platform: &Platform) -> Result<Vec<ProviderView>> {
+    let mut conn = platform.app.pool.acquire().await?;
+    Ok(Providers::views(&mut conn).await?)
+}
+
+fn tell(views: &[ProviderView]) {
+    for view in views {
+        eprintln!("  {}", super::super::providers::line(view));
+    }
+}
