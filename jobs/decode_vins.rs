@@ -38,6 +38,8 @@ impl Job for DecodeVins {
     };
 
     async fn run(self, app: &App, _: &JobContext) -> Result<Outcome, JobError> {
+        // Its first use in a process takes a second: before anything is locked.
+        app.decoder().await?;
         let mut tx = app.pool.begin().await?;
         Listings::lock(&mut tx, &self.listings).await?;
         let mut listings = Listings::by_ids(&mut tx, &self.listings).await?;
