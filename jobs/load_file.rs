@@ -161,7 +161,8 @@ async fn guard(
     let allowed = u64::try_from(source.max_removed_percent).unwrap_or(0);
     if on_the_lot >= GUARD_FROM_UNITS && gone * 100 > on_the_lot * allowed {
         return Ok(Some(format!(
-            "it would remove {gone} of {on_the_lot} units, more than {allowed} %"
+            "with its {} rows it would remove {gone} of {on_the_lot} units, more than {allowed} %",
+            survey.rows
         )));
     }
     Ok(None)

@@ -143,10 +143,15 @@ impl Instance {
         match Self::running(data_dir)? {
             Some(config) => Ok(config),
             None => bail!(
-                "DATABASE_URL is not set and no instance runs on {}: start one with `forecourt demo`",
+                "DATABASE_URL is not set and there is no instance in {}: start one with `forecourt up` or `forecourt demo`",
                 data_dir.display()
             ),
         }
+    }
+
+    /// Whether there is stock in this data directory, running or not.
+    pub(crate) fn at_rest(data_dir: &Path) -> bool {
+        data_dir.join("postgres").exists()
     }
 
     /// The instance that runs on this data directory, if one does.

@@ -2,6 +2,7 @@
 //! play.
 
 use crate::config::Config;
+use crate::instance::Instance;
 use crate::telemetry;
 use crate::tuning::{self, EngineChoice};
 use anyhow::{Context, Result};
@@ -14,6 +15,7 @@ use queue::{
 };
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use stores::{MIGRATIONS, PgPool, Sealer};
 use tokio::task::JoinHandle;
@@ -28,9 +30,34 @@ pub(crate) struct Platform {
     pub(crate) catalogue: Arc<Catalogue<App>>,
     pub(crate) engine: AnyEngine,
     leases: AnyEngine,
+    /// Servers started for this command alone. Last: they stop when the pools are gone.
+    private: Option<Instance>,
 }
 
 impl Platform {
+    /// What the environment names or what runs on this data directory; else private servers on it, for as long
+    /// as this lives.
+    pub(crate) async fn open(data_dir: &Path) -> Result<Self> {
+        let found = match Config::from_env()? {
+            Some(config) => Some(config),
+            None => Instance::running(data_dir)?,
+        };
+        if let Some(config) = found {
+            return Self::connect(config).await;
+        }
+        eprintln!("starting private servers in {}", data_dir.display());
+        let instance = Instance::start(data_dir).await?;
+        let mut platform = Self::connect(instance.config.clone()).await?;
+        platform.private = Some(instance);
+        platform.migrate().await?;
+        Ok(platform)
+    }
+
+    /// Whether nobody else uses the servers.
+    pub(crate) fn is_private(&self) -> bool {
+        self.private.is_some()
+    }
+
     pub(crate) async fn connect(config: Config) -> Result<Self> {
         telemetry::trace_runs(&config.master_key.0);
         let url = config.database_url.expose_secret();
@@ -73,6 +100,7 @@ impl Platform {
             engine: engine.clone(),
             leases,
             config,
+            private: None,
         })
     }
 

@@ -1,8 +1,6 @@
 //! Somewhere to run jobs for one command: the instance that runs already, the platform the
 //! environment names, or private servers for as long as the command lasts.
 
-use crate::config::Config;
-use crate::instance::Instance;
 use crate::platform::Platform;
 use anyhow::{Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -20,8 +18,6 @@ pub(crate) struct Station {
     workers: Mutex<Option<Workers>>,
     loops: Option<JoinSet<()>>,
     stop: CancellationToken,
-    /// Dropped last: it stops the servers.
-    _instance: Option<Instance>,
 }
 
 /// What a command set going, and what became of it.
@@ -37,33 +33,21 @@ const AT_MOST: Duration = Duration::from_secs(3 * 60 * 60);
 impl Station {
     pub(crate) async fn open(data_dir: &Path) -> Result<Self> {
         let stop = CancellationToken::new();
-        let found = match Config::from_env()? {
-            Some(config) => Some(config),
-            None => Instance::running(data_dir)?,
-        };
-        let (platform, instance, loops) = match found {
-            Some(config) => (Platform::connect(config).await?, None, None),
-            None => {
-                eprintln!("starting private servers in {}", data_dir.display());
-                let instance = Instance::start(data_dir).await?;
-                let platform = Platform::connect(instance.config.clone()).await?;
-                platform.migrate().await?;
-                let loops = jobs::loops::start(&platform.app, &stop);
-                (platform, Some(instance), Some(loops))
-            }
-        };
+        let platform = Platform::open(data_dir).await?;
+        let loops = platform
+            .is_private()
+            .then(|| jobs::loops::start(&platform.app, &stop));
         ensure_feeds(&platform).await?;
         // On servers of our own there is nobody else, whatever a killed process left written.
-        let workers = match &instance {
-            Some(_) => Some(platform.work()?),
-            None => None,
+        let workers = match platform.is_private() {
+            true => Some(platform.work()?),
+            false => None,
         };
         let station = Self {
             platform,
             workers: Mutex::new(workers),
             loops,
             stop,
-            _instance: instance,
         };
         station.work_if_alone().await?;
         Ok(station)

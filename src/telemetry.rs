@@ -7,6 +7,7 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use queue::{AttemptLog, RunIds};
+use std::io::IsTerminal;
 use std::sync::OnceLock;
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -17,6 +18,7 @@ static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 pub(crate) fn start() -> Result<()> {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_filter(EnvFilter::new(config::log_filter()));
     // What a job logs is kept with its attempt, whatever the filter on standard error. No spans: they would
     // cost every job something.

@@ -191,21 +191,24 @@ fn report(
 
 fn words(report: &Report) -> String {
     let counts = &report.counts;
-    let mut lines = vec![format!(
-        "file {}     {}, {} rows = {} created + {} updated + {} unchanged + {} rejected + {} duplicate{}",
-        report.file,
-        report.state.as_str(),
+    let of_its_rows = format!(
+        "{} rows = {} created + {} updated + {} unchanged + {} rejected + {} duplicate",
         counts.rows,
         counts.created,
         counts.updated,
         counts.unchanged,
         counts.rejected,
-        counts.duplicates,
-        if report.balanced {
-            ""
-        } else {
-            "  (DOES NOT ADD UP)"
-        }
+        counts.duplicates
+    );
+    let became = match (report.state, report.balanced) {
+        (FileState::Held, _) if counts.rows == 0 => "none of its rows was applied",
+        (_, true) => &of_its_rows,
+        (_, false) => &format!("{of_its_rows}  (DOES NOT ADD UP)"),
+    };
+    let mut lines = vec![format!(
+        "file {}     {}, {became}",
+        report.file,
+        report.state.as_str()
     )];
     if let Some(reason) = &report.held_reason {
         let help = if report.rejects.contains_key("guard") {

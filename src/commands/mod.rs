@@ -200,7 +200,12 @@ fn operator() -> String {
         )
 }
 
-/// Joins what runs, or what the environment names.
+/// Joins what runs, or what the environment names; where a data directory is at rest, its servers run for as long
+/// as the command does.
 async fn connect(data_dir: &std::path::Path) -> anyhow::Result<crate::platform::Platform> {
-    crate::platform::Platform::connect(crate::instance::Instance::find(data_dir)?).await
+    use crate::{instance::Instance, platform::Platform};
+    if Instance::at_rest(data_dir) && crate::config::Config::from_env()?.is_none() {
+        return Platform::open(data_dir).await;
+    }
+    Platform::connect(Instance::find(data_dir)?).await
 }

@@ -15,7 +15,12 @@ pub(super) struct Roles {
 }
 
 pub(super) async fn run(data_dir: &Path, roles: Roles) -> Result<ExitCode> {
-    let platform = Platform::connect(Instance::find(data_dir)?).await?;
+    // Alone, all three roles have private servers of their own; one role on servers nobody else knows would be
+    // of no use.
+    let platform = match roles.serve && roles.work && roles.schedule {
+        true => Platform::open(data_dir).await?,
+        false => Platform::connect(Instance::find(data_dir)?).await?,
+    };
     let stop = CancellationToken::new();
     let workers = if roles.work {
         Some(platform.work()?)

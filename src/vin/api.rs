@@ -15,7 +15,7 @@ pub fn facts_of_api(values: &BTreeMap<String, String>) -> Details {
         model: text("Model").map(ToOwned::to_owned),
         trim: text("Trim").map(ToOwned::to_owned),
         body: text("BodyClass").and_then(words::body),
-        fuel: text("FuelTypePrimary").and_then(words::fuel),
+        fuel: words::fuel(text("FuelTypePrimary"), text("ElectrificationLevel")),
         drivetrain: text("DriveType").and_then(words::drivetrain),
         transmission: text("TransmissionStyle").and_then(words::transmission),
         cylinders: number("EngineCylinders"),

@@ -15,8 +15,8 @@ const PACKED: &[u8] = include_bytes!("data/vpic-2026-10.rkyv.zst");
 const DIGEST: &str = "00af69721361c08ee3187c98a4a10a03d5a629f35178cac96490bc97fd7614d0";
 const UNPACKED_BYTES: u64 = 84_124_480;
 const WINDOW_LOG: u32 = 27;
-/// Goes into `vin_decodes.decoder`, so that a newer file decodes again.
-pub(crate) const VERSION: &str = "vpic-2026-10/ultravin-3.0.2";
+/// Goes into `vin_decodes.decoder`, so that a newer file decodes again, and so do newer rules of ours (the last number).
+pub(crate) const VERSION: &str = "vpic-2026-10/ultravin-3.0.2/2";
 
 #[derive(Debug, thiserror::Error)]
 pub enum DecoderError {
@@ -165,7 +165,10 @@ fn decoded(flat: FlatResult<'_>) -> Decoded {
         model: text("Model"),
         trim: text("Trim"),
         body: text("Body Class").and_then(|body| words::body(&body)),
-        fuel: text("Fuel Type - Primary").and_then(|fuel| words::fuel(&fuel)),
+        fuel: words::fuel(
+            text("Fuel Type - Primary").as_deref(),
+            text("Electrification Level").as_deref(),
+        ),
         drivetrain: text("Drive Type").and_then(|drive| words::drivetrain(&drive)),
         transmission: text("Transmission Style").and_then(|style| words::transmission(&style)),
         cylinders: number("Engine Number of Cylinders"),

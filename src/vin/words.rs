@@ -51,7 +51,9 @@ pub(crate) fn body(text: &str) -> Option<String> {
     first(BODIES, text)
 }
 
-pub(crate) fn fuel(text: &str) -> Option<String> {
+/// One word for what vPIC says in two: the first fuel, and how far the drive is electric. A mild hybrid, whose motor
+/// only helps its engine, is sold by its fuel; so is what may also burn ethanol (of 175 such listings, 9 said so).
+pub(crate) fn fuel(primary: Option<&str>, electrification: Option<&str>) -> Option<String> {
     const FUELS: Table = &[
         ("gasoline", "Gasoline"),
         ("diesel", "Diesel"),
@@ -63,7 +65,13 @@ pub(crate) fn fuel(text: &str) -> Option<String> {
         ("natural gas", "Natural Gas"),
         ("propane", "Propane"),
     ];
-    first(FUELS, text)
+    const DRIVES: Table = &[
+        ("phev", "Plug-In Hybrid"),
+        ("strong hev", "Hybrid"),
+        ("level unknown", "Hybrid"),
+    ];
+    let electric = electrification.and_then(|level| first(DRIVES, level));
+    electric.or_else(|| first(FUELS, primary?))
 }
 
 pub(crate) fn drivetrain(text: &str) -> Option<String> {
@@ -108,9 +116,23 @@ mod tests {
             Some("SUV")
         );
         assert_eq!(drivetrain("4WD/4-Wheel Drive/4x4").as_deref(), Some("4WD"));
+    }
+
+    #[test]
+    fn two_words_of_fuel_become_one() {
+        let said = |primary, level| fuel(Some(primary), Some(level)).unwrap();
+        assert_eq!(said("Compressed Hydrogen/Hydrogen", ""), "Hydrogen");
+        let level = |level| said("Gasoline", level);
         assert_eq!(
-            fuel("Compressed Hydrogen/Hydrogen").as_deref(),
-            Some("Hydrogen")
+            level("PHEV (Plug-in Hybrid Electric Vehicle)"),
+            "Plug-In Hybrid"
         );
+        assert_eq!(level("Strong HEV (Hybrid Electric Vehicle)"), "Hybrid");
+        assert_eq!(level("Mild HEV (Hybrid Electric Vehicle)"), "Gasoline");
+        assert_eq!(
+            said("Electric", "BEV (Battery Electric Vehicle)"),
+            "Electric"
+        );
+        assert_eq!(fuel(None, Some("Mild HEV (Hybrid Electric Vehicle)")), None);
     }
 }

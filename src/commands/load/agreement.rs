@@ -4,6 +4,7 @@ use anyhow::Result;
 use domain::{Details, Field, Source};
 use futures::TryStreamExt;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use stores::{PgConnection, Vins};
 
 #[derive(Debug, Default, Serialize)]
@@ -11,8 +12,8 @@ pub(super) struct Agreement {
     decoded: u64,
     wrong_check_digit: u64,
     fields: Vec<FieldAgreement>,
-    /// Some of the listings that differ.
-    examples: Vec<Example>,
+    /// What differs most often first, at most [`TOLD`] a field.
+    contradictions: Vec<Contradiction>,
 }
 
 #[derive(Debug, Serialize)]
@@ -24,21 +25,24 @@ struct FieldAgreement {
 }
 
 #[derive(Debug, Serialize)]
-struct Example {
-    stock_number: String,
+struct Contradiction {
     field: &'static str,
     listing: String,
     vin: String,
+    times: u64,
+    /// One of them.
+    stock_number: String,
 }
 
-const FIELDS: [Field; 5] = [
+const FIELDS: [Field; 6] = [
     Field::Make,
+    Field::Model,
     Field::Year,
     Field::Cylinders,
     Field::DisplacementCc,
     Field::Fuel,
 ];
-const EXAMPLES: usize = 10;
+const TOLD: usize = 8;
 
 pub(super) async fn of_file(conn: &mut PgConnection, file: i64) -> Result<Agreement> {
     let mut agreement = Agreement {
@@ -52,6 +56,8 @@ pub(super) async fn of_file(conn: &mut PgConnection, file: i64) -> Result<Agreem
             .collect(),
         ..Agreement::default()
     };
+    let mut differing: [BTreeMap<(String, String), (u64, String)>; FIELDS.len()] =
+        Default::default();
     let mut rows = Vins::of_file(conn, file);
     while let Some((listing, facts)) = rows.try_next().await? {
         agreement.decoded += 1;
@@ -78,15 +84,27 @@ pub(super) async fn of_file(conn: &mut PgConnection, file: i64) -> Result<Agreem
             counted.compared += 1;
             if vin::agree(field, &listed, &decoded) {
                 counted.agree += 1;
-            } else if agreement.examples.len() < EXAMPLES {
-                agreement.examples.push(Example {
-                    stock_number: listing.stock_number.clone(),
-                    field: field.name(),
-                    listing: listed.to_string(),
-                    vin: decoded.to_string(),
-                });
+            } else {
+                let words = (listed.to_string(), decoded.to_string());
+                let number = || (0, listing.stock_number.clone());
+                differing[place].entry(words).or_insert_with(number).0 += 1;
             }
         }
+    }
+    for (field, differing) in FIELDS.into_iter().zip(differing) {
+        let mut found: Vec<Contradiction> = differing
+            .into_iter()
+            .map(|((listing, vin), (times, stock_number))| Contradiction {
+                field: field.name(),
+                listing,
+                vin,
+                times,
+                stock_number,
+            })
+            .collect();
+        found.sort_by_key(|one| std::cmp::Reverse(one.times));
+        found.truncate(TOLD);
+        agreement.contradictions.extend(found);
     }
     Ok(agreement)
 }
@@ -110,10 +128,10 @@ impl Agreement {
                 field.field, field.compared, field.agree
             ));
         }
-        for example in &self.examples {
+        for one in &self.contradictions {
             lines.push(format!(
-                "  differs: {} {}: listing {:?}, vin {:?}",
-                example.stock_number, example.field, example.listing, example.vin
+                "  differs {:>5} times: {} {:?}, by its VIN {:?}, as {}",
+                one.times, one.field, one.listing, one.vin, one.stock_number
             ));
         }
         lines
