@@ -7,6 +7,7 @@
 pub mod act_on_jobs;
 pub mod app;
 pub mod archive_listings;
+mod badges;
 pub mod build_feed;
 pub mod clear_drop;
 pub mod dealers;

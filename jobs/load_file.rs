@@ -2,17 +2,17 @@
 //!
 //! Starts: `pull_source`, `forecourt load`, or an operator who releases a held file.
 //! Reads: object `raw/{digest}`, the source's mapping. Writes: `listings` with price history and
-//! changes, `source_rejects`, the file's counts. Then: `decode_vins`
+//! changes (or `history_reports`, where the rows are a provider's), `source_rejects`, the file's counts. Then: `decode_vins`
 //! and `hash_photos` for what is new or changed, `clear_drop` where the source's terms ask for it.
 //! Twice: slices count once (`source_files.next_row`), and the same row changes nothing.
 
 use crate::slices::{Slice, parse};
 use crate::survey::{Survey, survey};
-use crate::{App, ClearDrop, of_new_listings, raw, retire};
+use crate::{App, ClearDrop, badges, of_new_listings, raw, retire};
 use domain::merge::Blanks;
 use domain::{Dealer, ListingDraft};
 use futures::TryStreamExt;
-use ingest::{Mapping, ParsedRow, Table, Units};
+use ingest::{Holds, Mapping, ParsedRow, Table, Units};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Jobs, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -31,7 +31,7 @@ pub struct LoadFile {
 }
 
 /// Told of one file; counts are right beyond.
-const MOST_REJECTS: usize = 100_000;
+pub(crate) const MOST_REJECTS: usize = 100_000;
 /// Stock this small may change wholly without an operator.
 const GUARD_FROM_UNITS: u64 = 5;
 
@@ -58,8 +58,22 @@ impl Job for LoadFile {
         if !Sources::lock_for_load(&mut turn, source.id).await? {
             return Ok(wait_for_turn(&source));
         }
+        let done = self.in_turn(app, cx, &mut turn).await;
+        // Given up now, not when the pool comes round to it: the next file waits for it.
+        turn.rollback().await?;
+        done
+    }
+}
+
+impl LoadFile {
+    async fn in_turn(
+        &self,
+        app: &App,
+        cx: &JobContext,
+        turn: &mut PgConnection,
+    ) -> Result<Outcome, JobError> {
         let (file, source) = find(app, self.file).await?;
-        match Files::order(&mut turn, source.id, file.id).await? {
+        match Files::order(turn, source.id, file.id).await? {
             FileOrder::OlderWaiting(older) => return wait_for(app, older, &source).await,
             FileOrder::NewerLoaded => {
                 let reason = "a newer file of this source is loaded already";
@@ -76,10 +90,18 @@ impl Job for LoadFile {
                 return hold(app, &file, &source, problem.rule(), &problem.to_string()).await;
             }
         };
-        if let Some(reason) = guard(app, &file, &source, &survey).await? {
+        if let Some(reason) = guard(app, &file, &source, &survey, mapping.holds).await? {
             return hold(app, &file, &source, "guard", &reason).await;
         }
-        load(app, cx, &file, &source, survey, table, mapping).await?;
+        match mapping.holds {
+            Holds::Units => {
+                load(app, cx, &file, &source, survey, table, mapping).await?;
+                retire::missing(app, &source, file.id).await?;
+            }
+            Holds::Reports => {
+                badges::load(app, cx, &file, &source, survey.rows, table, mapping).await?;
+            }
+        }
         finish(app, cx, &file, &source).await
     }
 }
@@ -134,6 +156,7 @@ async fn guard(
     file: &SourceFile,
     source: &SourceRow,
     survey: &Survey,
+    holds: Holds,
 ) -> Result<Option<String>, JobError> {
     if file.released_by.is_some() || file.next_row > 0 {
         return Ok(None);
@@ -144,7 +167,7 @@ async fn guard(
             survey.rows
         )));
     }
-    if source.terms.policy == SyncPolicy::UpdateOnly {
+    if holds == Holds::Reports || source.terms.policy == SyncPolicy::UpdateOnly {
         return Ok(None);
     }
     let (mut on_the_lot, mut gone) = (0u64, 0u64);
@@ -326,20 +349,29 @@ async fn write(
     rejects.truncate(MOST_REJECTS.saturating_sub(*told));
     *told += rejects.len();
     Files::reject(&mut tx, file.id, &rejects).await?;
-    if !Files::advance(&mut tx, file.id, from, to, &counts).await? {
-        // Another attempt of this job, its lease lost, went on: leave the file to it.
-        return Err(JobError::Snooze {
-            after: Duration::from_secs(5),
-            reason: format!(
-                "row {from} of file {} was loaded by another attempt",
-                file.id
-            ),
-        });
-    }
+    advance(&mut tx, file.id, from, to, &counts).await?;
     let orders = of_new_listings(&done.touched, cx.run_id)?;
     app.engine.enqueue(&mut tx, &orders).await?;
     tx.commit().await?;
     Ok(to)
+}
+
+/// Notes how far the file is loaded.
+pub(crate) async fn advance(
+    tx: &mut PgConnection,
+    file: i64,
+    from: i64,
+    to: i64,
+    counts: &FileCounts,
+) -> Result<(), JobError> {
+    if Files::advance(tx, file, from, to, counts).await? {
+        return Ok(());
+    }
+    // Another attempt of this job, its lease lost, went on: leave the file to it.
+    Err(JobError::Snooze {
+        after: Duration::from_secs(5),
+        reason: format!("row {from} of file {file} was loaded by another attempt"),
+    })
 }
 
 /// Ids of the rooftops that rows name, made when the source may make them.
@@ -411,7 +443,7 @@ fn unknown_rooftop(row: u64, key: String) -> RejectRow {
     }
 }
 
-fn kept(reject: ingest::Reject) -> RejectRow {
+pub(crate) fn kept(reject: ingest::Reject) -> RejectRow {
     RejectRow {
         row: i64::try_from(reject.row).unwrap_or(i64::MAX),
         column: reject.column,
@@ -422,14 +454,13 @@ fn kept(reject: ingest::Reject) -> RejectRow {
     }
 }
 
-/// Retires what the file no longer has and closes the file.
+/// Closes the file, and has it cleared from the drop where the source's terms ask for it.
 async fn finish(
     app: &App,
     cx: &JobContext,
     file: &SourceFile,
     source: &SourceRow,
 ) -> Result<Outcome, JobError> {
-    retire::missing(app, source, file.id).await?;
     let mut tx = app.pool.begin().await?;
     Files::loaded(&mut tx, file.id).await?;
     Alerts::resolve(&mut tx, "file_held", &source.key).await?;

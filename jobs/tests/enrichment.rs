@@ -217,3 +217,71 @@ async fn rounds(test: &mut TestApp, partner: &str, kind: &str, provider: &str) {
     }
     panic!("{provider}: {:?}", view(test, provider).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_badge_file_changes_what_is_reported_and_no_stock() {
+    let mut test = TestApp::start().await;
+    let vins = vins(3);
+    stocked(&mut test, &vins).await;
+    test.run_all().await;
+    let first = format!(
+        "VIN,Owners,Accidents,Title Brand,Report URL\n{},2,1,Salvage,http://r/0\n{},1,0,Clean,\n1HGCM8263OA004352,1,0,,\n",
+        vins[0], vins[1]
+    );
+    let counts = badges(&mut test, &first).await;
+    assert_eq!((counts.rows, counts.created, counts.rejected), (3, 2, 1));
+    let units = units(&test).await;
+    assert_eq!(units.len(), 3, "nothing came, nothing left the lot");
+    let unit = |n: usize| {
+        &units
+            .iter()
+            .find(|unit| unit.stock_number == format!("A{n}"))
+            .unwrap()
+            .details
+    };
+    assert_eq!((unit(0).owners, unit(0).accidents), (Some(2), Some(1)));
+    assert!(!domain::title::clean(unit(0)) && domain::title::clean(unit(1)));
+    assert_eq!(unit(2).owners, None);
+    // Who is not named keeps what was said; who is named has the newest word.
+    let second = format!("VIN,Owners,Accidents\n{},2,1\n{},3,0\n", vins[0], vins[2]);
+    let counts = badges(&mut test, &second).await;
+    assert_eq!(
+        (counts.created, counts.updated, counts.unchanged),
+        (1, 1, 0)
+    );
+    let counts = badges(&mut test, &format!("{second}\n")).await;
+    assert_eq!(
+        (counts.created, counts.updated, counts.unchanged),
+        (0, 0, 2)
+    );
+    let units = self::units(&test).await;
+    let unit = |n: usize| {
+        &units
+            .iter()
+            .find(|unit| unit.stock_number == format!("A{n}"))
+            .unwrap()
+            .details
+    };
+    assert_eq!((unit(1).owners, unit(2).owners), (Some(1), Some(3)));
+    assert_eq!(unit(0).reported_title_brand, None);
+}
+
+async fn units(test: &TestApp) -> Vec<domain::Listing> {
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let all = ListingFilter::default();
+    Listings::list(&mut conn, &all, 0, 100).await.unwrap()
+}
+
+/// Hands a badge file in; what became of its rows.
+async fn badges(test: &mut TestApp, text: &str) -> stores::FileCounts {
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let dealer = Dealers::find(&mut conn, "bayview").await.unwrap().unwrap();
+    drop(conn);
+    let file = test
+        .handed_in("badges", Some(dealer.id), false, text.as_bytes())
+        .await;
+    let step = test.stepper.perform(&LoadFile { file }).await.unwrap();
+    assert_eq!(step.outcome.word(), "done", "{:?}", step.outcome);
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    stores::Files::get(&mut conn, file).await.unwrap().counts
+}

@@ -8,11 +8,14 @@ use crate::platform::{Platform, print_drain, told_to_stop};
 use crate::sample::{self, SampleDealer};
 use anyhow::{Result, bail, ensure};
 use api::IndexTailer;
+use embedded::Sandbox;
 use indicatif::{ProgressBar, ProgressStyle};
+use jobs::providers::ProviderOrder;
 use partners::sftp::{self, SftpClient};
 use partners::{SftpLogin, SftpSettings};
 use queue::{Progress, Runs};
 use secrecy::ExposeSecret;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -68,7 +71,7 @@ impl Demo {
         platform.migrate().await?;
         let key = furnish(&platform, &instance, self.seed, self.listings).await?;
         if let Some(wanted) = wanted {
-            faults::begin(&platform, &instance, wanted).await?;
+            faults::begin(&platform, &instance, wanted, self.listings).await?;
         }
         let stop = CancellationToken::new();
         let workers = platform.work()?;
@@ -227,7 +230,22 @@ async fn furnish(
     }
     let key = Keys::create(&mut tx, "demo", Scope::Operate).await?;
     tx.commit().await?;
+    ask_the_sandbox(platform).await?;
     Ok(key)
+}
+
+/// The sandbox's services are providers, unless an operator made them something else.
+async fn ask_the_sandbox(platform: &Platform) -> Result<()> {
+    let orders: BTreeMap<String, ProviderOrder> = serde_json::from_str(Sandbox::PROVIDERS)?;
+    for (name, order) in orders {
+        let mut conn = platform.app.pool.acquire().await?;
+        let known = stores::Providers::find(&mut conn, &name).await?;
+        drop(conn);
+        if known.is_none() {
+            jobs::providers::put(&platform.app, &name, order, "demo").await?;
+        }
+    }
+    Ok(())
 }
 
 /// As dealers do: over SFTP.

@@ -160,6 +160,11 @@ impl Sandbox {
         self.state.uploads.all()
     }
 
+    /// What the history's service reports of these vehicles, as the CSV that it leaves on a drop.
+    pub fn badge_file(vins: &[String]) -> String {
+        history::badge_file(vins)
+    }
+
     /// The bytes of the picture that says a photo is coming.
     pub fn placeholder() -> Vec<u8> {
         photos::placeholder()

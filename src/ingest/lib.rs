@@ -20,7 +20,7 @@ mod units;
 mod unpack;
 pub mod words;
 
-pub use mapping::{BUILT_IN, Column, Mapping, MappingError};
+pub use mapping::{BUILT_IN, Column, Holds, Mapping, MappingError};
 pub use reader::{ParsedRow, Reader, Reject};
 pub use sniff::FileProblem;
 pub use suggest::{Suggestion, suggest};

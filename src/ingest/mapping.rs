@@ -10,6 +10,8 @@ pub struct Mapping {
     pub name: String,
     pub kind: Kind,
     #[serde(default)]
+    pub holds: Holds,
+    #[serde(default)]
     pub delimiter: Option<char>,
     /// In XML the element that is a unit, in JSON the path of the list of units. Without it the children of the
     /// root, or the only list, are the units.
@@ -38,6 +40,36 @@ pub struct Mapping {
 
 fn yes() -> bool {
     true
+}
+
+/// What a row is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Holds {
+    /// A unit of the stock.
+    #[default]
+    Units,
+    /// What a history provider reports of one vehicle, known by its VIN: a badge file.
+    Reports,
+}
+
+impl Holds {
+    /// What a report says.
+    const REPORTED: [Field; 6] = [
+        Field::StockNumber,
+        Field::Vin,
+        Field::Owners,
+        Field::Accidents,
+        Field::ReportedTitleBrand,
+        Field::Link,
+    ];
+
+    fn takes(self, field: Field) -> bool {
+        match self {
+            Self::Units => !field.is_reported(),
+            Self::Reports => Self::REPORTED.contains(&field),
+        }
+    }
 }
 
 /// Header names of the columns that say whose unit a row is.
@@ -119,6 +151,15 @@ pub enum MappingError {
         kind: FieldType,
         read_as: ReadAs,
     },
+    #[error("mapping {name}: {field} is nothing that a file of {} fills; `holds` is units or reports", match holds {
+        Holds::Units => "units",
+        Holds::Reports => "reports",
+    })]
+    NotHeld {
+        name: String,
+        field: &'static str,
+        holds: Holds,
+    },
     #[error("mapping {name}: {field} has neither a header name (`from`) nor a place (`at`)")]
     NoPlace { name: String, field: &'static str },
     #[error("mapping {name}: the template of {field} {problem}")]
@@ -146,6 +187,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
         "auction_equipment",
         include_str!("mappings/auction_equipment.yaml"),
     ),
+    ("badges", include_str!("mappings/badges.yaml")),
 ];
 
 impl Mapping {
@@ -175,14 +217,25 @@ impl Mapping {
     }
 
     fn check(&self) -> Result<(), MappingError> {
-        if !self
-            .columns
-            .iter()
-            .any(|column| column.to == Field::StockNumber)
-        {
-            return Err(MappingError::NoIdentity {
+        let identity: &[Field] = match self.holds {
+            Holds::Units => &[Field::StockNumber],
+            Holds::Reports => &[Field::StockNumber, Field::Vin],
+        };
+        for field in identity {
+            if !self.columns.iter().any(|column| column.to == *field) {
+                return Err(MappingError::NoIdentity {
+                    name: self.name.clone(),
+                    field: field.name(),
+                });
+            }
+        }
+        let filled = self.columns.iter().map(|column| column.to);
+        let made = self.templates.keys().chain(self.constants.keys()).copied();
+        if let Some(field) = filled.chain(made).find(|field| !self.holds.takes(*field)) {
+            return Err(MappingError::NotHeld {
                 name: self.name.clone(),
-                field: Field::StockNumber.name(),
+                field: field.name(),
+                holds: self.holds,
             });
         }
         for column in &self.columns {
@@ -275,6 +328,13 @@ mod tests {
             Mapping::parse("x", wrong),
             Err(MappingError::Type { .. })
         ));
+        let reported = "name: x\nkind: vehicle\ncolumns:\n  - {to: stock_number, from: [s]}\n  - {to: owners, from: [o]}\n";
+        assert!(
+            Mapping::parse("x", reported)
+                .unwrap_err()
+                .to_string()
+                .contains("owners is nothing that a file of units fills")
+        );
         let typo = "name: x\nkind: vehicle\ncolumns:\n  - {to: stock_number, form: [s]}\n";
         assert!(
             Mapping::parse("x", typo)

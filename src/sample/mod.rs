@@ -56,6 +56,12 @@ pub(crate) fn dealers(seed: u64, listings: usize) -> Vec<SampleDealer> {
     ]
 }
 
+/// Those of the first dealer's vehicles.
+pub(crate) fn vins(listings: usize) -> Vec<String> {
+    let count = listings - listings / 4 - listings / 10;
+    (0..count).map(|n| vin(n).to_string()).collect()
+}
+
 fn dealer(key: &str, name: &str, city: &str, state: &str, store_code: &str) -> Dealer {
     Dealer {
         id: 0,

@@ -4,8 +4,7 @@ use crate::instance::Instance;
 use crate::platform::Platform;
 use anyhow::{Context, Result};
 use embedded::{Faults, Sandbox};
-use jobs::providers::{ProviderOrder, put};
-use std::collections::BTreeMap;
+use jobs::sources::SourceOrder;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use stores::{ProviderView, Providers};
@@ -21,12 +20,30 @@ pub(super) fn read(file: &Path) -> Result<Faults> {
         .with_context(|| name)
 }
 
-/// The sandbox's services become providers, and begin to fail.
-pub(super) async fn begin(platform: &Platform, instance: &Instance, faults: Faults) -> Result<()> {
-    let orders: BTreeMap<String, ProviderOrder> = serde_json::from_str(Sandbox::PROVIDERS)?;
-    for (name, order) in orders {
-        put(&platform.app, &name, order, "demo").await?;
-    }
+/// The sandbox begins to fail; one more provider's word comes by file.
+pub(super) async fn begin(
+    platform: &Platform,
+    instance: &Instance,
+    faults: Faults,
+    listings: usize,
+) -> Result<()> {
+    let vins = crate::sample::vins(listings);
+    let folder = instance.config.data_dir.join("drop").join("badges");
+    std::fs::create_dir_all(&folder).context("make the badge files' folder")?;
+    std::fs::write(folder.join("badges.csv"), Sandbox::badge_file(&vins))
+        .context("write the badge file")?;
+    let order = SourceOrder {
+        dealer: "bayview-motors".to_owned(),
+        mapping: "badges".to_owned(),
+        host: "127.0.0.1".to_owned(),
+        port: Some(instance.sftp.port),
+        username: crate::instance::SFTP_USER.to_owned(),
+        password: Some(instance.sftp_password.clone()),
+        host_key: Some(instance.sftp.fingerprint.clone()),
+        folder: Some("/badges".to_owned()),
+        ..SourceOrder::default()
+    };
+    jobs::sources::put(&platform.app, "badges", order, "demo").await?;
     instance.sandbox.misbehave(faults);
     Ok(())
 }

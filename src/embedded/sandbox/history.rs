@@ -1,4 +1,5 @@
-//! A vehicle's report as a web page: `GET /report/{vin}`; 404 for a VIN that nobody knows (one that ends in `0000`).
+//! A vehicle's report as a web page: `GET /report/{vin}`; 404 for a VIN that nobody knows (one that ends in `0000`). The same of
+//! many as a badge file, for a drop.
 //!
 //! What it says follows from the VIN, so that a test can tell it beforehand: see [`Told`].
 
@@ -65,6 +66,20 @@ pub(super) fn answer(asked: &Asked, redesigned: bool) -> Reply {
         true => redesign(vin, &told),
     };
     reply(StatusCode::OK, "text/html; charset=utf-8", page)
+}
+
+/// The same of many vehicles as a badge file.
+pub(super) fn badge_file(vins: &[String]) -> String {
+    let mut file = String::from("VIN,Owners,Accidents,Title Brand,Report URL\n");
+    for vin in vins.iter().filter(|vin| !vin.ends_with("0000")) {
+        let told = Told::of(vin);
+        let _ = writeln!(
+            file,
+            "{vin},{},{},{},http://history.test/report/{vin}",
+            told.owners, told.accidents, told.brand
+        );
+    }
+    file
 }
 
 fn page(vin: &str, told: &Told) -> String {
