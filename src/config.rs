@@ -103,6 +103,11 @@ pub(crate) const VARIABLES: &[(&str, &str, &str)] = &[
         "hosts that are never asked, whatever is allowed",
     ),
     (
+        "FORECOURT_SANDBOX",
+        "none",
+        "address of a `forecourt sandbox`: partners to try things on, whose hosts end in `.test`",
+    ),
+    (
         "FORECOURT_SITE",
         "https://stock.example.com",
         "where listings without a link are shown",

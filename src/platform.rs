@@ -72,8 +72,16 @@ impl Platform {
             }
         }
         let leases = self::engine(&config, pool(url, &pools.leases, engine_options).await?)?;
+        let mut ours = config.ours.clone();
+        ours.extend(
+            config
+                .tuning
+                .sandbox
+                .map(embedded::Sandbox::hosts_at)
+                .unwrap_or_default(),
+        );
         let fetcher = Fetcher::new(FetchSettings {
-            ours: config.ours.clone(),
+            ours,
             allow: config.tuning.fetch_allow.clone(),
             deny: config.tuning.fetch_deny.clone(),
             ..FetchSettings::default()

@@ -19,6 +19,8 @@ pub(crate) struct Tuning {
     /// Hosts that may be asked, and those that never are; see `partners::FetchSettings`.
     pub(crate) fetch_allow: Vec<String>,
     pub(crate) fetch_deny: Vec<String>,
+    /// Where `forecourt sandbox` serves the hosts that are its.
+    pub(crate) sandbox: Option<SocketAddr>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +76,7 @@ impl Default for Tuning {
             watch: None,
             fetch_allow: Vec::new(),
             fetch_deny: Vec::new(),
+            sandbox: None,
         }
     }
 }
@@ -161,6 +164,14 @@ impl Tuning {
             if tuning.watch.is_none() {
                 problems.push(format!(
                     "FORECOURT_WATCH_LISTEN: {text:?} is no address like 0.0.0.0:9100"
+                ));
+            }
+        }
+        if let Some(text) = value("FORECOURT_SANDBOX") {
+            tuning.sandbox = text.trim().parse().ok();
+            if tuning.sandbox.is_none() {
+                problems.push(format!(
+                    "FORECOURT_SANDBOX: {text:?} is no address like 127.0.0.1:8090"
                 ));
             }
         }

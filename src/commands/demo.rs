@@ -56,7 +56,11 @@ impl Demo {
             "--summary is text or json, not {:?}",
             self.summary
         );
-        let wanted = self.faults.as_deref().map(faults::read).transpose()?;
+        let wanted = self
+            .faults
+            .as_deref()
+            .map(super::sandbox::faults_of)
+            .transpose()?;
         let failing = wanted.is_some();
         let begun = Instant::now();
         if let Some(running) = Instance::running(data_dir)? {

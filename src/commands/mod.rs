@@ -21,6 +21,7 @@ mod queues;
 mod reports;
 mod runs;
 mod sample;
+mod sandbox;
 mod schedules;
 mod sources;
 mod up;
@@ -114,6 +115,8 @@ enum Command {
     Openapi(openapi::Openapi),
     /// Write the demo's dealer files to a folder
     Sample(sample::Sample),
+    /// Serve partners to try things on: they answer as real ones do, and fail as told
+    Sandbox(sandbox::Serve),
     /// Measure
     Bench(bench::Bench),
 }
@@ -186,6 +189,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate => migrate::run(&global.data_dir()).await,
         Command::Openapi(openapi) => openapi.run(),
         Command::Sample(sample) => sample.run(),
+        Command::Sandbox(sandbox) => sandbox.run(&global.data_dir()).await,
         Command::Bench(bench) => bench.run(&global.data_dir()).await,
     }
 }

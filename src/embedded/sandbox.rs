@@ -53,14 +53,6 @@ struct State {
     tokens: values::Tokens,
 }
 
-/// The hosts, each with the name that faults and counts know it by.
-const PARTNERS: [(&str, &str); 5] = [
-    ("photos.test", "photos"),
-    ("vpic.test", "vpic"),
-    ("history.test", "history"),
-    ("values.test", "values"),
-    ("uploads.test", "uploads"),
-];
 /// Of one request.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// Longer than any client waits.
@@ -86,6 +78,14 @@ impl Asked {
 type Reply = Response<Full<Bytes>>;
 
 impl Sandbox {
+    /// The hosts, each with the name that faults and counts know it by. `.test` is nobody's (RFC 6761).
+    pub const PARTNERS: [(&str, &str); 5] = [
+        ("photos.test", "photos"),
+        ("vpic.test", "vpic"),
+        ("history.test", "history"),
+        ("values.test", "values"),
+        ("uploads.test", "uploads"),
+    ];
     /// Orders that make its services providers, by name: JSON.
     pub const PROVIDERS: &str = include_str!("sandbox/providers.json");
 
@@ -128,9 +128,14 @@ impl Sandbox {
 
     /// What it is reached as, for a fetcher's settings.
     pub fn hosts(&self) -> HashMap<String, SocketAddr> {
-        PARTNERS
+        Self::hosts_at(self.address)
+    }
+
+    /// The same of one that another process serves.
+    pub fn hosts_at(address: SocketAddr) -> HashMap<String, SocketAddr> {
+        Self::PARTNERS
             .iter()
-            .map(|(host, _)| ((*host).to_owned(), self.address))
+            .map(|(host, _)| ((*host).to_owned(), address))
             .collect()
     }
 
@@ -182,8 +187,8 @@ impl State {
         let host = request.headers().get(HOST).and_then(|h| h.to_str().ok());
         let host = host.unwrap_or_default();
         let host = host.split(':').next().unwrap_or_default();
-        let partner = PARTNERS.iter().find(|(known, _)| *known == host);
-        let (_, partner) = *partner.unwrap_or(&PARTNERS[0]);
+        let partner = Sandbox::PARTNERS.iter().find(|(known, _)| *known == host);
+        let (_, partner) = *partner.unwrap_or(&Sandbox::PARTNERS[0]);
         let nth = {
             let mut requests = held(&self.requests);
             let count = requests.entry(partner).or_default();

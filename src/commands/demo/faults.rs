@@ -5,20 +5,11 @@ use crate::platform::Platform;
 use anyhow::{Context, Result};
 use embedded::{Faults, Sandbox};
 use jobs::sources::SourceOrder;
-use std::path::Path;
 use std::time::{Duration, Instant};
 use stores::{ProviderView, Providers};
 
 /// What waits longer than this after its partner is back waits for the schedule.
 const AT_MOST: Duration = Duration::from_secs(10 * 60);
-
-pub(super) fn read(file: &Path) -> Result<Faults> {
-    let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).with_context(|| name.clone())?;
-    Faults::parse(&text)
-        .map_err(anyhow::Error::msg)
-        .with_context(|| name)
-}
 
 /// The sandbox begins to fail; one more provider's word comes by file.
 pub(super) async fn begin(
