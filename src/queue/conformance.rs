@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use std::collections::HashSet;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// What a test may do to an engine that nobody else may.
@@ -148,6 +149,7 @@ macro_rules! whole_suite {
             a_hundred_enqueues_of_one_key_make_one_job,
             a_key_is_free_again_after_the_end,
             while_queued_ends_at_the_claim,
+            a_crowd_on_a_queued_key_is_never_turned_away,
             within_outlives_the_job,
             a_paused_queue_is_not_claimed_and_says_so,
             twenty_thousand_due_at_once_all_run,
@@ -657,6 +659,39 @@ pub async fn while_queued_ends_at_the_claim<E: Ledger>(f: &Fixture<E>) {
     assert_ne!(second, first, "a change during the run starts another");
     f.ack(&job, done()).await;
     assert_eq!(f.claim("w", 10).await.len(), 1);
+}
+
+/// Many want one key at once, each in a transaction of its own, while whoever gets it is claimed as soon as can be.
+pub async fn a_crowd_on_a_queued_key_is_never_turned_away<E: Ledger>(f: &Fixture<E>) {
+    let order = [Enqueue::of(&QueuedOnce).expect("json")];
+    let over = AtomicBool::new(false);
+    let crowd = futures::future::join_all((0..6).map(|_| async {
+        for _ in 0..30 {
+            let mut tx = f.pool.begin().await.expect("begin");
+            f.engine.enqueue(&mut tx, &order).await.expect("enqueue");
+            tx.commit().await.expect("commit");
+        }
+    }));
+    let enqueuing = async {
+        crowd.await;
+        over.store(true, Ordering::Relaxed);
+    };
+    let claiming = async {
+        let mut ran = 0;
+        loop {
+            let last = over.load(Ordering::Relaxed);
+            let jobs = f.claim("w", 10).await;
+            if last && jobs.is_empty() {
+                return ran;
+            }
+            for job in jobs {
+                f.ack(&job, done()).await;
+                ran += 1;
+            }
+        }
+    };
+    let (ran, ()) = futures::future::join(claiming, enqueuing).await;
+    assert!(ran > 1, "it was claimed while others wanted it");
 }
 
 pub async fn within_outlives_the_job<E: Ledger>(f: &Fixture<E>) {

@@ -64,7 +64,7 @@ where
                 match &outcome {
                     Outcome::Done(_) => tracing::debug!(duration_ms, "job done"),
                     Outcome::Retry { after, error } => {
-                        tracing::warn!(duration_ms, error = error.message, ?after, "job failed, will try again");
+                        tracing::warn!(duration_ms, error = error.message, chain = ?error.chain, ?after, "job failed, will try again");
                     }
                     Outcome::Dead(error) => {
                         tracing::error!(duration_ms, error = error.message, chain = ?error.chain, "job is dead");

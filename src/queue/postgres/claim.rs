@@ -299,10 +299,6 @@ async fn take(
     // UPDATE … RETURNING has no order of its own.
     let mut rows = rows;
     rows.sort_by_key(|row| (row.priority, row.run_at, row.id));
-    let freed: Vec<i64> = rows.iter().filter(|r| r.frees_key).map(|r| r.id).collect();
-    if !freed.is_empty() {
-        free_keys(conn, &freed, token).await?;
-    }
     marks.advance(
         rows.iter()
             .map(|r| ((r.lane, r.priority), (micros(r.run_at), r.id))),
@@ -330,18 +326,6 @@ async fn take(
             attempt: Arc::default(),
         })
         .collect())
-}
-
-/// `while_queued` keys end here. Not a HOT update, and few.
-async fn free_keys(conn: &mut PgConnection, ids: &[i64], token: i64) -> sqlx::Result<()> {
-    sqlx::query!(
-        "UPDATE jobs_hot SET unique_key = NULL WHERE id = ANY($1) AND token = $2",
-        ids,
-        token
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 fn micros(at: OffsetDateTime) -> i64 {

@@ -5,8 +5,9 @@ use crate::{Enqueue, Enqueued, Unique};
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
 
-/// A winner may finish between our insert and our look for it; then the key is free again.
-const ROUNDS: usize = 5;
+/// A winner may be claimed between our insert and our look for it; then the key is free again. Each round waits for
+/// another winner, so that a crowd of enqueuers is through when each has had its turn.
+const ROUNDS: usize = 50;
 /// One statement carries at most this many orders.
 const SLICE: usize = 1_000;
 
@@ -41,7 +42,9 @@ pub(crate) async fn enqueue(
         .into_iter()
         .map(|result| {
             result.ok_or_else(|| {
-                sqlx::Error::Protocol("a unique key changed hands five times in one enqueue".into())
+                sqlx::Error::Protocol(
+                    "a unique key changed hands fifty times in one enqueue".into(),
+                )
             })
         })
         .collect()

@@ -2,7 +2,8 @@
 -- marks (run_at in microseconds, id), in the order they are to be looked at; $8 lease,
 -- $9 most of one lane and priority, $10 seconds a job must have been due.
 -- Plan: function scan over the lanes; for each, an index scan on jobs_ready that starts at the
--- mark, behind the dead tuples. The update changes no indexed column (HOT).
+-- mark, behind the dead tuples. The update changes no indexed column (HOT), but for a key that is taken only while its job is
+-- queued: that is free from here on, in the same breath, so that nobody finds a key whose job has gone.
 WITH pick AS MATERIALIZED (
     SELECT j.row_id, j.id, k.lane
     FROM unnest($4::int[], $5::smallint[], $6::bigint[], $7::bigint[]) AS k(lane, priority, mark, mark_id)
@@ -24,8 +25,8 @@ ledger AS (
            (SELECT count(*) FROM pick), array_agg(id)
     FROM pick GROUP BY lane
 )
-UPDATE jobs_hot h SET token = $2
+UPDATE jobs_hot h SET token = $2,
+    unique_key = CASE WHEN h.unique_key LIKE 'queued:%' THEN NULL ELSE h.unique_key END
 WHERE h.ctid = ANY (ARRAY(SELECT row_id FROM pick))
 RETURNING h.id, h.lane, h.priority, h.kind, h.version, h.attempt, h.max_attempts, h.rescues, h.run_id,
-    h.args::text AS "args!", h.run_at, h.created_at, now() AS "now!",
-    coalesce(h.unique_key LIKE 'queued:%', false) AS "frees_key!"
+    h.args::text AS "args!", h.run_at, h.created_at, now() AS "now!"
