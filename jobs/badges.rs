@@ -3,8 +3,7 @@
 
 use crate::App;
 use crate::enrichment::apply;
-use crate::load_file::{MOST_REJECTS, advance, kept};
-use crate::slices::parse;
+use crate::slices::{MOST_REJECTS, advance, kept, parse};
 use domain::ListingDraft;
 use ingest::{Mapping, ParsedRow, Table};
 use queue::{JobContext, JobError};

@@ -83,7 +83,11 @@ pub(crate) async fn refresh(
     asking: &impl Asking,
 ) -> Result<Outcome, JobError> {
     let name = format!("provider {}", provider.name);
-    let lock = turns::take(app, &name, cx, HOLD).await?;
+    // Whoever asks it now looks once more for what is due when its turn is over, and sees what this job was made for.
+    let Some(lock) = turns::try_take(app, &name, cx, HOLD).await? else {
+        let why = serde_json::json!({ "why": "another job asks this provider already" });
+        return Ok(Outcome::Done(why));
+    };
     let done = in_turn(app, cx, provider, size, asking, &lock).await;
     turns::release(app, &lock).await;
     let report = done?;

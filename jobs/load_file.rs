@@ -6,7 +6,7 @@
 //! and `hash_photos` for what is new or changed, `clear_drop` where the source's terms ask for it.
 //! Twice: slices count once (`source_files.next_row`), and the same row changes nothing.
 
-use crate::slices::{Slice, parse};
+use crate::slices::{MOST_REJECTS, Slice, advance, kept, parse};
 use crate::survey::{Survey, survey};
 use crate::{App, ClearDrop, badges, of_new_listings, raw, retire};
 use domain::merge::Blanks;
@@ -30,8 +30,6 @@ pub struct LoadFile {
     pub file: i64,
 }
 
-/// Told of one file; counts are right beyond.
-pub(crate) const MOST_REJECTS: usize = 100_000;
 /// Stock this small may change wholly without an operator.
 const GUARD_FROM_UNITS: u64 = 5;
 
@@ -356,24 +354,6 @@ async fn write(
     Ok(to)
 }
 
-/// Notes how far the file is loaded.
-pub(crate) async fn advance(
-    tx: &mut PgConnection,
-    file: i64,
-    from: i64,
-    to: i64,
-    counts: &FileCounts,
-) -> Result<(), JobError> {
-    if Files::advance(tx, file, from, to, counts).await? {
-        return Ok(());
-    }
-    // Another attempt of this job, its lease lost, went on: leave the file to it.
-    Err(JobError::Snooze {
-        after: Duration::from_secs(5),
-        reason: format!("row {from} of file {file} was loaded by another attempt"),
-    })
-}
-
 /// Ids of the rooftops that rows name, made when the source may make them.
 async fn rooftops(
     tx: &mut PgConnection,
@@ -440,17 +420,6 @@ fn unknown_rooftop(row: u64, key: String) -> RejectRow {
         value: key,
         rule: "dealer_unknown".to_owned(),
         row_lost: true,
-    }
-}
-
-pub(crate) fn kept(reject: ingest::Reject) -> RejectRow {
-    RejectRow {
-        row: i64::try_from(reject.row).unwrap_or(i64::MAX),
-        column: reject.column,
-        value: reject.value,
-        rule: reject.rule,
-        message: reject.message,
-        row_lost: reject.row_lost,
     }
 }
 

@@ -1,9 +1,11 @@
-//! A file's rows, parsed on a thread of their own, a slice ahead of the database.
+//! A file's rows, parsed on a thread of their own, a slice ahead of the database; and how far they are loaded.
 
 use domain::{Field, Listing, ListingDraft, merge};
 use ingest::{FileProblem, Mapping, ParsedRow, Table};
+use queue::JobError;
 use std::collections::HashMap;
-use stores::said_by;
+use std::time::Duration;
+use stores::{FileCounts, Files, PgConnection, RejectRow, said_by};
 use tokio::sync::mpsc;
 use vin::Decoder;
 
@@ -11,6 +13,9 @@ use vin::Decoder;
 const SLICE_ROWS: usize = 5_000;
 /// And no more of the file than this, for the sake of the memory.
 const SLICE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Refusals told of one file; counts are right beyond.
+pub(crate) const MOST_REJECTS: usize = 100_000;
 
 /// Rows of one transaction, and what new units come to, by row.
 #[derive(Default)]
@@ -74,5 +79,34 @@ fn part_trim(decoder: &Decoder, draft: &mut ListingDraft) {
         draft.details.model = Some(model.to_owned());
         draft.details.trim = Some(trim.to_owned());
         draft.originals.entry(Field::Model).or_insert(listed);
+    }
+}
+
+/// Notes how far the file is loaded.
+pub(crate) async fn advance(
+    tx: &mut PgConnection,
+    file: i64,
+    from: i64,
+    to: i64,
+    counts: &FileCounts,
+) -> Result<(), JobError> {
+    if Files::advance(tx, file, from, to, counts).await? {
+        return Ok(());
+    }
+    // Another attempt of this job, its lease lost, went on: leave the file to it.
+    Err(JobError::Snooze {
+        after: Duration::from_secs(5),
+        reason: format!("row {from} of file {file} was loaded by another attempt"),
+    })
+}
+
+pub(crate) fn kept(reject: ingest::Reject) -> RejectRow {
+    RejectRow {
+        row: i64::try_from(reject.row).unwrap_or(i64::MAX),
+        column: reject.column,
+        value: reject.value,
+        rule: reject.rule,
+        message: reject.message,
+        row_lost: reject.row_lost,
     }
 }

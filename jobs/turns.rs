@@ -20,22 +20,32 @@ pub(crate) async fn take(
     cx: &JobContext,
     hold: Duration,
 ) -> Result<Lock, JobError> {
+    let lock = try_take(app, name, cx, hold).await?;
+    lock.ok_or_else(|| JobError::Snooze {
+        after: AGAIN,
+        reason: format!("another job is at {name}"),
+    })
+}
+
+/// The same; `None` while another unfinished job has it.
+pub(crate) async fn try_take(
+    app: &App,
+    name: &str,
+    cx: &JobContext,
+    hold: Duration,
+) -> Result<Option<Lock>, JobError> {
     let owner = format!("{OWNER}{}", cx.id);
     if let Some(lock) = app.locks.take(name, &owner, hold).await? {
-        return Ok(lock);
+        return Ok(Some(lock));
     }
     let left = match app.locks.held(name).await? {
         Some(held) => left_behind(app, &held).await?,
         None => true,
     };
-    let lock = if left {
+    Ok(if left {
         app.locks.take(name, &owner, hold).await?
     } else {
         None
-    };
-    lock.ok_or_else(|| JobError::Snooze {
-        after: AGAIN,
-        reason: format!("another job is at {name}"),
     })
 }
 

@@ -191,6 +191,7 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
         "testing",
         "turns",
         "enrichment",
+        "badges",
         "providers",
     ];
     let mut jobs = 0;

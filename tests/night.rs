@@ -155,6 +155,86 @@ fn other_commands_join_the_demo_while_it_serves() {
     );
 }
 
+/// A process that is killed and waited for, whatever becomes of the test.
+struct Process(Child);
+
+impl Process {
+    /// Once it has said this.
+    fn start(command: &mut Command, ready: &str) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let process = Self(child);
+        assert!(
+            lines.any(|line| line.unwrap().starts_with(ready)),
+            "it ended before {ready:?}"
+        );
+        // Whatever it says later is read, so that it never waits for a reader.
+        std::thread::spawn(move || lines.for_each(drop));
+        process
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_sandbox_by_itself_is_asked_by_an_instance_and_fails_as_its_file_says() {
+    let (dir, partners) = (DataDir::new("up"), DataDir::new("sandbox"));
+    std::fs::create_dir_all(&partners.0).unwrap();
+    let faults = partners.0.join("faults.yaml");
+    std::fs::write(&faults, "history: {down: true}\n").unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let (number, faults_path) = (port.port().to_string(), faults.display().to_string());
+    let args = [
+        "sandbox",
+        "--port",
+        &number,
+        "--sftp-port",
+        "0",
+        "--faults",
+        &faults_path,
+    ];
+    let _sandbox = Process::start(&mut forecourt(&partners.0, &args), "serving");
+    let address = port.to_string();
+    let mut up = forecourt(&dir.0, &["up"]);
+    let _up = Process::start(up.env("FORECOURT_SANDBOX", &address), "ready");
+    let say = |args: &[&str]| {
+        let mut command = forecourt(&dir.0, args);
+        let output = command.env("FORECOURT_SANDBOX", &address).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let problem = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() {
+            Ok(text)
+        } else {
+            Err(problem)
+        }
+    };
+    let order = partners.0.join("sandbox/providers/past.yaml");
+    say(&["providers", "put", "past", order.to_str().unwrap()]).unwrap();
+    let failed = say(&["providers", "test", "past"]).unwrap_err();
+    assert!(failed.contains("503"), "{failed}");
+    std::fs::write(&faults, "{}\n").unwrap();
+    let begun = Instant::now();
+    let answer = loop {
+        match say(&["providers", "test", "past"]) {
+            Ok(answer) => break answer,
+            Err(failed) => assert!(begun.elapsed() < Duration::from_secs(60), "{failed}"),
+        }
+    };
+    assert!(answer.contains("owners"), "{answer}");
+}
+
 #[test]
 fn a_wrong_environment_is_told_all_at_once() {
     let dir = DataDir::new("env");
@@ -258,6 +338,9 @@ fn ledger(data_dir: &Path) -> String {
         UNION ALL SELECT 'price without history ' || id FROM listings l WHERE price_cents IS DISTINCT FROM
             (SELECT p.price_cents FROM price_history p WHERE p.listing_id = l.id ORDER BY at DESC LIMIT 1)
         UNION ALL SELECT 'feed without its object ' || id FROM feed_runs WHERE state = 'published' AND object_key IS NULL
+        UNION ALL SELECT 'still to be asked by ' || provider || ': ' || subject FROM enrichment_due
+        UNION ALL SELECT 'vehicle without a history ' || vin FROM vin_decodes d WHERE errors = '{0}'
+            AND NOT EXISTS (SELECT 1 FROM history_reports h WHERE h.vin = d.vin)
         UNION ALL SELECT 'tick without job ' || tick_at FROM schedule_ticks WHERE job_id IS NULL";
     server.psql("forecourt", sql).unwrap().trim().to_owned()
 }
