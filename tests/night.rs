@@ -339,8 +339,9 @@ fn ledger(data_dir: &Path) -> String {
             (SELECT p.price_cents FROM price_history p WHERE p.listing_id = l.id ORDER BY at DESC LIMIT 1)
         UNION ALL SELECT 'feed without its object ' || id FROM feed_runs WHERE state = 'published' AND object_key IS NULL
         UNION ALL SELECT 'still to be asked by ' || provider || ': ' || subject FROM enrichment_due
-        UNION ALL SELECT 'vehicle without a history ' || vin FROM vin_decodes d WHERE errors = '{0}'
-            AND NOT EXISTS (SELECT 1 FROM history_reports h WHERE h.vin = d.vin)
+        UNION ALL SELECT 'vehicle without a history ' || l.vin FROM listings l JOIN vin_decodes d ON d.vin = l.vin
+            WHERE l.status = 'available' AND d.errors = '0'
+                AND NOT EXISTS (SELECT 1 FROM history_reports h WHERE h.vin = l.vin)
         UNION ALL SELECT 'tick without job ' || tick_at FROM schedule_ticks WHERE job_id IS NULL";
     server.psql("forecourt", sql).unwrap().trim().to_owned()
 }

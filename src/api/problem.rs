@@ -172,6 +172,19 @@ impl From<Problem> for poem::Error {
     }
 }
 
+impl From<jobs::providers::ProviderProblem> for Problem {
+    fn from(problem: jobs::providers::ProviderProblem) -> Self {
+        use jobs::providers::ProviderProblem;
+        match problem {
+            ProviderProblem::Order(detail) => Self::invalid(detail),
+            // The service that the caller named does not answer, or refuses.
+            ProviderProblem::Partner(error) => Self::invalid(error.to_string()),
+            ProviderProblem::Store(error) => error.into(),
+            ProviderProblem::Sql(error) => error.into(),
+        }
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
@@ -199,7 +212,7 @@ impl From<partners::PartnerError> for Problem {
     }
 }
 
-fn failed(error: &(dyn std::error::Error + 'static)) -> Problem {
+pub(crate) fn failed(error: &(dyn std::error::Error + 'static)) -> Problem {
     tracing::error!(error = %error, cause = ?error.source().map(ToString::to_string), "request failed");
     Problem::internal()
 }

@@ -48,7 +48,8 @@ pub use mappings::{OwnMapping, OwnMappings};
 pub use overrides::{Contradiction, Overrides};
 pub use parents::Parents;
 pub use photos::{
-    ListingPhoto, NewPhoto, PhotoCounts, PhotoHashes, PhotoPair, PhotoUpload, Photos, UrlOutcome,
+    ListingPhoto, NewPhoto, PhotoCounts, PhotoHashes, PhotoPair, PhotoUpload, Photos, SimilarPhoto,
+    UrlOutcome,
 };
 pub use providers::{Due, Provider, ProviderKind, ProviderView, Providers, WantedVehicle};
 pub use reports::{Aging, Double, Move, PriceDrop, Reports, Stay};
@@ -59,7 +60,7 @@ pub use sources::{
     SyncPolicy, Terms,
 };
 pub use values::{FieldValue, Values};
-pub use vins::{ContradictionRow, Vins};
+pub use vins::{ContradictionRow, KnownVin, Vins};
 
 pub use sqlx::{Error as SqlError, PgConnection, PgPool, Postgres, Transaction};
 

@@ -1,6 +1,6 @@
 //! Photos by content, the URLs that lead to them, and which of them look alike.
 
-use crate::error::Res;
+use crate::error::{Res, StoreError};
 use serde::Serialize;
 use sqlx::PgConnection;
 use std::collections::HashMap;
@@ -54,6 +54,8 @@ pub struct PhotoPair {
 #[derive(Clone, Debug, Serialize)]
 pub struct ListingPhoto {
     pub place: i32,
+    /// Of the photo, once it is fetched.
+    pub id: Option<i64>,
     pub url: String,
     /// `fetched`, `gone`, `refused` or `failed`; `waiting` before the first try.
     pub state: String,
@@ -68,6 +70,23 @@ pub struct ListingPhoto {
     pub shown_by: i64,
     /// Other photos that look alike.
     pub alike: i64,
+}
+
+/// A photo that looks like another.
+#[derive(Clone, Debug, Serialize)]
+pub struct SimilarPhoto {
+    pub id: i64,
+    pub digest: String,
+    /// Bits that differ, of 64.
+    pub phash: i32,
+    pub dhash: i32,
+    /// Both hashes agree that it is the same picture.
+    pub confirmed: bool,
+    pub width: i32,
+    pub height: i32,
+    pub url: Option<String>,
+    /// Those that show it.
+    pub listings: Vec<i64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -266,6 +285,7 @@ impl Photos {
             .into_iter()
             .map(|row| ListingPhoto {
                 place: row.place,
+                id: row.id,
                 url: row.url,
                 state: row.state,
                 problem: row.problem,
@@ -279,6 +299,22 @@ impl Photos {
                 alike: row.alike,
             })
             .collect())
+    }
+
+    /// Photos that look like this one, most alike first.
+    pub async fn similar(conn: &mut PgConnection, id: i64, limit: i64) -> Res<Vec<SimilarPhoto>> {
+        let known = sqlx::query_scalar!("SELECT id FROM photos WHERE id = $1", id)
+            .fetch_optional(&mut *conn)
+            .await?;
+        known.ok_or_else(|| StoreError::NotFound {
+            what: "photo",
+            key: id.to_string(),
+        })?;
+        Ok(
+            sqlx::query_file_as!(SimilarPhoto, "queries/similar_photos.sql", id, limit)
+                .fetch_all(conn)
+                .await?,
+        )
     }
 
     /// Listings that show a photo, each with the URL it uses.

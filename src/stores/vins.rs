@@ -2,9 +2,11 @@
 
 use crate::error::Res;
 use crate::listing_row::{COLUMNS, ListingRow};
+use crate::stamp;
 use domain::Listing;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -14,6 +16,19 @@ pub struct ContradictionRow {
     pub field: String,
     pub listing_value: String,
     pub vin_value: String,
+}
+
+/// What is kept of a VIN: the offline decode, and what the decoder's API said.
+#[derive(Clone, Debug, Serialize)]
+pub struct KnownVin {
+    pub decoder: String,
+    /// vPIC's error codes, with commas.
+    pub errors: String,
+    pub facts: serde_json::Value,
+    pub decoded_at: Timestamp,
+    pub api: Option<serde_json::Value>,
+    pub api_errors: Option<String>,
+    pub api_at: Option<Timestamp>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -115,6 +130,25 @@ impl Vins {
         .execute(conn)
         .await?;
         Ok(())
+    }
+
+    /// What is kept of one VIN.
+    pub async fn find(conn: &mut PgConnection, vin: &str) -> Res<Option<KnownVin>> {
+        let row = sqlx::query!(
+            "SELECT decoder, errors, facts, decoded_at, api, api_errors, api_at FROM vin_decodes WHERE vin = $1",
+            vin
+        )
+        .fetch_optional(conn)
+        .await?;
+        Ok(row.map(|row| KnownVin {
+            decoder: row.decoder,
+            errors: row.errors,
+            facts: row.facts,
+            decoded_at: stamp(row.decoded_at),
+            api: row.api,
+            api_errors: row.api_errors,
+            api_at: row.api_at.map(stamp),
+        }))
     }
 
     /// VINs decoded and contradictions known.

@@ -178,3 +178,100 @@ async fn what_cannot_be_a_dealer_or_a_source_is_refused_by_name() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vehicle_is_known_by_its_vin_and_providers_are_made_and_tried() {
+    let mut served = serve().await;
+    let post = async |served: &Served, path: &str, body: Value| {
+        let request = Client::new().post(format!("{}{path}", served.url));
+        let answer = request
+            .bearer_auth(&served.key)
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        (answer.status(), answer.json::<Value>().await.unwrap())
+    };
+    let asked =
+        json!({ "vins": ["1HGCM82633A004352", "1HGCM82643A004352", "1HGCM82633AOO4352", "x"] });
+    let (status, cards) = post(&served, "/vins/decode", asked).await;
+    assert_eq!(status, StatusCode::OK, "{cards}");
+    assert_eq!(
+        (&cards[0]["make"], &cards[0]["year"]),
+        (&json!("Honda"), &json!(2003))
+    );
+    assert_eq!(cards[0]["errors"][0]["code"], 0);
+    assert_eq!(cards[1]["check_digit_ok"], false);
+    assert!(
+        cards[2]["problem"].as_str().unwrap().contains('O'),
+        "{}",
+        cards[2]
+    );
+    assert_eq!(cards[2]["perhaps"], json!(["1HGCM82633A004352"]));
+    assert!(cards[3]["problem"].is_string() && cards[3]["make"].is_null());
+    let (status, _) = post(&served, "/vins/decode", json!({ "vins": vec!["x"; 501] })).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+
+    let orders: Value = serde_json::from_str(embedded::Sandbox::PROVIDERS).unwrap();
+    for name in ["past", "worth"] {
+        let (status, made) = served
+            .put(&format!("/providers/{name}"), orders[name].clone())
+            .await;
+        assert_eq!(status, StatusCode::OK, "{made}");
+    }
+    let bad = json!({ "kind": "history", "url": "https://history.example.com/{vin}", "selectors": { "vin": 7 } });
+    let (status, problem) = served.put("/providers/other", bad).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(
+        problem["detail"].as_str().unwrap().contains("selectors"),
+        "{problem}"
+    );
+    let (status, tried) = post(&served, "/providers/past/tries", json!({})).await;
+    assert_eq!(status, StatusCode::OK, "{tried}");
+    assert!(tried["answer"].as_str().unwrap().contains("owners"));
+
+    let dealer = json!({ "name": "Bayview" });
+    served.put("/dealers/bayview", dealer).await;
+    let (status, made) = served.put("/sources/bayview", served.source()).await;
+    assert_eq!(status, StatusCode::OK, "{made}");
+    let text = "stock,vin,miles,photos\nA1,1HGCM82633A004352,30000,http://photos.test/bay/1/0.jpg|http://photos.test/small/bay/1/0.jpg\n";
+    served.test.dropped("bayview", "a.csv", text.as_bytes());
+    let source = "bayview".to_owned();
+    served
+        .test
+        .stepper
+        .perform(&PullSource { source })
+        .await
+        .unwrap();
+    served.test.run_all().await;
+    let vehicle = served.get("/vins/1hgcm82633a004352").await;
+    assert_eq!(vehicle["decoded"]["model"], "Accord");
+    assert_eq!(vehicle["reports"][0]["provider"], "past");
+    assert!(vehicle["reports"][0]["owners"].as_i64().unwrap() > 0);
+    assert!(
+        !vehicle["reports"][0]["records"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(
+        vehicle["valuations"][0]["retail_cents"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+    let id = vehicle["listings"][0].as_i64().unwrap();
+    let providers = served.get("/providers").await;
+    assert_eq!(providers[0]["answers"], 1);
+    let photos = served.get(&format!("/listings/{id}/photos")).await;
+    let similar = served
+        .get(&format!("/photos/{}/similar", photos[0]["photo"]))
+        .await;
+    assert_eq!(
+        similar[0]["photo"], photos[1]["photo"],
+        "{photos} {similar}"
+    );
+    assert_eq!(similar[0]["listings"], json!([id]));
+    assert_eq!(similar[0]["confirmed"], true);
+}

@@ -9,9 +9,11 @@ mod listings;
 mod operate;
 mod photos;
 mod provenance;
+mod providers;
 mod reports;
 mod search;
 mod sources;
+mod vins;
 
 use crate::Api;
 use poem_openapi::OpenApiService;
@@ -28,6 +30,8 @@ type Apis = (
     provenance::Words,
     dealers::Dealers,
     reports::Reports,
+    vins::Vins,
+    providers::Providers,
 );
 
 pub(crate) fn service(api: &Api) -> OpenApiService<Apis, ()> {
@@ -43,6 +47,8 @@ pub(crate) fn service(api: &Api) -> OpenApiService<Apis, ()> {
         provenance::Words { api: api.clone() },
         dealers::Dealers { api: api.clone() },
         reports::Reports { api: api.clone() },
+        vins::Vins { api: api.clone() },
+        providers::Providers { api: api.clone() },
     );
     OpenApiService::new(apis, "Forecourt", "2").server("/v2")
 }

@@ -16,6 +16,8 @@ pub(crate) struct Photos {
 struct PhotoView {
     /// Counted from 0; the first is the hero.
     place: i32,
+    /// Of the photo, once it is fetched: what `/photos/{id}/similar` takes.
+    photo: Option<i64>,
     url: String,
     /// `waiting`, `fetched`, `gone`, `refused` or `failed`.
     state: String,
@@ -36,8 +38,54 @@ struct PhotoView {
     alike: i64,
 }
 
+/// A photo that looks like another.
+#[derive(Object)]
+struct SimilarView {
+    photo: i64,
+    /// BLAKE3 of the bytes.
+    digest: String,
+    /// Bits that differ, of 64.
+    phash_apart: i32,
+    dhash_apart: i32,
+    /// Both hashes agree that it is the same picture.
+    confirmed: bool,
+    width: i32,
+    height: i32,
+    url: Option<String>,
+    /// Those that show it, at most 100.
+    listings: Vec<i64>,
+}
+
 #[OpenApi]
 impl Photos {
+    /// Photos of the stock that look like this one, most alike first; at most 200.
+    #[oai(
+        path = "/photos/:id/similar",
+        method = "get",
+        operation_id = "list_similar_photos"
+    )]
+    async fn list_similar_photos(
+        &self,
+        key: Key,
+        id: Path<i64>,
+    ) -> Result<Json<Vec<SimilarView>>, Problem> {
+        key.require(&self.api, Scope::Read).await?;
+        let mut conn = self.api.app.pool.acquire().await?;
+        let photos = stores::Photos::similar(&mut conn, id.0, 200).await?;
+        let view = |photo: stores::SimilarPhoto| SimilarView {
+            photo: photo.id,
+            digest: photo.digest,
+            phash_apart: photo.phash,
+            dhash_apart: photo.dhash,
+            confirmed: photo.confirmed,
+            width: photo.width,
+            height: photo.height,
+            url: photo.url,
+            listings: photo.listings,
+        };
+        Ok(Json(photos.into_iter().map(view).collect()))
+    }
+
     #[oai(
         path = "/listings/:id/photos",
         method = "get",
@@ -53,6 +101,7 @@ impl Photos {
                 .into_iter()
                 .map(|photo| PhotoView {
                     place: photo.place,
+                    photo: photo.id,
                     url: photo.url,
                     state: photo.state,
                     problem: photo.problem,

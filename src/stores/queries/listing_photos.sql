@@ -1,6 +1,6 @@
 -- The photos of a listing, in its order. $1 listing. Plan: listing_photos by its key, then probes of
 -- photo_urls, photos, photo_urls_photo, listing_photos_url and the two keys of photo_pairs.
-SELECT lp.place AS "place!", coalesce(u.url, l.image_urls[lp.place + 1], '') AS "url!",
+SELECT lp.place AS "place!", p.id AS "id?", coalesce(u.url, l.image_urls[lp.place + 1], '') AS "url!",
     coalesce(u.state, 'waiting') AS "state!", u.problem AS "problem?", p.digest AS "digest?", p.phash AS "phash?",
     p.dhash AS "dhash?", p.width AS "width?", p.height AS "height?",
     EXISTS (SELECT 1 FROM placeholders h WHERE h.digest = p.digest) AS "placeholder!",
