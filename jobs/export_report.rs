@@ -1,8 +1,8 @@
 //! Tell a dealer what became of his files: one CSV a day beside his drop.
 //!
 //! Starts: cron, for sources with a report folder; or `POST /v2/jobs`.
-//! Reads: the source's files of the last day and what was refused of them, contradictions, what the newest run of each
-//! feed left out. Writes: `forecourt-{source}-{day}.csv` on the source's drop.
+//! Reads: the source's files of the last day and what was refused of them, contradictions, doubtful VINs with what was perhaps
+//! meant, photos that are not there, what the newest run of each feed left out. Writes: `forecourt-{source}-{day}.csv` on the source's drop.
 //! Twice: the day's report is written again, whole.
 
 use crate::gates::judged;
@@ -12,7 +12,10 @@ use jiff::tz::TimeZone;
 use queue::{Job, JobContext, JobError, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use stores::{Dealers, Feeds, FileState, Files, Overrides, SourceFile, SourceRow, Sources};
+use stores::{
+    Dealers, Feeds, FileState, Files, Overrides, Photos, SourceFile, SourceRow, Sources, Vins,
+};
+use vin::Decoder;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ExportReport {
@@ -37,8 +40,8 @@ const A_DAY: Duration = Duration::from_secs(24 * 3600);
 const MOST_FILES: i64 = 500;
 /// Beyond this refused rows are counted, not told.
 const LARGEST: usize = 32 * 1024 * 1024;
-/// Contradictions told.
-const MOST_CONTRADICTIONS: i64 = 10_000;
+/// Contradictions told; and as many doubtful VINs and missing photos.
+const MOST_TOLD: i64 = 10_000;
 
 #[derive(Debug, Default, Serialize)]
 struct Report {
@@ -47,6 +50,8 @@ struct Report {
     held: usize,
     rejected: usize,
     contradictions: usize,
+    doubtful_vins: usize,
+    lost_photos: usize,
     excluded: usize,
     bytes: usize,
 }
@@ -95,6 +100,7 @@ async fn written(
     cx: &JobContext,
     source: &SourceRow,
 ) -> Result<(Report, String), JobError> {
+    let decoder = app.decoder().await?;
     let mut conn = app.pool.acquire().await?;
     let dealer = match &source.dealer {
         Some(key) => Dealers::find(&mut conn, key).await?,
@@ -129,6 +135,10 @@ async fn written(
                 },
                 reject.row.to_string(),
             );
+            let message = match reject.column.as_str() {
+                "vin" => with_suggestions(&decoder, &reject.value, reject.message),
+                _ => reject.message,
+            };
             let cells = [
                 what,
                 &file.name,
@@ -141,12 +151,11 @@ async fn written(
             text += &spreadsheet::line(
                 cells
                     .into_iter()
-                    .chain([reject.rule.as_str(), reject.message.as_str()]),
+                    .chain([reject.rule.as_str(), message.as_str()]),
             );
         }
     }
-    let found =
-        Overrides::contradictions(&mut conn, Some(&dealer.key), (0, ""), MOST_CONTRADICTIONS);
+    let found = Overrides::contradictions(&mut conn, Some(&dealer.key), (0, ""), MOST_TOLD);
     for row in found.await? {
         report.contradictions += 1;
         let message = format!("the VIN says {}", row.vin_value);
@@ -162,6 +171,49 @@ async fn written(
             &message,
         ]);
     }
+    for unit in Vins::doubtful(&mut conn, Some(&dealer.key), MOST_TOLD).await? {
+        let codes: Vec<i32> = unit
+            .errors
+            .split(',')
+            .filter_map(|code| code.parse().ok())
+            .collect();
+        if !vin::errors::doubtful(&codes) {
+            continue;
+        }
+        report.doubtful_vins += 1;
+        let words: Vec<&str> = codes.iter().map(|code| vin::errors::words(*code)).collect();
+        let message = with_suggestions(&decoder, &unit.vin, words.join("; "));
+        let rule = "vin_doubtful";
+        let (number, vin) = (&unit.stock_number, &unit.vin);
+        text += &spreadsheet::line([
+            "vin doubtful",
+            "",
+            "",
+            number,
+            vin,
+            "vin",
+            vin,
+            rule,
+            &message,
+        ]);
+    }
+    for photo in Photos::lost(&mut conn, Some(&dealer.key), MOST_TOLD).await? {
+        report.lost_photos += 1;
+        let rule = photo
+            .rule
+            .unwrap_or_else(|| format!("photo_{}", photo.state));
+        text += &spreadsheet::line([
+            "photo missing",
+            "",
+            "",
+            &photo.stock_number,
+            photo.vin.as_deref().unwrap_or_default(),
+            "image_urls",
+            &photo.url,
+            &rule,
+            photo.problem.as_deref().unwrap_or_default(),
+        ]);
+    }
     for unit in Feeds::left_out_of(&mut conn, dealer.id).await? {
         report.excluded += 1;
         let reasons = unit.reasons.join(", ");
@@ -171,6 +223,13 @@ async fn written(
         ]);
     }
     Ok((report, text))
+}
+
+fn with_suggestions(decoder: &Decoder, vin: &str, message: String) -> String {
+    match vin::suggestions(decoder, vin) {
+        meant if meant.is_empty() => message,
+        meant => format!("{message}; perhaps {}", meant.join(" or ")),
+    }
 }
 
 fn told(file: &SourceFile) -> String {

@@ -1,22 +1,23 @@
 //! Fetch the photos of some listings, fingerprint each picture once, and find those that look alike.
 //!
 //! Starts: `load_file`, for units that are new or whose row changed; itself, for hosts that failed.
-//! Reads: `listings`, photo hosts. Writes: `photos`, `photo_urls`, `listing_photos`, `photo_pairs`.
+//! Reads: `listings`, photo hosts. Writes: `photos`, `photo_urls`, `listing_photos`, `photo_pairs`, `placeholders`.
 //! Then: `hash_photos` again, later, for what a host failed to give.
-//! Twice: a URL that led to a photo is not fetched again; the same bytes are the same photo.
+//! Twice: a URL that led to a photo is asked again after a week only, and by what its host said of it; the same bytes are the
+//! same photo.
 
 use crate::shelf::PhotoShelf;
 use crate::{App, enrichment};
 use domain::Listing;
 use futures::StreamExt;
-use partners::ErrorKind;
+use partners::{ErrorKind, Validators};
 use photos::{Limits, Near, fingerprint};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, Priority, QueueName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use stores::{Listings, NewPhoto, PhotoHashes, PhotoPair, Photos, UrlOutcome};
+use stores::{Listings, NewPhoto, PhotoHashes, PhotoPair, PhotoTold, Photos, UrlOutcome};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HashPhotos {
@@ -42,13 +43,17 @@ const MOST_PAIRS: usize = 50;
 struct Report {
     listings: usize,
     urls: usize,
-    /// Led to a photo before; not fetched again.
+    /// Led to a photo within a week; not fetched again.
     known: usize,
     fetched: usize,
+    /// Asked for again, and the same still.
+    unchanged: usize,
     gone: usize,
     refused: usize,
     failed: usize,
     alike: usize,
+    /// Pictures that too many different units show to be a photo of any.
+    placeholders: u64,
 }
 
 impl Job for HashPhotos {
@@ -83,6 +88,9 @@ impl Job for HashPhotos {
 
         let failed = fetch_all(app, &urls, &mut report).await?;
         report.alike = compare(app).await?;
+        let mut conn = app.pool.acquire().await?;
+        report.placeholders = Photos::learn_placeholders(&mut conn, &urls).await?;
+        drop(conn);
         if !failed.is_empty() && self.tries < TRIES {
             try_later(app, &listings, &failed, self.tries).await?;
         }
@@ -111,8 +119,9 @@ async fn fetch_all(
     urls: &[String],
     report: &mut Report,
 ) -> Result<BTreeSet<String>, JobError> {
+    let told = Photos::told(&mut *app.pool.acquire().await?, urls).await?;
     let hosts = Mutex::new(HashMap::<String, u32>::new());
-    let hosts = &hosts;
+    let (hosts, told) = (&hosts, &told);
     let each = urls.iter().cloned().map(|url| async move {
         let host = host_of(&url);
         let failures = |hosts: &Mutex<HashMap<String, u32>>| {
@@ -123,7 +132,7 @@ async fn fetch_all(
             let problem = format!("{host} failed {HOST_FAILURES} times before, left alone for now");
             return (url, UrlOutcome::Failed(problem));
         }
-        let outcome = one(app, &url).await;
+        let outcome = one(app, &url, told.get(&url)).await;
         let mut hosts = hosts.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             UrlOutcome::Failed(_) => *hosts.entry(host).or_default() += 1,
@@ -139,7 +148,8 @@ async fn fetch_all(
     while let Some(slice) = slices.next().await {
         for (url, outcome) in &slice {
             match outcome {
-                UrlOutcome::Fetched(_) => report.fetched += 1,
+                UrlOutcome::Fetched(..) => report.fetched += 1,
+                UrlOutcome::Same => report.unchanged += 1,
                 UrlOutcome::Gone(_) => {
                     // Photos are often uploaded after the file that names them.
                     report.gone += 1;
@@ -157,7 +167,7 @@ async fn fetch_all(
         let digests: Vec<String> = slice
             .iter()
             .filter_map(|(_, outcome)| match outcome {
-                UrlOutcome::Fetched(photo) => Some(photo.digest.clone()),
+                UrlOutcome::Fetched(photo, _) => Some(photo.digest.clone()),
                 _ => None,
             })
             .collect();
@@ -175,9 +185,15 @@ fn host_of(url: &str) -> String {
 }
 
 /// One photo: fetched, then hashed on a blocking thread, no more at once than there are cores.
-async fn one(app: &App, url: &str) -> UrlOutcome {
-    let bytes = match app.fetcher.get(url).await {
-        Ok(fetched) => fetched.bytes,
+async fn one(app: &App, url: &str, told: Option<&PhotoTold>) -> UrlOutcome {
+    let told = told.cloned().unwrap_or_default();
+    let known = Validators {
+        etag: told.etag,
+        modified: told.modified,
+    };
+    let (bytes, said) = match app.fetcher.get_changed(url, &known).await {
+        Ok(None) => return UrlOutcome::Same,
+        Ok(Some(fetched)) => (fetched.bytes, fetched.validators),
         // S3 says 403 for an object that is not there, CDNs to a burst.
         Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Denied) => {
             return UrlOutcome::Gone(error.message);
@@ -193,7 +209,7 @@ async fn one(app: &App, url: &str) -> UrlOutcome {
     let Ok(_turn) = app.hashing.acquire().await else {
         return UrlOutcome::Failed("the process is stopping".to_owned());
     };
-    match tokio::task::spawn_blocking(move || hashed(&bytes)).await {
+    match tokio::task::spawn_blocking(move || hashed(&bytes, said)).await {
         Ok(outcome) => outcome,
         Err(ended) => UrlOutcome::Refused {
             rule: "photo_damaged".to_owned(),
@@ -202,19 +218,28 @@ async fn one(app: &App, url: &str) -> UrlOutcome {
     }
 }
 
-fn hashed(bytes: &[u8]) -> UrlOutcome {
+fn hashed(bytes: &[u8], said: Validators) -> UrlOutcome {
     match fingerprint(bytes, Limits::DEFAULT) {
-        Ok(print) => UrlOutcome::Fetched(NewPhoto {
-            digest: blake3::hash(bytes).to_hex().to_string(),
-            bytes: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
-            format: print.format.name(),
-            width: i32::try_from(print.width).unwrap_or(i32::MAX),
-            height: i32::try_from(print.height).unwrap_or(i32::MAX),
-            phash: print.phash.0,
-            dhash: print.dhash.0,
-            upright: print.upright.0,
-            mirrored: print.mirrored.0,
-        }),
+        Ok(print) => {
+            let told = PhotoTold {
+                etag: said.etag,
+                modified: said.modified,
+            };
+            UrlOutcome::Fetched(
+                NewPhoto {
+                    digest: blake3::hash(bytes).to_hex().to_string(),
+                    bytes: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
+                    format: print.format.name(),
+                    width: i32::try_from(print.width).unwrap_or(i32::MAX),
+                    height: i32::try_from(print.height).unwrap_or(i32::MAX),
+                    phash: print.phash.0,
+                    dhash: print.dhash.0,
+                    upright: print.upright.0,
+                    mirrored: print.mirrored.0,
+                },
+                told,
+            )
+        }
         Err(error) => UrlOutcome::Refused {
             rule: error.rule().to_owned(),
             problem: error.to_string(),

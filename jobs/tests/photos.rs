@@ -12,6 +12,10 @@ async fn stocked(test: &mut TestApp, units: &[&str]) -> Vec<i64> {
     for (n, urls) in units.iter().enumerate() {
         text.push_str(&format!("A{n},1HGCM82633A004352,{urls}\n"));
     }
+    loaded(test, &text).await
+}
+
+async fn loaded(test: &mut TestApp, text: &str) -> Vec<i64> {
     let dealer = domain::Dealer {
         key: "bayview".to_owned(),
         ..domain::Dealer::default()
@@ -154,4 +158,109 @@ async fn a_failing_host_is_left_alone_and_tried_again_later() {
     let left = test.stepper.left_behind().await.unwrap();
     assert_eq!(left.len(), 1, "{left:?}");
     assert!(left[0].contains("hash_photos"), "{left:?}");
+}
+
+async fn hash_again(test: &mut TestApp, listings: &[i64]) -> serde_json::Value {
+    let listings = listings.to_vec();
+    let again = HashPhotos { listings, tries: 0 };
+    match test.stepper.perform(&again).await.unwrap().outcome {
+        Outcome::Done(report) => report,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// As if the photos had been fetched long ago.
+async fn a_week_passes(test: &TestApp) {
+    let sql = "UPDATE photo_urls SET fetched_at = fetched_at - interval '8 days', asked_at = asked_at - interval '8 days'";
+    stores::execute_for_tests(&test.app.pool, sql)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_photo_is_asked_for_again_after_a_week_and_comes_only_when_it_changed() {
+    let mut test = TestApp::start().await;
+    test.forgive_left_behind();
+    let served = |bytes: Vec<u8>, modified: &str| embedded::Served {
+        bytes,
+        modified: modified.to_owned(),
+        ..embedded::Served::default()
+    };
+    let (first, second) = (
+        embedded::Sandbox::placeholder(),
+        include_bytes!("../../src/photos/tests/eighth/420.jpg"),
+    );
+    let monday = "Mon, 02 Nov 2026 08:00:00 GMT";
+    test.sandbox.serve("front.jpg", served(first, monday));
+    let units = stocked(
+        &mut test,
+        &["http://photos.test/files/front.jpg|http://photos.test/bay/0/0.jpg"],
+    )
+    .await;
+    test.run_all().await;
+    let before = photos(&test, units[0]).await;
+    a_week_passes(&test).await;
+    let report = hash_again(&mut test, &units).await;
+    assert_eq!(
+        (&report["unchanged"], &report["fetched"]),
+        (&2.into(), &0.into())
+    );
+    assert_eq!(photos(&test, units[0]).await[0].digest, before[0].digest);
+    // Not before another week.
+    let report = hash_again(&mut test, &units).await;
+    assert_eq!(report["known"], 2);
+    // Another picture under the same address, and one that is gone.
+    a_week_passes(&test).await;
+    let tuesday = "Tue, 03 Nov 2026 08:00:00 GMT";
+    test.sandbox
+        .serve("front.jpg", served(second.to_vec(), tuesday));
+    let report = hash_again(&mut test, &units).await;
+    assert_eq!(
+        (&report["unchanged"], &report["fetched"]),
+        (&1.into(), &1.into())
+    );
+    let after = photos(&test, units[0]).await;
+    assert_ne!(after[0].digest, before[0].digest);
+    assert_eq!(after[1].digest, before[1].digest);
+}
+
+#[tokio::test]
+async fn what_many_different_models_show_is_a_placeholder_until_an_operator_denies_it() {
+    let mut test = TestApp::start().await;
+    let coming = "http://photos.test/coming-soon.jpg";
+    let models = ["Accord", "Civic", "CR-V", "Pilot", "Fit", "Odyssey"];
+    let mut text = String::from("stock,vin,make,model,images\n");
+    let mut line = |n: usize, model: &str, photo: &str| {
+        text.push_str(&format!("A{n},1HGCM82633A004352,Honda,{model},{photo}\n"));
+    };
+    for n in 0..10 {
+        line(
+            n,
+            models[n % 6],
+            &format!("{coming}|http://photos.test/bay/{n}/0.jpg"),
+        );
+    }
+    // A stock photo: as often, of one model.
+    for n in 10..22 {
+        line(n, "Accord", "http://photos.test/stock/1.jpg");
+    }
+    let units = loaded(&mut test, &text).await;
+    test.run_all().await;
+    let first = photos(&test, units[0]).await;
+    assert!(first[0].placeholder && !first[0].hero);
+    assert!(first[1].hero, "the first that is a photo");
+    assert_eq!(counts(&test).await.placeholders, 10);
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let digest = first[0].digest.clone().unwrap();
+    Photos::deny_placeholder(&mut conn, &digest, "ops")
+        .await
+        .unwrap();
+    drop(conn);
+    a_week_passes(&test).await;
+    hash_again(&mut test, &units).await;
+    assert_eq!(
+        counts(&test).await.placeholders,
+        0,
+        "nobody learns it again"
+    );
 }

@@ -51,6 +51,8 @@ async fn on_the_lot(test: &TestApp) -> usize {
 #[tokio::test]
 async fn a_folder_is_a_drop_and_gets_its_report() {
     let mut test = TestApp::start().await;
+    // What is gone today is looked for again later.
+    test.forgive_left_behind();
     let folder = test.root.join("mounted");
     std::fs::create_dir_all(&folder).unwrap();
     let place = folder.to_str().unwrap();
@@ -59,7 +61,9 @@ async fn a_folder_is_a_drop_and_gets_its_report() {
         "report_folder": format!("{place}/reports"),
     });
     put(&test, order).await.unwrap();
-    std::fs::write(folder.join("stock.csv"), STOCK).unwrap();
+    let text = "Stock Number,VIN,Make,Model,Price,Photos\n1,1HGCM82633A004352,Honda,Accord,100,http://photos.test/missing/1.jpg\n\
+        2,,Ford,F-150,=cmd(),\n3,1HGCM82643A004352,Honda,Accord,1,\n4,1HGCM82633AOO4352,Honda,Accord,1,\n";
+    std::fs::write(folder.join("stock.csv"), text).unwrap();
     std::fs::write(folder.join("notes.txt"), "x").unwrap();
     std::os::unix::fs::symlink("/etc/passwd", folder.join("link.csv")).unwrap();
     let report = pull(&mut test).await;
@@ -67,7 +71,7 @@ async fn a_folder_is_a_drop_and_gets_its_report() {
         (report["listed"].as_i64(), report["new"].as_i64()),
         (Some(1), Some(1))
     );
-    assert_eq!(on_the_lot(&test).await, 2);
+    assert_eq!(on_the_lot(&test).await, 3);
     assert!(folder.join("done/stock.csv").exists() && !folder.join("stock.csv").exists());
 
     let source = "bayview".to_owned();
@@ -90,6 +94,20 @@ async fn a_folder_is_a_drop_and_gets_its_report() {
         (refused[5].as_str(), refused[6].as_str()),
         ("price_cents", "'=cmd()"),
         "no formula"
+    );
+    // What only the decoder and the photos' hosts know.
+    let of = |what: &str| {
+        rows.iter()
+            .find(|row| row[0] == what)
+            .unwrap_or_else(|| panic!("no {what}: {text}"))
+    };
+    let slip = rows.iter().find(|row| row[7] == "vin_ioq").unwrap();
+    assert!(slip[8].contains("perhaps 1HGCM82633A004352"), "{slip:?}");
+    assert!(of("vin doubtful")[8].contains("check digit"));
+    let lost = of("photo missing");
+    assert_eq!(
+        (lost[5].as_str(), lost[6].as_str()),
+        ("image_urls", "http://photos.test/missing/1.jpg")
     );
 }
 

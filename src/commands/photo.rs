@@ -23,8 +23,13 @@ enum Action {
     },
     /// Which photos of the stock look like this one
     Similar { file: PathBuf },
-    /// This picture only says that a photo is coming
-    Placeholder { file: PathBuf },
+    /// This picture only says that a photo is coming; what ten units of six models show is taken for one by itself
+    Placeholder {
+        file: PathBuf,
+        /// It is a photo after all
+        #[arg(long)]
+        deny: bool,
+    },
 }
 
 impl Photo {
@@ -55,12 +60,18 @@ impl Photo {
                 }
                 Ok(ExitCode::SUCCESS)
             }
-            Action::Placeholder { file } => {
+            Action::Placeholder { file, deny } => {
                 let (_, digest) = of_file(&file)?;
                 let platform = super::connect(data_dir).await?;
                 let mut conn = platform.app.pool.acquire().await?;
-                stores::Photos::add_placeholder(&mut conn, &digest, "forecourt photo").await?;
-                println!("placeholder {digest}");
+                let who = super::operator();
+                if deny {
+                    stores::Photos::deny_placeholder(&mut conn, &digest, &who).await?;
+                    println!("no placeholder {digest}");
+                } else {
+                    stores::Photos::add_placeholder(&mut conn, &digest, &who).await?;
+                    println!("placeholder {digest}");
+                }
                 Ok(ExitCode::SUCCESS)
             }
         }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
-use stores::Reports as Told;
+use stores::{Histories, PgConnection, Reports as Told, Valuations};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Reports {
@@ -43,7 +43,14 @@ enum What {
         #[arg(long, default_value_t = 100)]
         limit: i64,
     },
-    /// Everywhere a VIN or serial ever stood, its prices, and whence it came
+    /// Photos of units on the lot that are not there, most recently tried first
+    Photos {
+        #[arg(long)]
+        dealer: Option<String>,
+        #[arg(long, default_value_t = 100)]
+        limit: i64,
+    },
+    /// Everywhere a VIN or serial ever stood, its prices, and whence it came; what providers said of it
     Unit { number: String },
 }
 
@@ -104,6 +111,20 @@ impl Reports {
                     line(&row, &words, json)?;
                 }
             }
+            What::Photos { dealer, limit } => {
+                let limit = limit.clamp(1, 100_000);
+                for row in stores::Photos::lost(&mut conn, dealer.as_deref(), limit).await? {
+                    let words = format!(
+                        "{:<20} {:<16} {:<8} {}  {}",
+                        row.dealer,
+                        row.stock_number,
+                        row.state,
+                        row.url,
+                        row.problem.as_deref().unwrap_or_default()
+                    );
+                    line(&row, &words, json)?;
+                }
+            }
             What::Unit { number } => {
                 for row in Told::stays(&mut conn, number.trim()).await? {
                     let prices = format!(
@@ -130,10 +151,50 @@ impl Reports {
                         line(&moved, &words, json)?;
                     }
                 }
+                told_of(&mut conn, number.trim(), json).await?;
             }
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What providers said of a vehicle's past and worth.
+async fn told_of(conn: &mut PgConnection, vin: &str, json: bool) -> Result<()> {
+    let vins = [vin.to_ascii_uppercase()];
+    for known in Histories::of(conn, &vins).await? {
+        let told = &known.report;
+        let number = |n: Option<i32>| n.map_or("?".to_owned(), |n| n.to_string());
+        let words = format!(
+            "history by {:<16} {:<6} {} owners, {} accidents, title {}  {}{}",
+            told.provider,
+            told.state.as_str(),
+            number(told.owners),
+            number(told.accidents),
+            told.title_brand.as_deref().unwrap_or("?"),
+            known.fetched_at,
+            told.problem
+                .as_deref()
+                .map(|why| format!("  {why}"))
+                .unwrap_or_default()
+        );
+        line(&known, &words, json)?;
+    }
+    for known in Valuations::of(conn, &vins).await? {
+        let worth = &known.valuation;
+        let average = |cents: &Option<Vec<i64>>| {
+            dollars(cents.as_ref().and_then(|cents| cents.get(1)).copied())
+        };
+        let words = format!(
+            "worth by {:<18} {} thousand miles: wholesale {}, retail {}  {}",
+            worth.provider,
+            worth.odometer_bucket,
+            average(&worth.wholesale_cents),
+            average(&worth.retail_cents),
+            known.day
+        );
+        line(&known, &words, json)?;
+    }
+    Ok(())
 }
 
 fn line(row: &impl Serialize, words: &str, json: bool) -> Result<()> {

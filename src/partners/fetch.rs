@@ -6,10 +6,12 @@
 //! same is refused, so that none can grow. What a body is, its first bytes say, not its host.
 
 mod addresses;
+mod again;
 mod ask;
 mod download;
 
 use addresses::{NOT_PUBLIC, PublicOnly, public};
+pub use again::Validators;
 pub use ask::{Ask, Content, Method};
 pub use download::Download;
 
@@ -58,6 +60,7 @@ pub struct Fetched {
     pub bytes: Vec<u8>,
     /// What the host claims it is.
     pub content_type: Option<String>,
+    pub validators: Validators,
 }
 
 /// Shown to a host as HTTP's Basic scheme has it (RFC 7617).
@@ -72,6 +75,7 @@ pub struct Fetcher {
     client: Client,
     settings: Arc<FetchSettings>,
     gate: Arc<dyn Gate>,
+    hosts: Arc<again::Hosts>,
 }
 
 const LONGEST_URL: usize = 2_048;
@@ -96,6 +100,7 @@ impl Fetcher {
             client,
             settings,
             gate: Arc::new(OpenGate),
+            hosts: Arc::default(),
         })
     }
 
@@ -115,20 +120,11 @@ impl Fetcher {
 
     /// The body of a URL, wherever its redirects lead. Its host is a partner: `photos HOST`.
     pub async fn get(&self, url: &str) -> Result<Fetched, PartnerError> {
-        let host = self
-            .judged(url, url)?
-            .host_str()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        gate::through(&*self.gate, &format!("photos {host}"), || {
-            self.get_once(url)
+        let fetched = self.get_changed(url, &Validators::default()).await?;
+        fetched.ok_or_else(|| {
+            let message = "it is not modified, which nobody asked".to_owned();
+            PartnerError::new(ErrorKind::Corrupt, "fetch", url, message)
         })
-        .await
-    }
-
-    async fn get_once(&self, url: &str) -> Result<Fetched, PartnerError> {
-        let response = self.answer(url, |request, _| request).await?;
-        self.body(url, response).await
     }
 
     /// The first answer that is no redirect; every address on the way is judged.
@@ -224,6 +220,7 @@ impl Fetcher {
         }
         let content_type = response.headers().get(CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok().map(str::to_owned));
+        let validators = Validators::of(response.headers());
         let mut bytes = Vec::new();
         let mut stream = response.bytes_stream();
         while let Some(chunk) = stream.next().await {
@@ -235,6 +232,7 @@ impl Fetcher {
         Ok(Fetched {
             bytes,
             content_type,
+            validators,
         })
     }
 }

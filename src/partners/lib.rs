@@ -18,7 +18,9 @@ mod way;
 mod webhook;
 
 pub use error::{ErrorKind, PartnerError};
-pub use fetch::{Ask, Content, Download, FetchSettings, Fetched, Fetcher, Login, Method};
+pub use fetch::{
+    Ask, Content, Download, FetchSettings, Fetched, Fetcher, Login, Method, Validators,
+};
 pub use gate::{Gate, Leave, OpenGate, Shut};
 pub use objects::{ObjectSettings, Objects};
 pub use sftp::{Arrived, RemoteFile, SftpLogin, SftpSettings};

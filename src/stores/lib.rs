@@ -48,8 +48,8 @@ pub use mappings::{OwnMapping, OwnMappings};
 pub use overrides::{Contradiction, Overrides};
 pub use parents::Parents;
 pub use photos::{
-    ListingPhoto, NewPhoto, PhotoCounts, PhotoHashes, PhotoPair, PhotoUpload, Photos, SimilarPhoto,
-    UrlOutcome,
+    ListingPhoto, LostPhoto, NewPhoto, PhotoCounts, PhotoHashes, PhotoPair, PhotoTold, PhotoUpload,
+    Photos, SimilarPhoto, UrlOutcome,
 };
 pub use providers::{Due, Provider, ProviderKind, ProviderView, Providers, WantedVehicle};
 pub use reports::{Aging, Double, Move, PriceDrop, Reports, Stay};
@@ -60,7 +60,7 @@ pub use sources::{
     SyncPolicy, Terms,
 };
 pub use values::{FieldValue, Values};
-pub use vins::{ContradictionRow, KnownVin, Vins};
+pub use vins::{ContradictionRow, DoubtfulVin, KnownVin, Vins};
 
 pub use sqlx::{Error as SqlError, PgConnection, PgPool, Postgres, Transaction};
 

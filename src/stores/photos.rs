@@ -22,16 +22,41 @@ pub struct NewPhoto {
 /// What a URL led to.
 #[derive(Clone, Debug)]
 pub enum UrlOutcome {
-    Fetched(NewPhoto),
+    /// With what its host said of it.
+    Fetched(NewPhoto, PhotoTold),
+    /// It leads to the photo that it led to before.
+    Same,
     /// The host says there is none, or none for us: 404, 410, 401, 403.
     Gone(String),
     /// It is no photo we take; `rule` says which rule it breaks.
-    Refused {
-        rule: String,
-        problem: String,
-    },
+    Refused { rule: String, problem: String },
     /// The host could not be reached or failed; it is tried again later.
     Failed(String),
+}
+
+/// A host's own words for one body: `ETag` and `Last-Modified`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PhotoTold {
+    pub etag: Option<String>,
+    pub modified: Option<String>,
+}
+
+/// A photo's address that leads to none.
+#[derive(Clone, Debug, Serialize)]
+pub struct LostPhoto {
+    pub listing: i64,
+    pub dealer: String,
+    pub stock_number: String,
+    pub vin: Option<String>,
+    /// Counted from 0.
+    pub place: i32,
+    pub url: String,
+    /// `gone`, `refused` or `failed`.
+    pub state: String,
+    pub rule: Option<String>,
+    pub problem: Option<String>,
+    pub tries: i32,
+    pub fetched_at: jiff::Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +91,8 @@ pub struct ListingPhoto {
     pub width: Option<i32>,
     pub height: Option<i32>,
     pub placeholder: bool,
+    /// The first that is there and is no placeholder: what stands for the unit.
+    pub hero: bool,
     /// Other listings that show the same bytes.
     pub shown_by: i64,
     /// Other photos that look alike.
@@ -108,17 +135,91 @@ pub struct PhotoUpload {
 
 pub struct Photos;
 
+/// Units that show one picture before it is taken for a placeholder, and how many different models they are.
+const PLACEHOLDER_UNITS: i64 = 10;
+const PLACEHOLDER_MODELS: i64 = 6;
+
 impl Photos {
-    /// Which of these URLs need no fetch: they led to a photo, or to something that was
-    /// refused within a week.
+    /// Which of these URLs need no fetch: within a week they led to a photo, or to something that was refused.
     pub async fn settled(conn: &mut PgConnection, urls: &[String]) -> Res<Vec<String>> {
         Ok(sqlx::query_scalar!(
-            "SELECT u.url FROM photo_urls u WHERE u.key = ANY($1) AND (u.state = 'fetched'
-                OR u.state = 'refused' AND u.fetched_at > now() - interval '7 days')",
+            "SELECT u.url FROM photo_urls u WHERE u.key = ANY($1) AND u.state IN ('fetched', 'refused')
+                AND coalesce(u.asked_at, u.fetched_at) > now() - interval '7 days'",
             &keys(urls)
         )
         .fetch_all(conn)
         .await?)
+    }
+
+    /// What the hosts of these said when they gave their photos out.
+    pub async fn told(conn: &mut PgConnection, urls: &[String]) -> Res<HashMap<String, PhotoTold>> {
+        Ok(sqlx::query!(
+            "SELECT url, etag, modified FROM photo_urls
+             WHERE key = ANY($1) AND state = 'fetched' AND (etag IS NOT NULL OR modified IS NOT NULL)",
+            &keys(urls)
+        )
+        .fetch_all(conn)
+        .await?
+        .into_iter()
+        .map(|row| {
+            let told = PhotoTold {
+                etag: row.etag,
+                modified: row.modified,
+            };
+            (row.url, told)
+        })
+        .collect())
+    }
+
+    /// Addresses of units on the lot that lead to no photo, most recently tried first.
+    pub async fn lost(
+        conn: &mut PgConnection,
+        dealer: Option<&str>,
+        limit: i64,
+    ) -> Res<Vec<LostPhoto>> {
+        Ok(sqlx::query_file!("queries/lost_photos.sql", dealer, limit)
+            .fetch_all(conn)
+            .await?
+            .into_iter()
+            .map(|row| LostPhoto {
+                listing: row.listing,
+                dealer: row.dealer,
+                stock_number: row.stock_number,
+                vin: row.vin,
+                place: row.place,
+                url: row.url,
+                state: row.state,
+                rule: row.rule,
+                problem: row.problem,
+                tries: row.tries,
+                fetched_at: crate::stamp(row.fetched_at),
+            })
+            .collect())
+    }
+
+    /// Pictures that stand for photos to come, found by how often they are shown: by so many units of so many different
+    /// models, as no photo of a vehicle is. Of the photos that these URLs lead to; how many are new.
+    pub async fn learn_placeholders(conn: &mut PgConnection, urls: &[String]) -> Res<u64> {
+        let done = sqlx::query_file!(
+            "queries/learn_placeholders.sql",
+            &keys(urls),
+            PLACEHOLDER_UNITS,
+            PLACEHOLDER_MODELS
+        );
+        Ok(done.execute(conn).await?.rows_affected())
+    }
+
+    /// It is a photo after all, however often it is shown.
+    pub async fn deny_placeholder(conn: &mut PgConnection, digest: &str, by: &str) -> Res<()> {
+        sqlx::query!(
+            "INSERT INTO placeholders (digest, added_by, denied) VALUES ($1, $2, true)
+             ON CONFLICT (digest) DO UPDATE SET denied = true, added_by = $2, added_at = now()",
+            digest,
+            by
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
     }
 
     /// Says which photos a listing shows, in order.
@@ -155,7 +256,7 @@ impl Photos {
         let mut fresh: Vec<&NewPhoto> = outcomes
             .iter()
             .filter_map(|(_, outcome)| match outcome {
-                UrlOutcome::Fetched(photo) => Some(photo),
+                UrlOutcome::Fetched(photo, _) => Some(photo),
                 _ => None,
             })
             .collect();
@@ -163,26 +264,46 @@ impl Photos {
         fresh.sort_by(|a, b| a.digest.cmp(&b.digest));
         fresh.dedup_by(|a, b| a.digest == b.digest);
         let ids = Self::insert(conn, &fresh).await?;
-        let mut sorted: Vec<&(String, UrlOutcome)> = outcomes.iter().collect();
+        let same = |outcome: &UrlOutcome| matches!(outcome, UrlOutcome::Same);
+        let unchanged: Vec<String> = outcomes
+            .iter()
+            .filter(|(_, outcome)| same(outcome))
+            .map(|(url, _)| url.clone())
+            .collect();
+        sqlx::query!(
+            "UPDATE photo_urls SET asked_at = now() WHERE key IN
+                (SELECT key FROM photo_urls WHERE key = ANY($1) ORDER BY key FOR NO KEY UPDATE)",
+            &keys(&unchanged)
+        )
+        .execute(&mut *conn)
+        .await?;
+        let mut sorted: Vec<&(String, UrlOutcome)> = outcomes
+            .iter()
+            .filter(|(_, outcome)| !same(outcome))
+            .collect();
         sorted.sort_by(|a, b| a.0.cmp(&b.0));
         let mut rows = UrlRows::default();
         for (url, outcome) in sorted {
             rows.push(url, outcome, &ids);
         }
         sqlx::query!(
-            "INSERT INTO photo_urls (key, url, state, photo_id, rule, problem)
-             SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[])
+            "INSERT INTO photo_urls (key, url, state, photo_id, rule, problem, etag, modified)
+             SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[])
              ON CONFLICT (key) DO UPDATE SET state = excluded.state, photo_id = excluded.photo_id,
-                rule = excluded.rule, problem = excluded.problem, fetched_at = now(),
+                rule = excluded.rule, problem = excluded.problem, fetched_at = now(), asked_at = NULL,
+                etag = excluded.etag, modified = excluded.modified,
                 tries = CASE WHEN excluded.state = 'failed' THEN photo_urls.tries + 1 ELSE 1 END
-             -- What another job fetched meanwhile stands.
-             WHERE photo_urls.state <> 'fetched' OR excluded.state = 'fetched'",
+             -- What another job fetched meanwhile stands; what was fetched long ago, until its host says otherwise.
+             WHERE photo_urls.state <> 'fetched' OR excluded.state = 'fetched' OR excluded.state <> 'failed'
+                AND coalesce(photo_urls.asked_at, photo_urls.fetched_at) < now() - interval '7 days'",
             &keys(&rows.urls),
             &rows.urls,
             &rows.states,
             &rows.photos as &[Option<i64>],
             &rows.rules as &[Option<String>],
-            &rows.problems as &[Option<String>]
+            &rows.problems as &[Option<String>],
+            &rows.etags as &[Option<String>],
+            &rows.modified as &[Option<String>]
         )
         .execute(conn)
         .await?;
@@ -279,26 +400,33 @@ impl Photos {
     }
 
     pub async fn of_listing(conn: &mut PgConnection, listing_id: i64) -> Res<Vec<ListingPhoto>> {
-        Ok(sqlx::query_file!("queries/listing_photos.sql", listing_id)
-            .fetch_all(conn)
-            .await?
-            .into_iter()
-            .map(|row| ListingPhoto {
-                place: row.place,
-                id: row.id,
-                url: row.url,
-                state: row.state,
-                problem: row.problem,
-                digest: row.digest,
-                phash: row.phash.map(hex),
-                dhash: row.dhash.map(hex),
-                width: row.width,
-                height: row.height,
-                placeholder: row.placeholder,
-                shown_by: row.shown_by,
-                alike: row.alike,
-            })
-            .collect())
+        let mut photos: Vec<ListingPhoto> =
+            sqlx::query_file!("queries/listing_photos.sql", listing_id)
+                .fetch_all(conn)
+                .await?
+                .into_iter()
+                .map(|row| ListingPhoto {
+                    place: row.place,
+                    id: row.id,
+                    url: row.url,
+                    state: row.state,
+                    problem: row.problem,
+                    digest: row.digest,
+                    phash: row.phash.map(hex),
+                    dhash: row.dhash.map(hex),
+                    width: row.width,
+                    height: row.height,
+                    placeholder: row.placeholder,
+                    hero: false,
+                    shown_by: row.shown_by,
+                    alike: row.alike,
+                })
+                .collect();
+        let mut shown = photos.iter_mut();
+        if let Some(hero) = shown.find(|photo| photo.state == "fetched" && !photo.placeholder) {
+            hero.hero = true;
+        }
+        Ok(photos)
     }
 
     /// Photos that look like this one, most alike first.
@@ -394,7 +522,8 @@ impl Photos {
     /// A picture that stands for a missing photo, by its content digest.
     pub async fn add_placeholder(conn: &mut PgConnection, digest: &str, by: &str) -> Res<()> {
         sqlx::query!(
-            "INSERT INTO placeholders (digest, added_by) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            "INSERT INTO placeholders (digest, added_by) VALUES ($1, $2)
+             ON CONFLICT (digest) DO UPDATE SET denied = false, added_by = $2, added_at = now() WHERE placeholders.denied",
             digest,
             by
         )
@@ -411,18 +540,27 @@ struct UrlRows {
     photos: Vec<Option<i64>>,
     rules: Vec<Option<String>>,
     problems: Vec<Option<String>>,
+    etags: Vec<Option<String>>,
+    modified: Vec<Option<String>>,
 }
 
 impl UrlRows {
     fn push(&mut self, url: &str, outcome: &UrlOutcome, ids: &HashMap<String, i64>) {
+        let mut told = PhotoTold::default();
         let (state, photo, rule, problem) = match outcome {
-            UrlOutcome::Fetched(photo) => ("fetched", ids.get(&photo.digest).copied(), None, None),
+            UrlOutcome::Fetched(photo, said) => {
+                told = said.clone();
+                ("fetched", ids.get(&photo.digest).copied(), None, None)
+            }
+            UrlOutcome::Same => return,
             UrlOutcome::Gone(problem) => ("gone", None, None, Some(problem)),
             UrlOutcome::Refused { rule, problem } => {
                 ("refused", None, Some(rule.clone()), Some(problem))
             }
             UrlOutcome::Failed(problem) => ("failed", None, None, Some(problem)),
         };
+        self.etags.push(told.etag);
+        self.modified.push(told.modified);
         self.urls.push(url.to_owned());
         self.states.push(state.to_owned());
         self.photos.push(photo);

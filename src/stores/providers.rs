@@ -82,6 +82,13 @@ pub struct ProviderView {
     pub problem: Option<String>,
 }
 
+impl ProviderView {
+    /// The partner that its calls go through.
+    pub fn partner(&self) -> String {
+        format!("{} {}", self.kind, self.name)
+    }
+}
+
 /// One thing to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
@@ -219,7 +226,7 @@ impl Providers {
             "INSERT INTO enrichment_due (provider, subject, priority)
              SELECT $1, p.digest, 0 FROM photos p WHERE p.digest = ANY($2)
                 AND NOT EXISTS (SELECT 1 FROM photo_uploads u WHERE u.photo_id = p.id AND u.provider = $1)
-                AND NOT EXISTS (SELECT 1 FROM placeholders h WHERE h.digest = p.digest)
+                AND NOT EXISTS (SELECT 1 FROM placeholders h WHERE h.digest = p.digest AND NOT h.denied)
              ON CONFLICT DO NOTHING",
             provider,
             digests

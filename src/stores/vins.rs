@@ -18,6 +18,17 @@ pub struct ContradictionRow {
     pub vin_value: String,
 }
 
+/// A unit whose VIN does not decode clean.
+#[derive(Clone, Debug, Serialize)]
+pub struct DoubtfulVin {
+    pub listing: i64,
+    pub dealer: String,
+    pub stock_number: String,
+    pub vin: String,
+    /// vPIC's error codes, with commas.
+    pub errors: String,
+}
+
 /// What is kept of a VIN: the offline decode, and what the decoder's API said.
 #[derive(Clone, Debug, Serialize)]
 pub struct KnownVin {
@@ -130,6 +141,19 @@ impl Vins {
         .execute(conn)
         .await?;
         Ok(())
+    }
+
+    /// Units on the lot whose VIN does not decode clean.
+    pub async fn doubtful(
+        conn: &mut PgConnection,
+        dealer: Option<&str>,
+        limit: i64,
+    ) -> Res<Vec<DoubtfulVin>> {
+        Ok(
+            sqlx::query_file_as!(DoubtfulVin, "queries/doubtful_vins.sql", dealer, limit)
+                .fetch_all(conn)
+                .await?,
+        )
     }
 
     /// What is kept of one VIN.

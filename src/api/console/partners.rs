@@ -1,18 +1,20 @@
-//! Partners: breakers and their history, budgets, isolate, close, probe.
+//! Partners: breakers and their history, budgets, isolate, close, probe; and what providers among them are to be asked.
 
 use super::form::escaped;
 use super::page::{Page, at, button, csrf, maybe_at, partner_link, pill};
 use super::session::Session;
 use super::{Res, Trouble};
 use crate::Api;
-use maud::html;
+use maud::{Markup, html};
 use queue::Partner;
+use stores::{ProviderView, Providers};
 
 const SHOWN: usize = 500;
 
 pub(super) async fn list(api: &Api) -> Res<Page> {
     let mut conn = api.app.pool.acquire().await?;
     let mut partners = Partner::list(&mut conn).await?;
+    let providers = Providers::views(&mut conn).await?;
     // What needs somebody comes first.
     partners.sort_by_key(|partner| partner.state == queue::BreakerState::Closed);
     let body = html! {
@@ -35,8 +37,33 @@ pub(super) async fn list(api: &Api) -> Res<Page> {
         }
         @if partners.is_empty() { p class="dim" { "Nobody has been called yet." } }
         @if partners.len() > SHOWN { p class="dim" { "and " (partners.len() - SHOWN) " more that are well" } }
+        @if !providers.is_empty() { (asked(&providers)) }
     };
     Ok(Page::new("Partners", "/console/partners", body))
+}
+
+/// What vehicles and photos wait for, by the provider that is asked.
+fn asked(providers: &[ProviderView]) -> Markup {
+    html! {
+        h2 { "Providers" }
+        table {
+            thead { tr { th { "Provider" } th { "Asked for" } th { "Waiting" } th { "Oldest" } th { "Failing" } th { "Answers" } th { "Unreadable" } th { "A failure" } } }
+            tbody {
+                @for provider in providers {
+                    tr {
+                        td { (partner_link(&provider.partner())) @if !provider.enabled { " " span class="dim" { "disabled" } } }
+                        td { (provider.kind) }
+                        td class="n" { (provider.due) }
+                        td { (maybe_at(provider.oldest_due_at)) }
+                        td class="n" { (provider.failing) }
+                        td class="n" { (provider.answers) }
+                        td class="n" { (provider.drifted) }
+                        td { (provider.problem.as_deref().unwrap_or_default()) }
+                    }
+                }
+            }
+        }
+    }
 }
 
 pub(super) async fn one(api: &Api, session: &Session, name: &str) -> Res<Page> {
@@ -44,6 +71,8 @@ pub(super) async fn one(api: &Api, session: &Session, name: &str) -> Res<Page> {
     let partner = Partner::find(&mut conn, name)
         .await?
         .ok_or_else(|| Trouble::NotFound(format!("partner {name:?}")))?;
+    let mut provider = Providers::views(&mut conn).await?;
+    provider.retain(|provider| provider.partner() == name);
     let events = Partner::events(&mut conn, name, 100).await?;
     let address = format!("/console/partners/{}", escaped(name));
     let body = html! {
@@ -65,6 +94,7 @@ pub(super) async fn one(api: &Api, session: &Session, name: &str) -> Res<Page> {
             }
         }
         p { a href={ "/console/jobs?partner=" (escaped(name)) } { "Its jobs" } }
+        @if !provider.is_empty() { (asked(&provider)) }
         h2 { "What its breaker went through" }
         table {
             thead { tr { th { "When" } th { "From" } th { "To" } th { "Why" } th { "Who" } } }

@@ -14,7 +14,7 @@ pub(crate) struct Photos {
 
 #[derive(Object)]
 struct PhotoView {
-    /// Counted from 0; the first is the hero.
+    /// Counted from 0, as the dealer has them.
     place: i32,
     /// Of the photo, once it is fetched: what `/photos/{id}/similar` takes.
     photo: Option<i64>,
@@ -32,6 +32,8 @@ struct PhotoView {
     height: Option<i32>,
     /// The picture only says that a photo is coming.
     placeholder: bool,
+    /// The first that is there and is no placeholder: what stands for the unit.
+    hero: bool,
     /// Other listings that show the same bytes.
     shown_by: i64,
     /// Other photos that look alike.
@@ -111,6 +113,7 @@ impl Photos {
                     width: photo.width,
                     height: photo.height,
                     placeholder: photo.placeholder,
+                    hero: photo.hero,
                     shown_by: photo.shown_by,
                     alike: photo.alike,
                 })

@@ -39,6 +39,25 @@ struct DropView {
     price_cents: i64,
 }
 
+/// A photo's address that leads to none.
+#[derive(Object)]
+struct LostPhotoView {
+    listing: i64,
+    dealer: String,
+    stock_number: String,
+    vin: Option<String>,
+    /// Counted from 0.
+    place: i32,
+    url: String,
+    /// `gone`, `refused` or `failed`; what failed is tried again.
+    state: String,
+    /// Which rule what came breaks.
+    rule: Option<String>,
+    problem: Option<String>,
+    tries: i32,
+    tried_at: String,
+}
+
 #[derive(Object)]
 struct DoubleView {
     /// VIN, or serial.
@@ -160,6 +179,39 @@ impl Reports {
             at: row.at.to_string(),
             before_cents: row.before_cents,
             price_cents: row.price_cents,
+        };
+        Ok(Json(rows.into_iter().map(view).collect()))
+    }
+
+    /// Photos of units on the lot that are not there, most recently tried first.
+    #[oai(
+        path = "/reports/lost-photos",
+        method = "get",
+        operation_id = "report_lost_photos"
+    )]
+    async fn report_lost_photos(
+        &self,
+        key: Key,
+        dealer: Query<Option<String>>,
+        /// At most 500; 100 unless told.
+        limit: Query<Option<i64>>,
+    ) -> Result<Json<Vec<LostPhotoView>>, Problem> {
+        key.require(&self.api, Scope::Read).await?;
+        let mut conn = self.api.app.pool.acquire().await?;
+        let limit = limit.0.unwrap_or(100).clamp(1, 500);
+        let rows = stores::Photos::lost(&mut conn, dealer.0.as_deref(), limit).await?;
+        let view = |row: stores::LostPhoto| LostPhotoView {
+            listing: row.listing,
+            dealer: row.dealer,
+            stock_number: row.stock_number,
+            vin: row.vin,
+            place: row.place,
+            url: row.url,
+            state: row.state,
+            rule: row.rule,
+            problem: row.problem,
+            tries: row.tries,
+            tried_at: row.fetched_at.to_string(),
         };
         Ok(Json(rows.into_iter().map(view).collect()))
     }

@@ -77,7 +77,10 @@ pub(super) struct Vins {
 #[derive(Serialize)]
 struct VinFigures {
     vins: usize,
+    /// The first time: what the data are read by is made on the way.
     vins_per_s: f64,
+    /// The second.
+    again_vins_per_s: f64,
     unreadable: usize,
 }
 
@@ -97,15 +100,21 @@ impl Vins {
         let decoder = vin::Decoder::open(&data_dir.join("cache"))?;
         // The first decode loads the data.
         decoder.decode(&vins[0]);
-        let begun = std::time::Instant::now();
-        let decoded = decoder.decode_all(&vins);
-        let seconds = begun.elapsed().as_secs_f64();
+        let pass = || {
+            let begun = std::time::Instant::now();
+            let decoded = decoder.decode_all(&vins).len();
+            decoded as f64 / begun.elapsed().as_secs_f64()
+        };
         let figures = VinFigures {
-            vins: decoded.len(),
-            vins_per_s: decoded.len() as f64 / seconds,
+            vins: vins.len(),
+            vins_per_s: pass(),
+            again_vins_per_s: pass(),
             unreadable: lines.len() - vins.len(),
         };
-        let words = format!("{} VINs: {:.0}/s", figures.vins, figures.vins_per_s);
+        let words = format!(
+            "{} VINs: {:.0}/s, again {:.0}/s",
+            figures.vins, figures.vins_per_s, figures.again_vins_per_s
+        );
         print(&words, &figures, self.json)
     }
 }

@@ -3,7 +3,7 @@
 SELECT lp.place AS "place!", p.id AS "id?", coalesce(u.url, l.image_urls[lp.place + 1], '') AS "url!",
     coalesce(u.state, 'waiting') AS "state!", u.problem AS "problem?", p.digest AS "digest?", p.phash AS "phash?",
     p.dhash AS "dhash?", p.width AS "width?", p.height AS "height?",
-    EXISTS (SELECT 1 FROM placeholders h WHERE h.digest = p.digest) AS "placeholder!",
+    EXISTS (SELECT 1 FROM placeholders h WHERE h.digest = p.digest AND NOT h.denied) AS "placeholder!",
     (SELECT count(DISTINCT other.listing_id) FROM photo_urls same
      JOIN listing_photos other ON other.url_key = same.key AND other.listing_id <> $1
      WHERE same.photo_id = p.id) AS "shown_by!",
