@@ -285,6 +285,7 @@ async fn night(platform: &Platform, search: &IndexTailer, begun: Instant) -> Res
     runs.extend(stage(platform, "build_feed", "building feeds").await?);
     runs.extend(stage(platform, "archive_listings", "archiving").await?);
     runs.extend(stage(platform, "prune_history", "tidying up").await?);
+    settle(platform, search).await?;
     summary::summarise(platform, search, &runs, since, begun).await
 }
 
@@ -333,7 +334,7 @@ async fn everything(platform: &Platform, runs: &[i64]) -> Result<Progress> {
     Ok(progress)
 }
 
-/// Until parents are together and search shows what was loaded.
+/// Until nothing is due, parents are together and search shows what was loaded.
 async fn settle(platform: &Platform, search: &IndexTailer) -> Result<()> {
     let begun = Instant::now();
     loop {
@@ -343,9 +344,11 @@ async fn settle(platform: &Platform, search: &IndexTailer) -> Result<()> {
             Changes::position(&mut conn).await?,
         );
         let parents_wait = !Parents::dirty(&mut conn, 0, 1).await?.is_empty();
+        let due = Runs::due(&mut conn).await?;
         drop(conn);
         if waiting == 0
             && !parents_wait
+            && due == 0
             && search.ready()
             && search.index.snapshot().position >= position
         {
@@ -353,7 +356,7 @@ async fn settle(platform: &Platform, search: &IndexTailer) -> Result<()> {
         }
         ensure!(
             begun.elapsed() < NIGHT_AT_MOST,
-            "search does not catch up with the change log"
+            "the night does not settle: jobs stay due, or search does not catch up with the change log"
         );
         tokio::time::sleep(Duration::from_millis(25)).await;
     }

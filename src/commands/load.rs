@@ -5,7 +5,7 @@ mod agreement;
 use crate::station::{Performed, Station};
 use agreement::Agreement;
 use anyhow::{Context, Result, bail, ensure};
-use ingest::Mapping;
+use ingest::{Holds, Mapping};
 use queue::Enqueue;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ impl Load {
             None => Mapping::built_in(&self.mapping)?,
         };
         ensure!(
-            self.dealer.is_some() || mapping.dealer.is_some(),
+            self.dealer.is_some() || mapping.dealer.is_some() || mapping.holds == Holds::Reports,
             "mapping {} has no column that says whose units they are: give --dealer",
             self.mapping
         );

@@ -1,7 +1,7 @@
 //! A mapping to begin from, for a file nobody has mapped: its columns by the names that other mappings know, and
 //! by what stands in them.
 
-use crate::mapping::{BUILT_IN, Column, Mapping, folded};
+use crate::mapping::{BUILT_IN, Column, Holds, Mapping, folded};
 use crate::sniff::{self, FileProblem};
 use crate::table::Table;
 use crate::text::Text;
@@ -36,7 +36,8 @@ pub fn suggest(bytes: Vec<u8>, name: &str) -> Result<Suggestion, FileProblem> {
     } else {
         Kind::Equipment
     };
-    let aliases = aliases(kind);
+    let holds = holds(&columns, kind);
+    let aliases = aliases(kind, holds);
     let mut taken: HashSet<Field> = HashSet::new();
     let mut lines: Vec<Option<String>> = vec![None; columns.len()];
     // Names that are known first, what only looks like one after them.
@@ -59,14 +60,21 @@ pub fn suggest(bytes: Vec<u8>, name: &str) -> Result<Suggestion, FileProblem> {
         Kind::Vehicle => "vehicle",
         _ => "equipment",
     };
+    let (holds, apart) = match holds {
+        Holds::Units => (
+            "",
+            "No column looks like a stock number, by which units are told apart.",
+        ),
+        Holds::Reports => ("holds: reports\n", "The VIN is what tells rows apart."),
+    };
     let mut yaml = format!(
-        "# Suggested from a file. Try it: forecourt mappings test FILE.yaml DATA\nname: {name}\nkind: {word}\ncolumns:\n"
+        "# Suggested from a file. Try it: forecourt mappings test FILE.yaml DATA\nname: {name}\nkind: {word}\n{holds}columns:\n"
     );
     if !taken.contains(&Field::StockNumber) {
         let instead = vins.or(columns.first()).map_or("", |column| &column.name);
         let _ = writeln!(
             yaml,
-            "  # No column looks like a stock number, by which units are told apart.\n  - {{to: stock_number, from: [{instead:?}], required: true}}"
+            "  # {apart}\n  - {{to: stock_number, from: [{instead:?}], required: true}}"
         );
     }
     let (mut known, mut unknown) = (0, 0);
@@ -125,16 +133,39 @@ fn columns(bytes: Vec<u8>) -> Result<(Vec<Seen>, char), FileProblem> {
     Ok((columns, if flat { '|' } else { ',' }))
 }
 
-/// Every name that a built-in mapping knows, those of the same kind first.
-fn aliases(kind: Kind) -> HashMap<String, Column> {
+/// Whether the file is a dealer's stock or what a provider reports: owners or accidents, and nothing that is for sale.
+fn holds(columns: &[Seen], kind: Kind) -> Holds {
+    let names = |holds, fields: &[Field]| {
+        let aliases = aliases(kind, holds);
+        let fields: Vec<Field> = columns
+            .iter()
+            .filter_map(|column| Some(aliases.get(&folded(&column.name))?.to))
+            .filter(|field| fields.contains(field))
+            .collect();
+        !fields.is_empty()
+    };
+    let for_sale = [Field::PriceCents, Field::OdometerKm, Field::Condition];
+    let reported = [Field::Owners, Field::Accidents];
+    match names(Holds::Reports, &reported) && !names(Holds::Units, &for_sale) {
+        true => Holds::Reports,
+        false => Holds::Units,
+    }
+}
+
+/// Every name that a built-in mapping of such files knows, those of the same kind first.
+fn aliases(kind: Kind, holds: Holds) -> HashMap<String, Column> {
     let mut mappings: Vec<Mapping> = BUILT_IN
         .iter()
         .filter_map(|(name, text)| Mapping::parse(name, text).ok())
-        .filter(|mapping| mapping.header)
+        .filter(|mapping| mapping.header && mapping.holds == holds)
         .collect();
     mappings.sort_by_key(|mapping| mapping.kind != kind);
     let mut aliases = HashMap::new();
     for column in mappings.into_iter().flat_map(|mapping| mapping.columns) {
+        // A report's is its VIN.
+        if holds == Holds::Reports && column.to == Field::StockNumber {
+            continue;
+        }
         for name in &column.from {
             aliases
                 .entry(folded(name))
@@ -279,6 +310,26 @@ mod tests {
         assert_eq!(draft.details.price_cents, Some(999_500));
         assert_eq!(draft.details.image_urls.len(), 2);
         assert_eq!(draft.vin.unwrap().as_str(), "1HGCM82633A004352");
+    }
+
+    #[test]
+    fn a_badge_file_is_one_of_reports_and_a_dealers_owners_are_not_believed() {
+        let text = "VIN,Owners,Accidents,Title Brand\n1HGCM82633A004352,2,0,Clean\n";
+        let suggestion = suggest(text.as_bytes().to_vec(), "mine").unwrap();
+        let mapping = Mapping::parse("mine", &suggestion.yaml).unwrap();
+        assert_eq!(mapping.holds, Holds::Reports);
+        let mut reader = Reader::new(text.as_bytes().to_vec(), &mapping).unwrap();
+        let details = reader.next_row().unwrap().unwrap().draft.unwrap().details;
+        assert_eq!((details.owners, details.accidents), (Some(2), Some(0)));
+        let text = "Stock #,VIN,Price,Owners\nA1,1HGCM82633A004352,9995,2\n";
+        let suggestion = suggest(text.as_bytes().to_vec(), "mine").unwrap();
+        let mapping = Mapping::parse("mine", &suggestion.yaml).unwrap();
+        assert_eq!(mapping.holds, Holds::Units);
+        assert!(
+            suggestion.yaml.contains(r##"# "Owners": "2""##),
+            "{}",
+            suggestion.yaml
+        );
     }
 
     #[test]

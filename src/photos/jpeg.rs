@@ -163,11 +163,7 @@ pub(crate) fn orientation(segments: &[Segment<'_>]) -> Orientation {
 mod tests {
     use super::{eighth, skeleton};
     use crate::decode::Limits;
-    use std::path::{Path, PathBuf};
-
-    fn here(path: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-    }
+    use std::path::Path;
 
     /// Fowler, Noll and Vo's hash, the form 1a.
     fn fnv(bytes: &[u8]) -> u64 {
@@ -203,25 +199,25 @@ mod tests {
     #[test]
     fn every_kind_of_photo_at_an_eighth_is_libjpegs_to_the_bit() {
         let table = include_str!("tests/eighth/made.tsv");
-        assert_eq!(as_recorded(&here("tests/eighth"), table), 17);
+        assert_eq!(as_recorded(Path::new("tests/eighth"), table), 17);
     }
 
     #[test]
     fn real_photos_at_an_eighth_are_libjpegs_to_the_bit() {
-        let folder = here("../../../shared/data/photos");
+        let folder = Path::new("../../../shared/data/photos");
         if !folder.is_dir() {
             eprintln!("skipped: the photos for local testing are not here");
             return;
         }
         let table = include_str!("tests/eighth/shared.tsv");
-        assert!(as_recorded(&folder, table) > 30);
+        assert!(as_recorded(folder, table) > 30);
     }
 
     /// Where a photo's data end early, the whole decoder is asked; nothing is made up.
     #[test]
     fn a_photo_whose_data_end_early_is_declined() {
         for file in ["420.jpg", "progressive.jpg", "refined.jpg", "restarts.jpg"] {
-            let mut bytes = std::fs::read(here("tests/eighth").join(file)).unwrap();
+            let mut bytes = std::fs::read(Path::new("tests/eighth").join(file)).unwrap();
             assert!(eighth(&skeleton(&bytes, Limits::DEFAULT).unwrap()).is_some());
             let scan = bytes
                 .windows(2)

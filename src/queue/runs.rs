@@ -47,6 +47,15 @@ impl Runs {
         .await
     }
 
+    /// Jobs of any run and of none that are due or claimed.
+    pub async fn due(conn: &mut PgConnection) -> sqlx::Result<i64> {
+        sqlx::query_scalar!(
+            r#"SELECT count(*) AS "n!" FROM jobs_hot WHERE token IS NOT NULL OR run_at <= now()"#
+        )
+        .fetch_one(conn)
+        .await
+    }
+
     /// Jobs that ended, of any kind and run.
     pub async fn finished_total(conn: &mut PgConnection) -> sqlx::Result<i64> {
         sqlx::query_scalar!(r#"SELECT count(*) AS "n!" FROM jobs_history"#)

@@ -25,6 +25,7 @@ mod providers;
 mod reports;
 mod schedules;
 mod secrets;
+mod shown_photos;
 mod sources;
 mod values;
 mod vins;
@@ -47,14 +48,12 @@ pub use listings::{Bringing, ListingFilter, Listings, UpsertCounts, said_by};
 pub use mappings::{OwnMapping, OwnMappings};
 pub use overrides::{Contradiction, Overrides};
 pub use parents::Parents;
-pub use photos::{
-    ListingPhoto, LostPhoto, NewPhoto, PhotoCounts, PhotoHashes, PhotoPair, PhotoTold, PhotoUpload,
-    Photos, SimilarPhoto, UrlOutcome,
-};
+pub use photos::{NewPhoto, PhotoHashes, PhotoPair, PhotoTold, PhotoUpload, Photos, UrlOutcome};
 pub use providers::{Due, Provider, ProviderKind, ProviderView, Providers, WantedVehicle};
 pub use reports::{Aging, Double, Move, PriceDrop, Reports, Stay};
 pub use schedules::{Overlap, Schedule, Schedules, Taken, Tick};
 pub use secrets::{Sealed, Sealer};
+pub use shown_photos::{ListingPhoto, LostPhoto, PhotoCounts, SimilarPhoto};
 pub use sources::{
     AfterLoad, Attachments, Grace, Login, NewSource, Settle, SourceKind, SourceRow, Sources,
     SyncPolicy, Terms,

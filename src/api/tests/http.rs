@@ -152,6 +152,11 @@ async fn every_operation_but_search_wants_a_key_with_its_scope() {
                 "application/json",
                 json!({ "dealer": "x", "mapping": "y" }).to_string(),
             )),
+            "put_provider" => Some((
+                "application/json",
+                json!({ "kind": "x", "url": "y" }).to_string(),
+            )),
+            "decode_vins" => Some(("application/json", json!({ "vins": ["x"] }).to_string())),
             "backfill_schedule" => Some((
                 "application/json",
                 json!({ "from": "x", "to": "y" }).to_string(),
@@ -174,7 +179,8 @@ async fn every_operation_but_search_wants_a_key_with_its_scope() {
         )
         .await;
         assert_eq!(status, StatusCode::FORBIDDEN, "{id}");
-        if method != Method::GET {
+        // A question too long for an address changes nothing.
+        if method != Method::GET && id != "decode_vins" {
             let (status, _) = problem(served.send(method, &path, Some(&reader), body).await).await;
             assert_eq!(
                 status,

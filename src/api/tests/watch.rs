@@ -123,7 +123,7 @@ async fn metrics_tell_of_the_process_and_of_the_installation_and_the_rules_name_
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
         .collect();
-    let deploy = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy");
+    let deploy = "../../deploy";
     for file in ["prometheus/alerts.yaml", "grafana/forecourt.json"] {
         let text = std::fs::read_to_string(format!("{deploy}/{file}")).unwrap();
         let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::path::Path;
 
 fn made(file: &str) -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/made");
+    let folder = Path::new("tests/made");
     std::fs::read(folder.join(file)).unwrap()
 }
 

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use photos::{Hash, Limits, fingerprint};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 struct Recorded {
     file: String,
@@ -24,10 +24,6 @@ fn table(text: &str) -> Vec<Recorded> {
         .collect()
 }
 
-fn here(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
 /// Bits off, by file: (file, phash, dhash).
 fn distances(folder: &Path, table: &[Recorded]) -> Vec<(String, u32, u32)> {
     let mut found: Vec<(String, u32, u32)> = table
@@ -46,7 +42,7 @@ fn distances(folder: &Path, table: &[Recorded]) -> Vec<(String, u32, u32)> {
 
 #[test]
 fn photos_of_every_format_hash_as_imagehash_does() {
-    let found = distances(&here("tests/made"), &table(include_str!("made.tsv")));
+    let found = distances(Path::new("tests/made"), &table(include_str!("made.tsv")));
     assert_eq!(found.len(), 9);
     for (file, phash, dhash) in &found {
         // Lossless formats leave nothing to a decoder's rounding.
@@ -62,7 +58,7 @@ fn photos_of_every_format_hash_as_imagehash_does() {
 
 #[test]
 fn real_photos_hash_as_imagehash_does() {
-    let folder = here("../../../shared/data/photos");
+    let folder = Path::new("../../../shared/data/photos");
     if !folder.is_dir() {
         eprintln!("skipped: the photos for local testing are not here");
         return;
@@ -78,7 +74,7 @@ fn real_photos_hash_as_imagehash_does() {
 #[test]
 fn a_turned_photo_keeps_its_stored_hash_and_has_an_upright_one() {
     let of = |file: &str| {
-        let bytes = std::fs::read(here("tests/made").join(file)).unwrap();
+        let bytes = std::fs::read(Path::new("tests/made").join(file)).unwrap();
         fingerprint(&bytes, Limits::DEFAULT).unwrap()
     };
     let (base, turned) = (of("base.jpg"), of("turned.jpg"));
