@@ -63,7 +63,7 @@ fn real_photos_hash_as_imagehash_does() {
         eprintln!("skipped: the photos for local testing are not here");
         return;
     }
-    let found = distances(&folder, &table(include_str!("shared.tsv")));
+    let found = distances(folder, &table(include_str!("shared.tsv")));
     for (file, phash, dhash) in &found {
         eprintln!("{file}: {phash} {dhash}");
         assert!(*phash <= 2, "{file}: phash is {phash} bits off");
