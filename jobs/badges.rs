@@ -73,6 +73,21 @@ async fn write(
         .filter(|known| known.report.provider == provider)
         .map(|known| (known.report.vin.clone(), known.report))
         .collect();
+    // A blank, or a column that this file has not, takes nothing back.
+    for report in &mut reports {
+        if let Some(known) = known.get(&report.vin) {
+            report.owners = report.owners.or(known.owners);
+            report.accidents = report.accidents.or(known.accidents);
+            report.title_brand = report
+                .title_brand
+                .take()
+                .or_else(|| known.title_brand.clone());
+            report.report_url = report
+                .report_url
+                .take()
+                .or_else(|| known.report_url.clone());
+        }
+    }
     reports.retain(|report| match known.get(&report.vin) {
         Some(known) if same(known, report) => {
             counts.unchanged += 1;

@@ -83,13 +83,14 @@ impl Job for HashPhotos {
             .await?
             .into_iter()
             .collect();
+        let every = urls.clone();
         urls.retain(|url| !settled.contains(url));
         report.known = report.urls - urls.len();
 
         let failed = fetch_all(app, &urls, &mut report).await?;
         report.alike = compare(app).await?;
         let mut conn = app.pool.acquire().await?;
-        report.placeholders = Photos::learn_placeholders(&mut conn, &urls).await?;
+        report.placeholders = Photos::learn_placeholders(&mut conn, &every).await?;
         drop(conn);
         if !failed.is_empty() && self.tries < TRIES {
             try_later(app, &listings, &failed, self.tries).await?;

@@ -242,12 +242,12 @@ async fn a_badge_file_changes_what_is_reported_and_no_stock() {
     assert_eq!((unit(0).owners, unit(0).accidents), (Some(2), Some(1)));
     assert!(!domain::title::clean(unit(0)) && domain::title::clean(unit(1)));
     assert_eq!(unit(2).owners, None);
-    // Who is not named keeps what was said; who is named has the newest word.
+    // Who is not named keeps what was said, and so does a brand whose column is not there.
     let second = format!("VIN,Owners,Accidents\n{},2,1\n{},3,0\n", vins[0], vins[2]);
     let counts = badges(&mut test, &second).await;
     assert_eq!(
         (counts.created, counts.updated, counts.unchanged),
-        (1, 1, 0)
+        (1, 0, 1)
     );
     let counts = badges(&mut test, &format!("{second}\n")).await;
     assert_eq!(
@@ -263,7 +263,7 @@ async fn a_badge_file_changes_what_is_reported_and_no_stock() {
             .details
     };
     assert_eq!((unit(1).owners, unit(2).owners), (Some(1), Some(3)));
-    assert_eq!(unit(0).reported_title_brand, None);
+    assert_eq!(unit(0).reported_title_brand.as_deref(), Some("Salvage"));
 }
 
 async fn units(test: &TestApp) -> Vec<domain::Listing> {

@@ -174,9 +174,16 @@ impl Photos {
             .filter(|(_, outcome)| same(outcome))
             .map(|(url, _)| url.clone())
             .collect();
+        // In one order everywhere: two jobs may have some addresses in common.
+        let all: Vec<String> = outcomes.iter().map(|(url, _)| url.clone()).collect();
         sqlx::query!(
-            "UPDATE photo_urls SET asked_at = now() WHERE key IN
-                (SELECT key FROM photo_urls WHERE key = ANY($1) ORDER BY key FOR NO KEY UPDATE)",
+            "SELECT key FROM photo_urls WHERE key = ANY($1) ORDER BY key FOR NO KEY UPDATE",
+            &keys(&all)
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        sqlx::query!(
+            "UPDATE photo_urls SET asked_at = now() WHERE key = ANY($1)",
             &keys(&unchanged)
         )
         .execute(&mut *conn)
@@ -197,8 +204,9 @@ impl Photos {
                 rule = excluded.rule, problem = excluded.problem, fetched_at = now(), asked_at = NULL,
                 etag = excluded.etag, modified = excluded.modified,
                 tries = CASE WHEN excluded.state = 'failed' THEN photo_urls.tries + 1 ELSE 1 END
-             -- What another job fetched meanwhile stands; what was fetched long ago, until its host says otherwise.
-             WHERE photo_urls.state <> 'fetched' OR excluded.state = 'fetched' OR excluded.state <> 'failed'
+             -- What was fetched stands, until its host says that it is no more: a burst's 403 or a page for an hour do not.
+             WHERE photo_urls.state <> 'fetched' OR excluded.state = 'fetched'
+                OR excluded.state = 'gone' AND excluded.problem ~ '^status (404|410)'
                 AND coalesce(photo_urls.asked_at, photo_urls.fetched_at) < now() - interval '7 days'",
             &keys(&rows.urls),
             &rows.urls,

@@ -4,7 +4,7 @@
 INSERT INTO placeholders (digest, added_by)
 SELECT p.digest, 'shown by many'
 FROM (SELECT DISTINCT photo_id FROM photo_urls WHERE key = ANY($1) AND photo_id IS NOT NULL) mine
-JOIN photos p ON p.id = mine.photo_id
+JOIN photos p ON p.id = mine.photo_id AND NOT EXISTS (SELECT 1 FROM placeholders h WHERE h.digest = p.digest)
 CROSS JOIN LATERAL (
     SELECT count(DISTINCT l.id) AS units, count(DISTINCT (l.make, l.model)) AS models
     FROM photo_urls u
