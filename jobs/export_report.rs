@@ -11,6 +11,7 @@ use domain::spreadsheet;
 use jiff::tz::TimeZone;
 use queue::{Job, JobContext, JobError, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 use stores::{
     Dealers, Feeds, FileState, Files, Overrides, Photos, SourceFile, SourceRow, Sources, Vins,
@@ -136,7 +137,7 @@ async fn written(
                 reject.row.to_string(),
             );
             let message = match reject.column.as_str() {
-                "vin" => with_suggestions(&decoder, &reject.value, reject.message),
+                "vin" => with_suggestions(&decoder, reject.value.clone(), reject.message).await?,
                 _ => reject.message,
             };
             let cells = [
@@ -182,7 +183,7 @@ async fn written(
         }
         report.doubtful_vins += 1;
         let words: Vec<&str> = codes.iter().map(|code| vin::errors::words(*code)).collect();
-        let message = with_suggestions(&decoder, &unit.vin, words.join("; "));
+        let message = with_suggestions(&decoder, unit.vin.clone(), words.join("; ")).await?;
         let rule = "vin_doubtful";
         let (number, vin) = (&unit.stock_number, &unit.vin);
         text += &spreadsheet::line([
@@ -225,11 +226,18 @@ async fn written(
     Ok((report, text))
 }
 
-fn with_suggestions(decoder: &Decoder, vin: &str, message: String) -> String {
-    match vin::suggestions(decoder, vin) {
-        meant if meant.is_empty() => message,
-        meant => format!("{message}; perhaps {}", meant.join(" or ")),
-    }
+/// Decoding what was perhaps meant keeps a core busy: not one that others wait for.
+async fn with_suggestions(
+    decoder: &Arc<Decoder>,
+    vin: String,
+    message: String,
+) -> Result<String, JobError> {
+    let decoder = decoder.clone();
+    let meant = tokio::task::spawn_blocking(move || vin::suggestions(&decoder, &vin)).await?;
+    Ok(match meant.is_empty() {
+        true => message,
+        false => format!("{message}; perhaps {}", meant.join(" or ")),
+    })
 }
 
 fn told(file: &SourceFile) -> String {

@@ -209,7 +209,7 @@ async fn a_photo_is_asked_for_again_after_a_week_and_comes_only_when_it_changed(
     // Not before another week.
     let report = hash_again(&mut test, &units).await;
     assert_eq!(report["known"], 2);
-    // Another picture under the same address, and one that is gone.
+    // Another picture under the same address.
     a_week_passes(&test).await;
     let tuesday = "Tue, 03 Nov 2026 08:00:00 GMT";
     test.sandbox
@@ -222,6 +222,17 @@ async fn a_photo_is_asked_for_again_after_a_week_and_comes_only_when_it_changed(
     let after = photos(&test, units[0]).await;
     assert_ne!(after[0].digest, before[0].digest);
     assert_eq!(after[1].digest, before[1].digest);
+    // Its host shows it to nobody for an hour: the photo stands.
+    a_week_passes(&test).await;
+    let shut = embedded::Served {
+        authorization: "Basic somebody".to_owned(),
+        ..served(second.to_vec(), tuesday)
+    };
+    test.sandbox.serve("front.jpg", shut);
+    let report = hash_again(&mut test, &units).await;
+    assert_eq!(report["gone"], 1);
+    let stands = photos(&test, units[0]).await;
+    assert_eq!(stands[0].digest, after[0].digest);
 }
 
 #[tokio::test]

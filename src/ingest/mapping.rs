@@ -160,6 +160,10 @@ pub enum MappingError {
         field: &'static str,
         holds: Holds,
     },
+    #[error(
+        "mapping {name}: reports are told apart by their VIN: stock_number and vin are of the same column"
+    )]
+    NotByVin { name: String },
     #[error("mapping {name}: {field} has neither a header name (`from`) nor a place (`at`)")]
     NoPlace { name: String, field: &'static str },
     #[error("mapping {name}: the template of {field} {problem}")]
@@ -228,6 +232,17 @@ impl Mapping {
                     field: field.name(),
                 });
             }
+        }
+        let places = |field| {
+            let columns = self.columns.iter().filter(move |column| column.to == field);
+            columns
+                .map(|column| (&column.from, column.at))
+                .collect::<Vec<_>>()
+        };
+        if self.holds == Holds::Reports && places(Field::StockNumber) != places(Field::Vin) {
+            return Err(MappingError::NotByVin {
+                name: self.name.clone(),
+            });
         }
         let filled = self.columns.iter().map(|column| column.to);
         let made = self.templates.keys().chain(self.constants.keys()).copied();
@@ -335,6 +350,11 @@ mod tests {
                 .to_string()
                 .contains("owners is nothing that a file of units fills")
         );
+        let by_number = "name: x\nkind: vehicle\nholds: reports\ncolumns:\n  - {to: stock_number, from: [s]}\n  - {to: vin, from: [v]}\n";
+        assert!(matches!(
+            Mapping::parse("x", by_number),
+            Err(MappingError::NotByVin { .. })
+        ));
         let typo = "name: x\nkind: vehicle\ncolumns:\n  - {to: stock_number, form: [s]}\n";
         assert!(
             Mapping::parse("x", typo)

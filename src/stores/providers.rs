@@ -227,6 +227,7 @@ impl Providers {
              SELECT $1, p.digest, 0 FROM photos p WHERE p.digest = ANY($2)
                 AND NOT EXISTS (SELECT 1 FROM photo_uploads u WHERE u.photo_id = p.id AND u.provider = $1)
                 AND NOT EXISTS (SELECT 1 FROM placeholders h WHERE h.digest = p.digest AND NOT h.denied)
+             ORDER BY p.digest
              ON CONFLICT DO NOTHING",
             provider,
             digests
@@ -236,7 +237,8 @@ impl Providers {
         .rows_affected())
     }
 
-    /// Whatever is on the lot and older than the provider's days, or was never asked; at most so many.
+    /// Whatever is on the lot and older than the provider's days, or was never asked; at most so many. Subjects are written
+    /// in their order here as everywhere, so that two who want the same never wait for each other.
     pub async fn want_old(conn: &mut PgConnection, provider: &Provider, limit: i64) -> Res<u64> {
         let (kind, name, days) = (provider.kind, &provider.name, provider.refresh_days);
         let done = match kind {
@@ -269,6 +271,7 @@ impl Providers {
         Ok(sqlx::query!(
             "INSERT INTO enrichment_due (provider, subject, priority)
              SELECT $1, vin, 1 FROM history_reports WHERE provider = $1 AND state = 'drift'
+             ORDER BY vin
              ON CONFLICT (provider, subject) DO UPDATE SET due_at = now(), tries = 0, problem = NULL",
             provider
         )

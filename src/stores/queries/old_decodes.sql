@@ -5,5 +5,6 @@ SELECT DISTINCT $1::text, l.vin, 2::smallint FROM listings l JOIN vin_decodes v 
 WHERE l.status IN ('available', 'pending') AND v.errors <> '0'
   AND (v.api_at IS NULL OR v.api_at < now() - $2::int * interval '1 day')
   AND NOT EXISTS (SELECT 1 FROM enrichment_due d WHERE d.provider = $1 AND d.subject = l.vin)
+ORDER BY 2
 LIMIT $3
 ON CONFLICT DO NOTHING

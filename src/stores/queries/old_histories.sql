@@ -6,5 +6,6 @@ WHERE l.status IN ('available', 'pending') AND l.kind = 'vehicle' AND l.vin IS N
   AND NOT EXISTS (SELECT 1 FROM history_reports h WHERE h.vin = l.vin AND h.provider = $1
         AND h.fetched_at > now() - $2::int * interval '1 day')
   AND NOT EXISTS (SELECT 1 FROM enrichment_due d WHERE d.provider = $1 AND d.subject = l.vin)
+ORDER BY 2
 LIMIT $3
 ON CONFLICT DO NOTHING

@@ -8,5 +8,6 @@ JOIN photos p ON p.id = u.photo_id
 WHERE NOT EXISTS (SELECT 1 FROM photo_uploads x WHERE x.photo_id = p.id AND x.provider = $1)
   AND NOT EXISTS (SELECT 1 FROM placeholders h WHERE h.digest = p.digest AND NOT h.denied)
   AND NOT EXISTS (SELECT 1 FROM enrichment_due d WHERE d.provider = $1 AND d.subject = p.digest)
+ORDER BY 2
 LIMIT $2
 ON CONFLICT DO NOTHING

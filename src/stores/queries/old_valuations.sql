@@ -6,5 +6,6 @@ WHERE l.status IN ('available', 'pending') AND l.kind = 'vehicle' AND l.vin IS N
   AND NOT EXISTS (SELECT 1 FROM valuations v WHERE v.vin = l.vin AND v.provider = $1 AND v.day > current_date - $2::int
         AND v.odometer_bucket = (l.odometer_km * 0.621371 / 1000)::int)
   AND NOT EXISTS (SELECT 1 FROM enrichment_due d WHERE d.provider = $1 AND d.subject = l.vin)
+ORDER BY 2
 LIMIT $3
 ON CONFLICT DO NOTHING
