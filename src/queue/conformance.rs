@@ -666,7 +666,7 @@ pub async fn a_crowd_on_a_queued_key_is_never_turned_away<E: Ledger>(f: &Fixture
     let order = [Enqueue::of(&QueuedOnce).expect("json")];
     let over = AtomicBool::new(false);
     let crowd = futures::future::join_all((0..6).map(|_| async {
-        for _ in 0..30 {
+        for _ in 0..120 {
             let mut tx = f.pool.begin().await.expect("begin");
             f.engine.enqueue(&mut tx, &order).await.expect("enqueue");
             tx.commit().await.expect("commit");

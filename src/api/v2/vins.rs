@@ -3,7 +3,7 @@
 use crate::Api;
 use crate::auth::Key;
 use crate::problem::Problem;
-use domain::{Details, Vin};
+use domain::Vin;
 use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
@@ -194,20 +194,6 @@ fn card(decoder: &Decoder, text: &str) -> VinCard {
     } = decoder.decode(&vin);
     perhaps.extend(suggested);
     perhaps.dedup();
-    let Details {
-        year,
-        make,
-        model,
-        trim,
-        body,
-        fuel,
-        drivetrain,
-        transmission,
-        cylinders,
-        displacement_cc,
-        doors,
-        ..
-    } = facts;
     let errors = errors.into_iter().map(|code| VinError {
         code,
         words: vin::errors::words(code).to_owned(),
@@ -218,17 +204,17 @@ fn card(decoder: &Decoder, text: &str) -> VinCard {
         perhaps,
         check_digit_ok,
         errors: errors.collect(),
-        year,
-        make,
-        model,
-        trim,
-        body,
-        fuel,
-        drivetrain,
-        transmission,
-        cylinders,
-        displacement_cc,
-        doors,
+        year: facts.year,
+        make: facts.make,
+        model: facts.model,
+        trim: facts.trim,
+        body: facts.body,
+        fuel: facts.fuel,
+        drivetrain: facts.drivetrain,
+        transmission: facts.transmission,
+        cylinders: facts.cylinders,
+        displacement_cc: facts.displacement_cc,
+        doors: facts.doors,
         decoder,
     }
 }
