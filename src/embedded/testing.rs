@@ -104,6 +104,60 @@ pub(crate) fn psql(
     }
 }
 
+/// The folder of one run, below the system's folder for temporary files.
+pub fn run_folder(process: u32) -> String {
+    format!("{RUN}{process}")
+}
+
+const RUN: &str = "fc-test-";
+
+/// Where a run's tests put their files: open to the user that a private server runs as.
+pub fn make_files_folder(root: &Path) -> Result<PathBuf, EmbeddedError> {
+    use std::os::unix::fs::PermissionsExt;
+    let files = root.join("tmp");
+    std::fs::create_dir_all(&files)
+        .and_then(|()| std::fs::set_permissions(&files, PermissionsExt::from_mode(0o1777)))
+        .map_err(io("make the folder", &files))?;
+    Ok(files)
+}
+
+/// Removes what runs that were killed left behind: their process is gone, so its servers are, too.
+pub fn sweep_runs(temporary: &Path) {
+    for entry in std::fs::read_dir(temporary).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(RUN));
+        if process.is_some_and(is_gone) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Drops the databases of tests whose process has ended.
+pub fn sweep_databases(socket: &Path, binaries: &Path) -> Result<(), EmbeddedError> {
+    let names = psql(
+        binaries,
+        socket,
+        "postgres",
+        &[
+            "-c",
+            "SELECT datname FROM pg_database WHERE datname LIKE 'test\\_%'",
+        ],
+    )?;
+    for name in names.lines() {
+        let process = name.split('_').nth(1).unwrap_or_default();
+        if is_gone(process) {
+            let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+            psql(binaries, socket, "postgres", &["-c", &drop])?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether this is the number of a process, and it has ended.
+fn is_gone(process: &str) -> bool {
+    process.parse::<u32>().is_ok() && !Path::new("/proc").join(process).exists()
+}
+
 /// Applies every `*.up.sql` in a folder, in order, to a new database.
 pub fn make_template(
     socket: &Path,

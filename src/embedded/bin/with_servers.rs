@@ -2,6 +2,9 @@
 //! for tests, makes the migrated template database, runs the command with the addresses in its environment,
 //! stops the servers and exits as the command did.
 //!
+//! The disk a run takes is what its tests take at one time: a database is dropped when its test has ended, temporary
+//! files are below the run's folder, and what a killed run left behind goes before the next one starts.
+//!
 //! The servers belong to this runner and never to a test process, which would take it along.
 #![expect(clippy::print_stdout, reason = "a command-line tool")]
 
@@ -10,6 +13,11 @@ use embedded::{
 };
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How often the databases of tests that have ended are dropped.
+const SWEEP: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     match run() {
@@ -32,7 +40,9 @@ fn run() -> Result<u8, EmbeddedError> {
         ));
     };
     // Under /tmp and short: a socket path has 107 bytes, and root's postgres must reach it.
-    let root = std::env::temp_dir().join(format!("fc-test-{}", std::process::id()));
+    let temporary = std::env::temp_dir();
+    testing::sweep_runs(&temporary);
+    let root = temporary.join(testing::run_folder(std::process::id()));
     let server = PrivatePostgres::start(&PostgresSettings {
         root: root.clone(),
         binaries: None,
@@ -49,12 +59,27 @@ fn run() -> Result<u8, EmbeddedError> {
         port: None,
         append_only: false,
     })?;
-    let status = Command::new(&program)
-        .args(args)
-        .env(testing::SOCKET, server.socket_dir())
-        .env(testing::BINARIES, server.binaries())
-        .env(testing::REDIS, redis.url())
-        .status();
+    let files = testing::make_files_folder(&root)?;
+    let (ended, until_ended) = mpsc::channel::<()>();
+    let status = std::thread::scope(|threads| {
+        let (server, binaries) = (server.socket_dir(), server.binaries());
+        threads.spawn(move || {
+            while until_ended.recv_timeout(SWEEP) == Err(mpsc::RecvTimeoutError::Timeout) {
+                if let Err(error) = testing::sweep_databases(server, binaries) {
+                    println!("with-servers: databases of ended tests stay: {error}");
+                }
+            }
+        });
+        let status = Command::new(&program)
+            .args(args)
+            .env(testing::SOCKET, server)
+            .env(testing::BINARIES, binaries)
+            .env(testing::REDIS, redis.url())
+            .env("TMPDIR", &files)
+            .status();
+        drop(ended);
+        status
+    });
     drop(redis);
     drop(server);
     let _ = std::fs::remove_dir_all(&root);
