@@ -7,6 +7,7 @@ use partners::{Fetcher, Gate, Objects, PartnerError, Webhook};
 use queue::{AnyEngine, BreakerPolicy, Locks, Partners, Throttle};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use stores::{PgPool, Sealer};
 use tokio::sync::{OnceCell, Semaphore};
 use vin::{Decoder, DecoderError};
@@ -28,6 +29,8 @@ pub struct App {
     pub locks: Locks,
     /// Where alerts are told, when that is set.
     pub webhook: Option<Webhook>,
+    /// A photo that a job has not asked for by then is another job's: a slow host shall not run it out of its time.
+    pub photos_begin_within: Duration,
     /// Turns at the cores, for photos.
     pub(crate) hashing: Semaphore,
     pub(crate) shelf: Arc<PhotoShelf>,
@@ -77,6 +80,7 @@ impl App {
             gate,
             locks,
             webhook: None,
+            photos_begin_within: Duration::from_secs(20 * 60),
             hashing: Semaphore::new(cores),
             shelf: Arc::default(),
             tokens: Tokens::default(),

@@ -1,21 +1,24 @@
 //! Build one feed: select, preflight, render, guard, upload, publish.
 //!
 //! Starts: cron, or `POST /v2/feeds/{feed}/runs`.
-//! Reads: the feed's definition, `listings`. Writes: `feed_runs`, `feed_exclusions`, object
+//! Reads: the feed's definition, `listings`, `photo_urls`, `placeholders`. Writes: `feed_runs`, `feed_exclusions`, object
 //! `feeds/{feed}/runs/{run}-{attempt}.{ext}`, its copy `feeds/{feed}/latest.{ext}`.
 //! Twice: the run belongs to the job, so a second delivery ends the same run; the same bytes as
 //! the last published run are not uploaded again.
 
 use crate::{App, turns};
 use domain::Dealer;
-use feeds::{Definition, Feed, Unit};
+use feeds::{Definition, Feed, Flaw, Flaws, Unit};
 use futures::TryStreamExt;
 use partners::objects::Upload;
 use queue::{Job, JobContext, JobError, Lock, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::time::Duration;
-use stores::{Alerts, Changes, Dealers, Exclusion, FeedRow, FeedRun, Feeds, Listings};
+use stores::{
+    Alerts, Changes, Dealers, Exclusion, FeedRow, FeedRun, Feeds, Listings, PgConnection, Photos,
+    StoreError,
+};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BuildFeed {
@@ -152,15 +155,18 @@ async fn render(
     feed.write_header(&mut chunk);
     run.bytes = 0;
     let mut conn = stores::begin_long_read(&app.pool).await?;
+    let flaws = flaws(&mut conn, None).await?;
     let mut listings = Listings::stream(&mut conn, &definition.filter);
-    while let Some(listing) = listings.try_next().await? {
+    while let Some(mut listing) = listings.try_next().await? {
         let Some(dealer) = dealers.get(&listing.dealer_id) else {
             continue;
         };
+        let placeholders = flaws.leave_out(&mut listing.details.image_urls);
         let unit = Unit {
             listing: &listing,
             dealer,
             site: &app.site,
+            placeholders,
         };
         if let Err(reasons) = feed.write(&unit, &mut chunk) {
             exclusions.push(Exclusion {
@@ -178,6 +184,20 @@ async fn render(
     run.diagnostics = serde_json::to_value(&feed.diagnostics)?;
     run.digest = Some(digest.finalize().to_hex().to_string());
     Ok(exclusions)
+}
+
+/// What is known to speak against photos of these listings, or of all.
+pub async fn flaws(conn: &mut PgConnection, listings: Option<&[i64]>) -> Result<Flaws, StoreError> {
+    let mut flaws = Flaws::default();
+    for photo in Photos::unfit(conn, listings).await? {
+        let flaw = if photo.placeholder {
+            Flaw::Placeholder
+        } else {
+            Flaw::Lost
+        };
+        flaws.add(&photo.url, flaw);
+    }
+    Ok(flaws)
 }
 
 async fn send(

@@ -2,7 +2,7 @@
 //!
 //! Starts: `load_file`, for units that are new or whose row changed; itself, for hosts that failed.
 //! Reads: `listings`, photo hosts. Writes: `photos`, `photo_urls`, `listing_photos`, `photo_pairs`, `placeholders`.
-//! Then: `hash_photos` again, later, for what a host failed to give.
+//! Then: `hash_photos` again: later for what a host failed to give, at once for what a slow one kept it from.
 //! Twice: a URL that led to a photo is asked again after a week only, and by what its host said of it; the same bytes are the
 //! same photo.
 
@@ -16,7 +16,7 @@ use queue::{Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, Priorit
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use stores::{Listings, NewPhoto, PhotoHashes, PhotoPair, PhotoTold, Photos, UrlOutcome};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,6 +34,7 @@ const SLICE: usize = 50;
 /// A host that failed this often in one job is left alone for the rest of it.
 const HOST_FAILURES: u32 = 3;
 const TRIES: u32 = 5;
+
 /// Waits 10, 40, 160 … minutes for a failing host.
 const FIRST_WAIT: Duration = Duration::from_secs(10 * 60);
 /// A picture alike more than this many others is a stock photo; the nearest are enough.
@@ -51,6 +52,8 @@ struct Report {
     gone: usize,
     refused: usize,
     failed: usize,
+    /// Not begun in time; another job has them.
+    left: usize,
     alike: usize,
     /// Pictures that too many different units show to be a photo of any.
     placeholders: u64,
@@ -66,7 +69,7 @@ impl Job for HashPhotos {
         ..Policy::DEFAULT
     };
 
-    async fn run(self, app: &App, _: &JobContext) -> Result<Outcome, JobError> {
+    async fn run(self, app: &App, cx: &JobContext) -> Result<Outcome, JobError> {
         let listings = shown(app, &self.listings).await?;
         let mut urls: Vec<String> = listings
             .iter()
@@ -87,14 +90,25 @@ impl Job for HashPhotos {
         urls.retain(|url| !settled.contains(url));
         report.known = report.urls - urls.len();
 
-        let failed = fetch_all(app, &urls, &mut report).await?;
+        let begin_by = Instant::now() + app.photos_begin_within;
+        let Unfinished { failed, left } = fetch_all(app, &urls, begin_by, &mut report).await?;
         report.alike = compare(app).await?;
         let mut conn = app.pool.acquire().await?;
         report.placeholders = Photos::learn_placeholders(&mut conn, &every).await?;
         drop(conn);
-        if !failed.is_empty() && self.tries < TRIES {
-            try_later(app, &listings, &failed, self.tries).await?;
+        let mut orders = Vec::new();
+        if !left.is_empty() {
+            let (listings, tries) = (showing(&listings, &left), self.tries);
+            orders.push(Enqueue::of(&Self { listings, tries })?.run(cx.run_id));
         }
+        if !failed.is_empty() && self.tries < TRIES {
+            let (listings, tries) = (showing(&listings, &failed), self.tries + 1);
+            // Of no run: a night must not wait hours for a host.
+            let order = Enqueue::of(&Self { listings, tries })?;
+            orders.push(order.after(FIRST_WAIT * 4u32.pow(self.tries)));
+        }
+        let mut conn = app.pool.acquire().await?;
+        app.engine.enqueue(&mut conn, &orders).await?;
         Ok(Outcome::Done(serde_json::to_value(report)?))
     }
 }
@@ -114,16 +128,30 @@ async fn shown(app: &App, ids: &[i64]) -> Result<Vec<Listing>, JobError> {
     Ok(listings)
 }
 
-/// Fetches and hashes, keeping what is done as it goes; the URLs that gave no answer for good.
+/// URLs that are somebody's work still.
+#[derive(Default)]
+struct Unfinished {
+    /// That gave no answer for good.
+    failed: BTreeSet<String>,
+    /// Not begun in time.
+    left: BTreeSet<String>,
+}
+
+/// Fetches and hashes, keeping what is done as it goes.
 async fn fetch_all(
     app: &App,
     urls: &[String],
+    begin_by: Instant,
     report: &mut Report,
-) -> Result<BTreeSet<String>, JobError> {
+) -> Result<Unfinished, JobError> {
     let told = Photos::told(&mut *app.pool.acquire().await?, urls).await?;
     let hosts = Mutex::new(HashMap::<String, u32>::new());
     let (hosts, told) = (&hosts, &told);
-    let each = urls.iter().cloned().map(|url| async move {
+    let each = urls.iter().cloned().enumerate().map(|(n, url)| async move {
+        // The first are begun at any time, so that the jobs for the rest come to an end.
+        if n >= AT_ONCE && Instant::now() >= begin_by {
+            return (url, None);
+        }
         let host = host_of(&url);
         let failures = |hosts: &Mutex<HashMap<String, u32>>| {
             let hosts = hosts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,7 +159,7 @@ async fn fetch_all(
         };
         if failures(hosts) >= HOST_FAILURES {
             let problem = format!("{host} failed {HOST_FAILURES} times before, left alone for now");
-            return (url, UrlOutcome::Failed(problem));
+            return (url, Some(UrlOutcome::Failed(problem)));
         }
         let outcome = one(app, &url, told.get(&url)).await;
         let mut hosts = hosts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,14 +167,22 @@ async fn fetch_all(
             UrlOutcome::Failed(_) => *hosts.entry(host).or_default() += 1,
             _ => drop(hosts.remove(&host)),
         }
-        (url, outcome)
+        (url, Some(outcome))
     });
     let slices = futures::stream::iter(each)
         .buffer_unordered(AT_ONCE)
         .ready_chunks(SLICE);
     let mut slices = std::pin::pin!(slices);
-    let mut failed = BTreeSet::new();
+    let mut unfinished = Unfinished::default();
     while let Some(slice) = slices.next().await {
+        let mut begun = Vec::with_capacity(slice.len());
+        for (url, outcome) in slice {
+            match outcome {
+                Some(outcome) => begun.push((url, outcome)),
+                None => drop(unfinished.left.insert(url)),
+            }
+        }
+        let (slice, failed) = (begun, &mut unfinished.failed);
         for (url, outcome) in &slice {
             match outcome {
                 UrlOutcome::Fetched(..) => report.fetched += 1,
@@ -176,7 +212,8 @@ async fn fetch_all(
         app.engine.enqueue(&mut tx, &orders).await?;
         tx.commit().await?;
     }
-    Ok(failed)
+    report.left = unfinished.left.len();
+    Ok(unfinished)
 }
 
 fn host_of(url: &str) -> String {
@@ -292,29 +329,11 @@ fn pair(id: i64, near: Near) -> PhotoPair {
     }
 }
 
-/// In a job of its own and of no run: a night must not wait hours for a host.
-async fn try_later(
-    app: &App,
-    listings: &[Listing],
-    failed: &BTreeSet<String>,
-    tries: u32,
-) -> Result<(), JobError> {
-    let again = HashPhotos {
-        listings: listings
-            .iter()
-            .filter(|listing| {
-                listing
-                    .details
-                    .image_urls
-                    .iter()
-                    .any(|url| failed.contains(url))
-            })
-            .map(|listing| listing.id)
-            .collect(),
-        tries: tries + 1,
+/// Those of the listings that show some of these.
+fn showing(listings: &[Listing], urls: &BTreeSet<String>) -> Vec<i64> {
+    let shows = |listing: &&Listing| {
+        let mut shown = listing.details.image_urls.iter();
+        shown.any(|url| urls.contains(url))
     };
-    let order = Enqueue::of(&again)?.after(FIRST_WAIT * 4u32.pow(tries));
-    let mut conn = app.pool.acquire().await?;
-    app.engine.enqueue(&mut conn, &[order]).await?;
-    Ok(())
+    listings.iter().filter(shows).map(|l| l.id).collect()
 }

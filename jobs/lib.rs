@@ -32,6 +32,7 @@ pub mod refresh_valuations;
 pub mod refresh_vins;
 pub mod restore_listings;
 mod retire;
+pub mod revisit_photos;
 mod shelf;
 mod slices;
 pub mod sources;
@@ -59,6 +60,7 @@ pub use refresh_history::RefreshHistory;
 pub use refresh_valuations::RefreshValuations;
 pub use refresh_vins::RefreshVins;
 pub use restore_listings::RestoreListings;
+pub use revisit_photos::RevisitPhotos;
 pub use upload_photos::UploadPhotos;
 
 use queue::{Catalogue, Enqueue};
@@ -73,6 +75,7 @@ pub fn catalogue() -> Catalogue<App> {
         .with::<ExportReport>()
         .with::<DecodeVins>()
         .with::<HashPhotos>()
+        .with::<RevisitPhotos>()
         .with::<RefreshVins>()
         .with::<RefreshHistory>()
         .with::<RefreshValuations>()

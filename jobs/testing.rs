@@ -40,6 +40,11 @@ const PASSWORD: &str = "hunter2";
 
 impl TestApp {
     pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// With settings of the test's own.
+    pub async fn start_with(set: impl FnOnce(&mut App)) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let root =
@@ -89,7 +94,7 @@ impl TestApp {
             secret_key: "secret".into(),
         };
         let cache = std::env::temp_dir().join("forecourt-vin-test");
-        let app = App::new(
+        let mut app = App::new(
             pool.clone(),
             engine.clone(),
             Objects::new(&settings),
@@ -98,6 +103,7 @@ impl TestApp {
             fetcher(&sandbox),
             cache,
         );
+        set(&mut app);
         let app = Arc::new(app.staging_in(root.join("staging")));
         let catalogue = Arc::new(catalogue());
         let stepper = Stepper::new(engine, pool, &catalogue, &app);

@@ -727,6 +727,10 @@ fn arguments_keep_their_form() {
             })
             .unwrap(),
         ),
+        (
+            jobs::RevisitPhotos::NAME,
+            serde_json::to_string(&jobs::RevisitPhotos { nights: 30 }).unwrap(),
+        ),
     ];
     let expected = [
         ("pull_source", r#"{"source":"b"}"#),
@@ -747,6 +751,7 @@ fn arguments_keep_their_form() {
         ("refresh_history", r#"{"provider":"past"}"#),
         ("refresh_valuations", r#"{"provider":"worth"}"#),
         ("upload_photos", r#"{"provider":"shop"}"#),
+        ("revisit_photos", r#"{"nights":30}"#),
     ];
     assert_eq!(
         forms.map(|(name, json)| (name, json)),

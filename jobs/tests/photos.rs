@@ -2,8 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use jobs::testing::TestApp;
-use jobs::{HashPhotos, LoadFile};
+use jobs::{BuildFeed, HashPhotos, LoadFile, RevisitPhotos};
 use queue::Outcome;
+use std::time::Duration;
 use stores::{Dealers, ListingFilter, ListingPhoto, Listings, PhotoCounts, Photos};
 
 /// One unit a line of photo URLs.
@@ -273,5 +274,113 @@ async fn what_many_different_models_show_is_a_placeholder_until_an_operator_deni
         counts(&test).await.placeholders,
         0,
         "nobody learns it again"
+    );
+}
+
+#[tokio::test]
+async fn what_a_slow_host_keeps_a_job_from_is_done_by_the_next() {
+    let mut test = TestApp::start_with(|app| app.photos_begin_within = Duration::ZERO).await;
+    test.forgive_left_behind();
+    // Lost ones first, in the order they are asked in: the jobs must come to an end in spite of them.
+    let lost = (0..20).map(|n| format!("http://photos.test/missing/{n}.jpg"));
+    let urls: Vec<String> = lost
+        .chain((0..20).map(|n| format!("http://photos.test/small/bay/{n}/0.jpg")))
+        .collect();
+    let units = stocked(&mut test, &[&urls.join("|")]).await;
+    test.run_all().await;
+    let found = photos(&test, units[0]).await;
+    assert_eq!(found.len(), 40);
+    for photo in found {
+        let wanted = if photo.url.contains("missing") {
+            "gone"
+        } else {
+            "fetched"
+        };
+        assert_eq!(photo.state, wanted, "{}", photo.url);
+    }
+    assert_eq!(test.sandbox.requests(), 40, "each asked for once");
+}
+
+#[tokio::test]
+async fn photos_of_units_that_do_not_change_are_asked_for_again_within_a_month() {
+    let mut test = TestApp::start().await;
+    let photo = |n: usize| format!("http://photos.test/bay/{n}/0.jpg");
+    let shown: Vec<String> = (0..9).map(photo).collect();
+    let shown: Vec<&str> = shown.iter().map(String::as_str).chain([""]).collect();
+    let units = stocked(&mut test, &shown).await;
+    test.run_all().await;
+    let asked = test.sandbox.requests();
+    a_week_passes(&test).await;
+    let step = test.stepper.perform(&RevisitPhotos { nights: 1 }).await;
+    assert_eq!(step.unwrap().outcome.word(), "done");
+    test.run_all().await;
+    assert_eq!(
+        test.sandbox.requests() - asked,
+        9,
+        "every photo, and no more"
+    );
+
+    // In a round of four nights each unit with photos has one.
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let mut visited = Vec::new();
+    for night in 20_000..20_004 {
+        let tonight = Photos::to_revisit(&mut conn, night, 4).await.unwrap();
+        assert!(tonight.len() <= 3, "{tonight:?}");
+        visited.extend(tonight);
+    }
+    visited.sort_unstable();
+    let with_photos: Vec<i64> = units
+        .iter()
+        .copied()
+        .filter(|unit| visited.contains(unit))
+        .collect();
+    assert_eq!((visited.len(), with_photos.len()), (9, 9));
+}
+
+#[tokio::test]
+async fn a_feed_shows_photos_of_the_unit_and_nothing_that_stands_for_them() {
+    let mut test = TestApp::start().await;
+    test.forgive_left_behind();
+    let soon = "http://photos.test/coming-soon.jpg";
+    let lost = "http://photos.test/missing/1.jpg";
+    let real = "http://photos.test/bay/0/0.jpg";
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let digest = blake3::hash(&embedded::Sandbox::placeholder()).to_hex();
+    Photos::add_placeholder(&mut conn, &digest, "test")
+        .await
+        .unwrap();
+    let units = stocked(
+        &mut test,
+        &[&format!("{soon}|{lost}|{real}"), soon, lost, real],
+    )
+    .await;
+    test.run_all().await;
+    let mut definition = feeds::Definition::parse(feeds::BUILT_IN[2].1).unwrap();
+    definition.checks = vec![feeds::Check::Photo];
+    let key = definition.key.clone();
+    let definition = serde_json::to_value(definition).unwrap();
+    stores::Feeds::put(&mut conn, &key, &key, &definition)
+        .await
+        .unwrap();
+    let step = test.stepper.perform(&BuildFeed { feed: key }).await;
+    let Outcome::Done(run) = step.unwrap().outcome else {
+        panic!("the feed is built")
+    };
+    let object = test.app.objects.get("feeds/generic/latest.csv").await;
+    let text = String::from_utf8(object.unwrap()).unwrap();
+    assert_eq!(text.matches(soon).count(), 0, "{text}");
+    // Where nothing else is shown: its host may answer others.
+    assert_eq!(text.matches(lost).count(), 1, "{text}");
+    assert_eq!(text.matches(real).count(), 2, "{text}");
+    let run = run["id"].as_i64().unwrap();
+    let left_out = stores::Feeds::exclusions_of(&mut conn, run, &units)
+        .await
+        .unwrap();
+    assert_eq!(left_out.len(), 1);
+    assert_eq!(left_out[0].listing_id, units[1]);
+    assert!(
+        left_out[0]
+            .reasons
+            .contains(&"photo_placeholder".to_owned())
     );
 }

@@ -5,7 +5,8 @@
 use jobs::testing::TestApp;
 use jobs::{
     ActOnJobs, ArchiveListings, BuildFeed, DeliverAlert, ExportReport, ProbePartner, PruneHistory,
-    PullSource, RefreshHistory, RefreshValuations, RefreshVins, RestoreListings, UploadPhotos,
+    PullSource, RefreshHistory, RefreshValuations, RefreshVins, RestoreListings, RevisitPhotos,
+    UploadPhotos,
 };
 use queue::{BulkAction, Bulks, Job, JobFilter, Outcome, Partner};
 use std::collections::BTreeSet;
@@ -202,6 +203,7 @@ async fn night(twice: bool) -> (serde_json::Value, BTreeSet<String>) {
     night.perform(&RefreshValuations { provider }).await;
     let provider = of("shop");
     night.perform(&UploadPhotos { provider }).await;
+    night.perform(&RevisitPhotos { nights: 1 }).await;
     let source = "bayview".to_owned();
     night.perform(&ExportReport { source }).await;
     night.perform(&DeliverAlert { alert }).await;

@@ -225,6 +225,16 @@ async fn furnish(
         &nothing,
     )
     .await?;
+    let nights = serde_json::json!({ "nights": 30 });
+    Schedules::ensure(
+        &mut tx,
+        "revisit-photos",
+        "0 7 * * *",
+        "UTC",
+        "revisit_photos",
+        &nights,
+    )
+    .await?;
     for key in Keys::list(&mut tx)
         .await?
         .iter()

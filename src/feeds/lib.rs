@@ -5,6 +5,7 @@
 
 mod column;
 mod definition;
+mod photos;
 mod preflight;
 mod render;
 mod spec;
@@ -12,5 +13,6 @@ mod spec;
 pub use definition::{
     BUILT_IN, Check, Column, Definition, DefinitionError, Format, Guard, Source, Style,
 };
+pub use photos::{Flaw, Flaws};
 pub use render::{Feed, Unit};
 pub use spec::{Problem, Spec, Validation};

@@ -1,10 +1,12 @@
 //! May this listing be published on this channel? Every reason why not, by name.
 
 use crate::definition::Check;
-use domain::{Listing, Status, title};
+use crate::render::Unit;
+use domain::{Status, title};
 
 /// The reasons this check gives against a listing; `vin_seen` says an earlier row has its VIN.
-pub(crate) fn reason(check: Check, listing: &Listing, vin_seen: bool) -> Option<&'static str> {
+pub(crate) fn reason(check: Check, unit: &Unit<'_>, vin_seen: bool) -> Option<&'static str> {
+    let listing = unit.listing;
     let details = &listing.details;
     let condition = details.condition.as_deref().unwrap_or_default();
     match check {
@@ -18,7 +20,9 @@ pub(crate) fn reason(check: Check, listing: &Listing, vin_seen: bool) -> Option<
             .price_cents
             .is_none_or(|cents| cents <= 0)
             .then_some("price_missing"),
-        Check::Photo => details.image_urls.is_empty().then_some("photo_missing"),
+        Check::Photo if !details.image_urls.is_empty() => None,
+        Check::Photo if unit.placeholders > 0 => Some("photo_placeholder"),
+        Check::Photo => Some("photo_missing"),
         Check::CleanTitle => (!title::clean(details)).then_some("title_branded"),
         Check::Available => match listing.status {
             Status::Available => None,

@@ -15,6 +15,8 @@ pub struct Unit<'a> {
     pub dealer: &'a Dealer,
     /// Where listings are shown when they bring no link: `https://stock.example.com`.
     pub site: &'a str,
+    /// Photos that [`crate::Flaws`] left out because they stand for a photo to come.
+    pub placeholders: usize,
 }
 
 impl Unit<'_> {
@@ -141,9 +143,7 @@ impl<'a> Feed<'a> {
             .definition
             .checks
             .iter()
-            .filter_map(|check| {
-                preflight::reason(*check, listing, seen && *check == Check::UniqueVin)
-            })
+            .filter_map(|check| preflight::reason(*check, unit, seen && *check == Check::UniqueVin))
             .map(ToOwned::to_owned)
             .collect();
         let names = std::cell::OnceCell::new();
@@ -272,6 +272,7 @@ mod tests {
                         listing,
                         dealer: &dealer,
                         site: "https://s.example",
+                        placeholders: 0,
                     },
                     &mut bytes,
                 )
@@ -324,6 +325,7 @@ mod tests {
                     listing,
                     dealer: &full,
                     site: "https://s.example",
+                    placeholders: 0,
                 };
                 assert_eq!(feed.write(&unit, &mut bytes), Ok(()), "{key}");
             }
@@ -348,6 +350,7 @@ mod tests {
             listing: &listing,
             dealer: &dealer,
             site: "https://s.example",
+            placeholders: 0,
         };
         assert_eq!(feed.write(&unit, &mut bytes), Ok(()));
         let mut rows = csv::Reader::from_reader(&bytes[..]);

@@ -53,7 +53,7 @@ pub use providers::{Due, Provider, ProviderKind, ProviderView, Providers, Wanted
 pub use reports::{Aging, Double, Move, PriceDrop, Reports, Stay};
 pub use schedules::{Overlap, Schedule, Schedules, Taken, Tick};
 pub use secrets::{Sealed, Sealer};
-pub use shown_photos::{ListingPhoto, LostPhoto, PhotoCounts, SimilarPhoto};
+pub use shown_photos::{ListingPhoto, LostPhoto, PhotoCounts, SimilarPhoto, UnfitPhoto};
 pub use sources::{
     AfterLoad, Attachments, Grace, Login, NewSource, Settle, SourceKind, SourceRow, Sources,
     SyncPolicy, Terms,

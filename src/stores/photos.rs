@@ -70,12 +70,26 @@ const PLACEHOLDER_UNITS: i64 = 10;
 const PLACEHOLDER_MODELS: i64 = 6;
 
 impl Photos {
-    /// Which of these URLs need no fetch: within a week they led to a photo, or to something that was refused.
+    /// Which of these URLs need no fetch: within a week they led to a photo, or to something that was refused; or somebody
+    /// has only just asked for them in vain.
     pub async fn settled(conn: &mut PgConnection, urls: &[String]) -> Res<Vec<String>> {
         Ok(sqlx::query_scalar!(
-            "SELECT u.url FROM photo_urls u WHERE u.key = ANY($1) AND u.state IN ('fetched', 'refused')
-                AND coalesce(u.asked_at, u.fetched_at) > now() - interval '7 days'",
+            "SELECT u.url FROM photo_urls u WHERE u.key = ANY($1) AND coalesce(u.asked_at, u.fetched_at)
+                > now() - CASE WHEN u.state IN ('fetched', 'refused') THEN interval '7 days' ELSE interval '5 minutes' END",
             &keys(urls)
+        )
+        .fetch_all(conn)
+        .await?)
+    }
+
+    /// Units on the lot whose photos' turn it is in this night of so many.
+    pub async fn to_revisit(conn: &mut PgConnection, night: i64, nights: i64) -> Res<Vec<i64>> {
+        Ok(sqlx::query_scalar!(
+            "SELECT id FROM listings
+             WHERE status IN ('available', 'pending') AND image_urls <> '{}' AND id % $2 = $1 % $2
+             ORDER BY id",
+            night,
+            nights
         )
         .fetch_all(conn)
         .await?)

@@ -23,6 +23,14 @@ pub struct LostPhoto {
     pub fetched_at: jiff::Timestamp,
 }
 
+/// An address that leads to no photo of a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnfitPhoto {
+    pub url: String,
+    /// A picture that stands for one to come; else nothing is there.
+    pub placeholder: bool,
+}
+
 /// One photo of a listing, as people ask about it.
 #[derive(Clone, Debug, Serialize)]
 pub struct ListingPhoto {
@@ -103,6 +111,15 @@ impl Photos {
             hero.hero = true;
         }
         Ok(photos)
+    }
+
+    /// What no feed should show: of these listings, or of all.
+    pub async fn unfit(conn: &mut PgConnection, listings: Option<&[i64]>) -> Res<Vec<UnfitPhoto>> {
+        Ok(
+            sqlx::query_file_as!(UnfitPhoto, "queries/unfit_photos.sql", listings)
+                .fetch_all(conn)
+                .await?,
+        )
     }
 
     /// Photos that look like this one, most alike first.

@@ -47,7 +47,7 @@ impl Explain {
             vin: self.vin.as_ref().map(|vin| vin.to_ascii_uppercase()),
             stock_number: self.stock_number.clone(),
         };
-        let units = Listings::list(&mut conn, &wanted, 0, 20).await?;
+        let mut units = Listings::list(&mut conn, &wanted, 0, 20).await?;
         if units.is_empty() {
             bail!("no unit on the lot has that number");
         }
@@ -56,7 +56,8 @@ impl Explain {
             Some(run) => stores::Feeds::exclusions_of(&mut conn, run, &ids(&units)).await?,
             None => Vec::new(),
         };
-        for unit in &units {
+        let flaws = jobs::build_feed::flaws(&mut conn, Some(&ids(&units))).await?;
+        for unit in &mut units {
             let Some(dealer) = dealers.iter().find(|dealer| dealer.id == unit.dealer_id) else {
                 continue;
             };
@@ -71,10 +72,20 @@ impl Explain {
                 }
                 continue;
             }
+            let shown = unit.details.image_urls.len();
+            let placeholders = flaws.leave_out(&mut unit.details.image_urls);
+            let left = unit.details.image_urls.len();
+            if left < shown {
+                println!(
+                    "  {left} of its {shown} photos go out: {placeholders} are placeholders, {} are not there",
+                    shown - left - placeholders
+                );
+            }
             let unit_of = Unit {
                 listing: unit,
                 dealer,
                 site: &app.site,
+                placeholders,
             };
             let environment = Feed::environment();
             let mut feed = Feed::new(&definition, &environment)?;
