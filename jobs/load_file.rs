@@ -30,6 +30,8 @@ pub struct LoadFile {
     pub file: i64,
 }
 
+/// The rule that a file is held by when it would remove too many.
+const GUARD: &str = "guard";
 /// Stock this small may change wholly without an operator.
 const GUARD_FROM_UNITS: u64 = 5;
 
@@ -77,6 +79,11 @@ impl LoadFile {
                 let reason = "a newer file of this source is loaded already";
                 return hold(app, &file, &source, "file_superseded", reason).await;
             }
+            FileOrder::LaterLoaded if file.released_by.is_none() => {
+                let reason = "a file of this source that was written later is loaded already";
+                return hold(app, &file, &source, "file_superseded", reason).await;
+            }
+            FileOrder::LaterLoaded => {}
             FileOrder::Next => {}
         }
         let mapping = mapping(app, &source, self.file).await?;
@@ -89,7 +96,7 @@ impl LoadFile {
             }
         };
         if let Some(reason) = guard(app, &file, &source, &survey, mapping.holds).await? {
-            return hold(app, &file, &source, "guard", &reason).await;
+            return hold(app, &file, &source, GUARD, &reason).await;
         }
         match mapping.holds {
             Holds::Units => {
@@ -156,7 +163,7 @@ async fn guard(
     survey: &Survey,
     holds: Holds,
 ) -> Result<Option<String>, JobError> {
-    if file.released_by.is_some() || file.next_row > 0 {
+    if file.next_row > 0 {
         return Ok(None);
     }
     if !survey.loadable {
@@ -170,6 +177,10 @@ async fn guard(
     }
     let (mut on_the_lot, mut gone) = (0u64, 0u64);
     let mut conn = app.pool.acquire().await?;
+    // Whoever released it was shown this, and not what else it was held for.
+    if file.released_by.is_some() && !Files::held_for_another(&mut conn, file.id, GUARD).await? {
+        return Ok(None);
+    }
     let mut units = Listings::on_the_lot_of(&mut conn, source.id);
     while let Some((rooftop, number)) = units.try_next().await? {
         let rooftop = match source.dealer_id {
@@ -301,7 +312,12 @@ async fn write(
             (Some(draft), Some(rooftop)) => drafts.push((rooftop, draft)),
             (draft, rooftop) => {
                 counts.rejected += 1;
-                lost.extend(rooftop.zip(row.stock_number));
+                let numbers = row.stock_number.into_iter().chain(row.perhaps);
+                lost.extend(
+                    rooftop
+                        .into_iter()
+                        .flat_map(|at| numbers.clone().map(move |n| (at, n))),
+                );
                 if draft.is_some() {
                     rejects.push(unknown_rooftop(row.row, key.unwrap_or_default()));
                 }

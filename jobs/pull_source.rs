@@ -177,17 +177,20 @@ async fn pull_address(
         listed: 1,
         ..Report::default()
     };
-    match asked.await.map_err(judged)? {
-        Download::NotModified => report.known = 1,
-        Download::Arrived { modified } => {
+    let taken = match asked.await.map_err(judged) {
+        Ok(Download::NotModified) => Ok(false),
+        Ok(Download::Arrived { modified }) => {
             file.modified = modified;
-            let new = keep(app, cx, source, turn, &file, &stage).await?;
-            (report.new, report.known) = (usize::from(new), usize::from(!new));
+            keep(app, cx, source, turn, &file, &stage).await
         }
-    }
+        Err(error) => Err(error),
+    };
+    // It is this attempt's own: whatever became of it, nobody goes on from there.
     if let Err(error) = tokio::fs::remove_file(&stage).await {
         tracing::debug!(%error, stage = %stage.display(), "a stage could not be removed");
     }
+    let new = taken?;
+    (report.new, report.known) = (usize::from(new), usize::from(!new));
     report.retired = overdue(app, source).await?;
     Ok(Outcome::Done(serde_json::to_value(report)?))
 }
@@ -212,11 +215,16 @@ async fn list(
         return drop::list(app, way, source, &source.pattern).await;
     };
     let (all, unsafe_names) = drop::list(app, way, source, "*").await?;
-    let names: std::collections::HashSet<String> =
-        all.iter().map(|file| file.name.clone()).collect();
+    // One that is older than its file is left over from the file before.
+    let markers: std::collections::HashMap<String, Option<i64>> = all
+        .iter()
+        .map(|file| (file.name.clone(), file.modified))
+        .collect();
     let marked = |file: &RemoteFile| {
         !file.name.ends_with(ending.as_str())
-            && names.contains(&format!("{}{ending}", file.name))
+            && markers
+                .get(&format!("{}{ending}", file.name))
+                .is_some_and(|marked| marked >= &file.modified)
             && sftp::matches(&source.pattern, &file.name)
     };
     Ok((all.into_iter().filter(marked).collect(), unsafe_names))
@@ -287,17 +295,18 @@ async fn take(
     // A folder's file is copied anew each time; what came over SFTP goes on where it stopped.
     let own = (source.kind == SourceKind::Folder).then_some(cx);
     let stage = drop::stage(app, source, file, own).await?;
-    let arrived = drop::fetch(app, way, source, file, &stage)
-        .await
-        .map_err(judged)?;
-    let taken = match arrived {
-        Arrived::Whole => Some(keep(app, cx, source, turn, file, &stage).await?),
-        Arrived::Changed => None,
+    let taken = match drop::fetch(app, way, source, file, &stage).await {
+        Ok(Arrived::Whole) => keep(app, cx, source, turn, file, &stage).await.map(Some),
+        Ok(Arrived::Changed) => Ok(None),
+        Err(error) => Err(judged(error)),
     };
+    if taken.is_err() && own.is_none() {
+        return taken;
+    }
     if let Err(error) = tokio::fs::remove_file(&stage).await {
         tracing::warn!(%error, stage = %stage.display(), "a stage could not be removed");
     }
-    Ok(taken)
+    taken
 }
 
 async fn fetched_before(

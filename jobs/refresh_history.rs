@@ -24,6 +24,8 @@ pub struct RefreshHistory {
 }
 
 const BATCH: i64 = 50;
+/// A report is a page of text; what is larger is none, and its tree would be many times as large.
+const LARGEST_PAGE: usize = 2 * 1024 * 1024;
 
 impl Job for RefreshHistory {
     type App = App;
@@ -106,6 +108,14 @@ impl Pages<'_> {
             Err(error) if error.kind == ErrorKind::NotFound => return Ok(Some(report)),
             Err(error) => return Err(error),
         };
+        if page.len() > LARGEST_PAGE {
+            report.state = ReportState::Drift;
+            report.problem = Some(format!(
+                "{} bytes, a report may have {LARGEST_PAGE}",
+                page.len()
+            ));
+            return Ok(Some(report));
+        }
         let raw_key = format!("history/{}", blake3::hash(&page).to_hex());
         let put = app.objects.put(&raw_key, page.clone(), "text/html");
         put.await?;

@@ -265,6 +265,20 @@ fn reachable(
     }
 }
 
+/// However either is written: `/in`, `/in/`, `//in/.`.
+fn same_folder(one: &str, other: &str) -> bool {
+    let parts = |folder| {
+        let parts = std::path::Path::new(folder).components();
+        parts.filter(|part| {
+            !matches!(
+                part,
+                std::path::Component::CurDir | std::path::Component::RootDir
+            )
+        })
+    };
+    parts(one).eq(parts(other))
+}
+
 fn terms(wanted: &SourceOrder, kind: SourceKind, folder: &str) -> Result<Terms, SourceProblem> {
     let settle = wanted.settle.as_deref().unwrap_or("twice");
     let settle = match settle.split_once(':') {
@@ -281,7 +295,7 @@ fn terms(wanted: &SourceOrder, kind: SourceKind, folder: &str) -> Result<Terms, 
     let after_load = match after.split_once(':') {
         None if after == "leave" => AfterLoad::Leave,
         None if after == "delete" => AfterLoad::Delete,
-        Some(("move", other)) if !other.is_empty() && other != folder => {
+        Some(("move", other)) if !other.is_empty() && !same_folder(other, folder) => {
             AfterLoad::Move(other.to_owned())
         }
         _ => {

@@ -41,6 +41,9 @@ pub(crate) async fn survey(
             let rooftop = row.dealer.map(|dealer| dealer.key).unwrap_or_default();
             let sold = row.draft.as_ref().and_then(|draft| draft.status);
             let sold = matches!(sold, Some(Status::Sold | Status::Removed));
+            for number in &row.perhaps {
+                survey.units.insert(&rooftop, number);
+            }
             let Some(number) = row.stock_number else {
                 continue;
             };

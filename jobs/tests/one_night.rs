@@ -247,6 +247,15 @@ async fn a_file_that_would_empty_the_lot_is_held_until_released() {
     assert_eq!(state(&test).await.len(), 6, "nothing is removed silently");
     let mut conn = test.app.pool.acquire().await.unwrap();
     assert_eq!(Alerts::open(&mut conn).await.unwrap()[0].what, "file_held");
+    // A release is for what was shown: held for another reason, the guard looks at it for the first time.
+    let died = "UPDATE source_rejects SET rule = 'load_died' WHERE rule = 'guard'";
+    stores::execute_for_tests(&test.app.pool, died)
+        .await
+        .unwrap();
+    assert!(Files::release(&mut conn, held.id, "ops").await.unwrap());
+    let load_held = LoadFile { file: held.id };
+    all_done(&[test.stepper.perform(&load_held).await.unwrap()]);
+    assert_eq!(state(&test).await.len(), 6, "held again");
     assert!(Files::release(&mut conn, held.id, "ops").await.unwrap());
     drop(conn);
     all_done(&[test
@@ -336,6 +345,18 @@ async fn a_unit_whose_row_is_lost_stays_on_the_lot() {
         stock().replace(VINS[1], "1HGCM8263OA004352").as_bytes(),
     )
     .await;
+    assert_eq!((file.counts.rejected, file.counts.removed), (1, 0));
+    assert_eq!(state(&test).await.len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unit_behind_a_ragged_row_stays_on_the_lot() {
+    let mut test = bayview().await;
+    load(&mut test, "1.csv", stock().as_bytes()).await;
+    // One comma more, in front of everything: each cell is one place further on.
+    let mut lines: Vec<String> = stock().lines().map(str::to_owned).collect();
+    lines[2].insert(0, ',');
+    let file = load(&mut test, "2.csv", lines.join("\n").as_bytes()).await;
     assert_eq!((file.counts.rejected, file.counts.removed), (1, 0));
     assert_eq!(state(&test).await.len(), 6);
 }

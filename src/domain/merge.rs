@@ -65,7 +65,7 @@ pub fn apply_with(
     }
     let status = match (blanks, listing.status) {
         // Who only updates does not bring back what the dealer's own file lacks.
-        (Blanks::KeepAll, Status::Removed | Status::Archived) => listing.status,
+        (Blanks::KeepAll, Status::Removed | Status::Sold | Status::Archived) => listing.status,
         (Blanks::KeepAll, now) => draft.status.unwrap_or(now),
         (_, now) => stands(now, draft.status),
     };
@@ -82,6 +82,9 @@ pub fn apply_with(
                 ..origin.clone()
             },
         );
+        if listing.vin.is_some() {
+            forget_vehicle(listing);
+        }
         listing.vin.clone_from(&draft.vin);
         changed = true;
     }
@@ -108,6 +111,21 @@ pub fn apply_with(
         }
     }
     changed
+}
+
+/// Another VIN is another vehicle: what the old one was decoded to, and what others said of it, goes. Whose word stands by
+/// itself, a file's or an operator's, stays.
+fn forget_vehicle(listing: &mut Listing) {
+    for &field in Details::FIELDS {
+        let holder = listing.provenance.get(field).map(|origin| origin.source);
+        if matches!(
+            holder,
+            Some(Source::Vin | Source::History | Source::Valuation)
+        ) {
+            let _ = listing.details.set(field, None);
+            listing.provenance.forget(field);
+        }
+    }
 }
 
 /// Where a unit stands that is in a file again: where the row says; without a word of it, what had left the lot is
@@ -319,6 +337,30 @@ mod tests {
         let origin = listing.provenance.get(Field::ExteriorColor).unwrap();
         assert_eq!(origin.original.as_deref(), Some("Jet Black"));
         assert_eq!((origin.row, &origin.over), (Some(2), &None));
+    }
+
+    #[test]
+    fn another_vin_is_another_vehicle() {
+        let of = |vin: &str| ListingDraft {
+            vin: Some(crate::Vin::parse(vin).unwrap()),
+            ..draft(Some(100), Some("Red"))
+        };
+        let mut listing = begin(1, &of("1HGCM82633A004352"), &file(1));
+        assert!(fill(&mut listing, Field::Doors, Value::Number(4)));
+        let said = Some(Value::Number(1));
+        assert!(report(&mut listing, Field::Owners, said, Source::History));
+        assert!(!apply(&mut listing, &of("1HGCM82633A004352"), &file(2)));
+        assert_eq!(
+            (listing.details.doors, listing.details.owners),
+            (Some(4), Some(1))
+        );
+        assert!(apply(&mut listing, &of("5TDXZ3DC2KS015402"), &file(3)));
+        assert_eq!(
+            (listing.details.doors, listing.details.owners),
+            (None, None)
+        );
+        assert!(listing.provenance.get(Field::Owners).is_none());
+        assert_eq!(listing.details.exterior_color.as_deref(), Some("Red"));
     }
 
     #[test]

@@ -65,6 +65,10 @@ impl Provenance {
         self.0.insert(field, origin);
     }
 
+    pub fn forget(&mut self, field: Field) {
+        self.0.remove(&field);
+    }
+
     pub fn get(&self, field: Field) -> Option<&Origin> {
         self.0.get(&field)
     }

@@ -31,6 +31,8 @@ pub struct ParsedRow {
     pub row: u64,
     /// Known even when the row is lost: the unit is still in the file, and must not be taken for gone.
     pub stock_number: Option<String>,
+    /// What else the number may be, in a row whose cells are not where they belong: the unit is in the file all the same.
+    pub perhaps: Vec<String>,
     /// Whose unit it is, in files of many rooftops.
     pub dealer: Option<Dealer>,
     /// `None` when the row is lost; then at least one reject says why.
@@ -171,6 +173,7 @@ impl Reader {
         let mut parsed = ParsedRow {
             row: self.row,
             stock_number: None,
+            perhaps: Vec::new(),
             dealer: None,
             draft: None,
             duplicate: false,
@@ -178,6 +181,8 @@ impl Reader {
         };
         if let Some((rule, message)) = self.misshapen() {
             parsed.rejects.push(lost(self.row, "", "", rule, message));
+            parsed.perhaps = self.perhaps_numbers();
+            parsed.dealer = self.dealer();
             return parsed;
         }
         let mut draft = ListingDraft {
@@ -288,13 +293,8 @@ impl Reader {
                 }
             }
         }
-        if let Some(columns) = &self.mapping.dealer {
-            parsed.dealer = rooftop::dealer(columns, |name| {
-                let place = self.dealer_places.get(name);
-                let cell = place.and_then(|place| self.record.get(*place));
-                let cell = cell.map(sniff::decode).unwrap_or_default();
-                cell.trim().replace('\0', "")
-            });
+        if self.mapping.dealer.is_some() {
+            parsed.dealer = self.dealer();
             if parsed.dealer.is_none() {
                 let message = "the row does not say whose unit it is".to_owned();
                 let reject = lost(self.row, "dealer", "", "dealer_missing", message);
@@ -303,6 +303,36 @@ impl Reader {
         }
         self.judge(draft, &mut parsed);
         parsed
+    }
+
+    fn dealer(&self) -> Option<Dealer> {
+        rooftop::dealer(self.mapping.dealer.as_ref()?, |name| {
+            let place = self.dealer_places.get(name);
+            let cell = place.and_then(|place| self.record.get(*place));
+            let cell = cell.map(sniff::decode).unwrap_or_default();
+            cell.trim().replace('\0', "")
+        })
+    }
+
+    /// The stock number of a misshapen row is where it belongs, or moved by as many cells as there are too many or too few.
+    /// A word that is no unit's does no harm.
+    fn perhaps_numbers(&self) -> Vec<String> {
+        let (have, wanted) = (self.record.len(), self.width);
+        let moved = have.abs_diff(wanted).min(MOVED_AT_MOST);
+        let places = self
+            .plan
+            .iter()
+            .filter(|(column, _)| column.to == Field::StockNumber)
+            .flat_map(|(_, places)| places.iter().copied());
+        places
+            .flat_map(|place| match have > wanted {
+                true => place..=place + moved,
+                false => place.saturating_sub(moved)..=place,
+            })
+            .filter_map(|place| self.record.get(place))
+            .map(|cell| sniff::decode(cell).trim().to_owned())
+            .filter(|cell| !cell.is_empty() && cell.chars().count() <= LONGEST_STOCK_NUMBER)
+            .collect()
     }
 
     /// Why the row's shape alone makes it unreadable, if so.
@@ -393,6 +423,8 @@ const LONGEST_ROW: usize = 256 * 1024;
 /// As the API takes them.
 const LONGEST_STOCK_NUMBER: usize = 64;
 const LONGEST_SERIAL: usize = 128;
+/// Commas in one cell that should have been quoted.
+const MOVED_AT_MOST: usize = 8;
 /// Cells that may rightly have several lines.
 const PROSE: &[Field] = &[
     Field::Title,

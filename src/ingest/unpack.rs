@@ -80,6 +80,20 @@ fn entries(text: &mut Text) -> Result<Option<u16>, FileProblem> {
         .and_then(|_| text.rewind())
         .map_err(|error| unusable(&error))?;
     let place = end.windows(4).rposition(|four| four == b"PK\x05\x06");
+    // A file of at most 4 GiB needs no zip64, whose own record may tell more files than this one (APPNOTE 4.4.1.4).
+    let zip64 = place.is_some_and(|place| {
+        let sizes = end.get(place + 12..place + 20).unwrap_or_default();
+        let before = place
+            .checked_sub(20)
+            .and_then(|from| end.get(from..from + 4));
+        sizes.chunks(4).any(|four| four == [0xFF; 4]) || before == Some(b"PK\x06\x07")
+    });
+    if zip64 {
+        return Err(FileProblem::Packed {
+            form: "zip",
+            problem: "it is a zip64 archive, which a file of this size need not be".to_owned(),
+        });
+    }
     let told = place.and_then(|place| end.get(place + 10..place + 12));
     Ok(told.and_then(|two| Some(u16::from_le_bytes(two.try_into().ok()?))))
 }
@@ -124,6 +138,14 @@ mod tests {
     use flate2::write::GzEncoder;
     use std::io::Cursor;
     use zip::write::SimpleFileOptions;
+
+    #[test]
+    fn a_zip_that_tells_its_files_elsewhere_is_refused() {
+        let mut bytes = zipped(&[("a.csv", b"a,b\n1,2\n")]);
+        let end = bytes.len() - 22;
+        bytes[end + 16..end + 20].copy_from_slice(&[0xFF; 4]);
+        assert!(unpack(bytes).unwrap_err().to_string().contains("zip64"));
+    }
 
     fn unpack(bytes: Vec<u8>) -> Result<Vec<u8>, FileProblem> {
         let mut text = super::unpack(Text::in_memory(bytes))?;

@@ -37,7 +37,7 @@ impl Folder {
                 files.push(remote(name, &meta));
             }
         }
-        files.sort_by(|a, b| a.name.cmp(&b.name));
+        files.sort_by(crate::sftp::oldest_first);
         Ok((files, unsafe_names))
     }
 

@@ -6,11 +6,11 @@ use crate::{ErrorKind, PartnerError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
-use ssh2::{HashType, Session, Sftp};
+use ssh2::{ErrorCode, HashType, Session, Sftp};
 use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Clone, Debug)]
@@ -48,6 +48,13 @@ pub struct RemoteFile {
     pub modified: Option<i64>,
 }
 
+/// Stock is what the newest file says: whatever its name, it is loaded last.
+pub(crate) fn oldest_first(a: &RemoteFile, b: &RemoteFile) -> std::cmp::Ordering {
+    (a.modified, &a.name).cmp(&(b.modified, &b.name))
+}
+
+/// `LIBSSH2_ERROR_FILE`: how ssh2 says that a folder has no more entries.
+const NO_MORE_FILES: ErrorCode = ErrorCode::Session(-16);
 const CONNECT: Duration = Duration::from_secs(10);
 /// A server that takes longer for one exchange hangs.
 pub const ANSWER: Duration = Duration::from_secs(30);
@@ -89,14 +96,7 @@ impl SftpClient {
         folder: &str,
         pattern: &str,
     ) -> Result<(Vec<RemoteFile>, Vec<String>), PartnerError> {
-        let entries = self
-            .sftp
-            .readdir(Path::new(folder))
-            .map_err(|e| failed("list", &format!("{}{folder}", self.target), &e))?;
-        if entries.len() > MOST_FILES {
-            let message = format!("{} entries, a drop may have {MOST_FILES}", entries.len());
-            return Err(error(ErrorKind::Corrupt, "list", &self.target, &message));
-        }
+        let entries = self.entries(folder)?;
         let (mut files, mut unsafe_names) = (Vec::new(), Vec::new());
         for (path, stat) in entries {
             let Some(name) = path
@@ -119,8 +119,29 @@ impl SftpClient {
                 });
             }
         }
-        files.sort_by(|a, b| a.name.cmp(&b.name));
+        files.sort_by(oldest_first);
         Ok((files, unsafe_names))
+    }
+
+    /// No more than a drop may have, however many the server goes on to name.
+    fn entries(&self, folder: &str) -> Result<Vec<(PathBuf, ssh2::FileStat)>, PartnerError> {
+        let target = format!("{}{folder}", self.target);
+        let mut open = self
+            .sftp
+            .opendir(Path::new(folder))
+            .map_err(|e| failed("list", &target, &e))?;
+        let mut entries = Vec::new();
+        loop {
+            match open.readdir() {
+                Ok(entry) => entries.push(entry),
+                Err(end) if end.code() == NO_MORE_FILES => return Ok(entries),
+                Err(e) => return Err(failed("list", &target, &e)),
+            }
+            if entries.len() > MOST_FILES {
+                let message = format!("more entries than the {MOST_FILES} a drop may have");
+                return Err(error(ErrorKind::Corrupt, "list", &self.target, &message));
+            }
+        }
     }
 
     /// Appends what `stage` does not hold yet: a fetch that was cut goes on where it stopped. The file on the
@@ -214,10 +235,17 @@ impl SftpClient {
         self.make_folder(other)?;
         let target = format!("{}{folder}/{name}", self.target);
         let to = Path::new(other).join(name);
-        // SFTP version 3 does not rename over an existing file.
-        let _ = self.sftp.unlink(&to);
+        let from = Path::new(folder).join(name);
+        if self.sftp.rename(&from, &to, None).is_ok() {
+            return Ok(());
+        }
+        // SFTP version 3 does not rename over an existing file; that file must be another than ours.
+        let real = |path: &Path| self.sftp.realpath(path).ok();
+        if real(&from).is_some() && real(&from) != real(&to) {
+            let _ = self.sftp.unlink(&to);
+        }
         self.sftp
-            .rename(&Path::new(folder).join(name), &to, None)
+            .rename(&from, &to, None)
             .map_err(|e| failed("move", &target, &e))
     }
 

@@ -53,7 +53,8 @@ fn read(row: BTreeMap<String, serde_json::Value>) -> Answer {
         .into_iter()
         .filter_map(|(name, value)| {
             let text = match value {
-                serde_json::Value::String(text) => text.trim().to_owned(),
+                // PostgreSQL keeps no NUL: one value would cost its whole batch.
+                serde_json::Value::String(text) => text.replace('\0', "").trim().to_owned(),
                 serde_json::Value::Number(number) => number.to_string(),
                 _ => return None,
             };

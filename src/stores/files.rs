@@ -41,6 +41,8 @@ pub enum FileOrder {
     OlderWaiting(i64),
     /// A file seen later is the stock already.
     NewerLoaded,
+    /// One that was seen before it, and written after it.
+    LaterLoaded,
 }
 
 #[derive(Clone, Debug)]
@@ -169,7 +171,10 @@ impl Files {
         let row = sqlx::query!(
             r#"SELECT (SELECT min(id) FROM source_files WHERE source_id = $1 AND id < $2 AND state = 'fetched') AS older,
                 EXISTS (SELECT 1 FROM source_files WHERE source_id = $1 AND id > $2
-                        AND (state = 'loaded' OR next_row > 0)) AS "newer!""#,
+                        AND (state = 'loaded' OR next_row > 0)) AS "newer!",
+                EXISTS (SELECT 1 FROM source_files WHERE source_id = $1 AND id < $2 AND state = 'loaded'
+                        AND modified_at > (SELECT modified_at FROM source_files WHERE id = $2)
+                        AND (SELECT next_row = 0 FROM source_files WHERE id = $2)) AS "later!""#,
             source_id,
             id
         )
@@ -177,8 +182,24 @@ impl Files {
         .await?;
         Ok(match row {
             row if row.newer => FileOrder::NewerLoaded,
-            row => row.older.map_or(FileOrder::Next, FileOrder::OlderWaiting),
+            row => match row.older {
+                Some(older) => FileOrder::OlderWaiting(older),
+                None if row.later => FileOrder::LaterLoaded,
+                None => FileOrder::Next,
+            },
         })
+    }
+
+    /// Whether it was held, and never by this rule.
+    pub async fn held_for_another(conn: &mut PgConnection, id: i64, rule: &str) -> Res<bool> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT coalesce(bool_and(rule <> $2), false) AS "another!" FROM source_rejects
+               WHERE file_id = $1 AND row = 0 AND column_name = ''"#,
+            id,
+            rule
+        )
+        .fetch_one(conn)
+        .await?)
     }
 
     /// Whether a file of this name, size and time was fetched before: then it need not be again.

@@ -67,9 +67,9 @@ impl Fetcher {
                         }
                         _ => request,
                     };
-                    self.answer(ask.url, shown).await?
+                    self.answer(ask.url, shown).await.map_err(denied)?
                 }
-                Method::Post | Method::Put => self.sent(ask, &first).await?,
+                Method::Post | Method::Put => self.sent(ask, &first).await.map_err(denied)?,
             };
             let fetched = self.body(ask.url, response).await?;
             let found = Content::of(&fetched.bytes);
@@ -113,4 +113,12 @@ impl Fetcher {
         }
         Ok(response)
     }
+}
+
+/// A storage says 403 for a photo that is not there; a service that says it will not serve us.
+fn denied(mut error: PartnerError) -> PartnerError {
+    if error.kind == ErrorKind::NotFound && error.message.starts_with("status 403") {
+        error.kind = ErrorKind::Denied;
+    }
+    error
 }

@@ -5,7 +5,7 @@ INSERT INTO enrichment_due (provider, subject, priority)
 SELECT $1, u.vin, min(u.priority) FROM unnest($4::text[], $5::int[], $6::smallint[]) u(vin, bucket, priority)
 WHERE CASE $2::text
     WHEN 'history' THEN NOT EXISTS (SELECT 1 FROM history_reports h WHERE h.vin = u.vin AND h.provider = $1
-        AND h.fetched_at > now() - $3::int * interval '1 day')
+        AND h.fetched_at > now() - CASE h.state WHEN 'drift' THEN 1 ELSE $3::int END * interval '1 day')
     WHEN 'valuation' THEN u.bucket IS NOT NULL AND NOT EXISTS (SELECT 1 FROM valuations v WHERE v.vin = u.vin
         AND v.provider = $1 AND v.odometer_bucket = u.bucket AND v.day > current_date - $3::int)
     WHEN 'vin' THEN NOT EXISTS (SELECT 1 FROM vin_decodes v WHERE v.vin = u.vin
