@@ -405,17 +405,15 @@ pub(crate) async fn reported(
             *brand = new;
         }
     }
-    let market: HashMap<(&str, i32), Option<i64>> = worth
-        .iter()
-        .map(|known| {
-            let worth = &known.valuation;
-            let average = worth.retail_cents.as_ref().and_then(|cents| cents.get(1));
-            (
-                (worth.vin.as_str(), worth.odometer_bucket),
-                average.copied(),
-            )
-        })
-        .collect();
+    let mut market: HashMap<(&str, i32), Option<i64>> = HashMap::new();
+    for known in &worth {
+        let worth = &known.valuation;
+        let average = worth.retail_cents.as_ref().and_then(|cents| cents.get(1));
+        // Who knows no such vehicle does not take back what another knows of it.
+        let of = market.entry((worth.vin.as_str(), worth.odometer_bucket));
+        let stands = of.or_default();
+        *stands = average.copied().or(*stands);
+    }
     let mut changed = Vec::new();
     for listing in listings {
         let Some(vin) = listing.vin.as_ref().map(ToString::to_string) else {

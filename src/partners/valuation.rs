@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -99,7 +100,7 @@ impl Service<'_> {
         match asked {
             // Ended, or taken back, before its time: once more with a new one.
             Err(error) if error.kind == ErrorKind::Denied => {
-                tokens.0.lock().await.remove(self.partner);
+                tokens.0.lock().await.remove(&self.holder());
                 self.asked(fetcher, tokens, vehicles).await
             }
             asked => asked,
@@ -139,6 +140,14 @@ impl Service<'_> {
             .collect())
     }
 
+    /// Whose a token is: another address or another login is shown a token of its own.
+    fn holder(&self) -> String {
+        let mut client = std::hash::DefaultHasher::new();
+        self.client.expose_secret().hash(&mut client);
+        let client = client.finish();
+        format!("{} {} {} {client}", self.partner, self.token_url, self.url)
+    }
+
     /// One that is held, or a new one; who waits for it does not ask too.
     pub async fn token(
         &self,
@@ -146,7 +155,7 @@ impl Service<'_> {
         tokens: &Tokens,
     ) -> Result<SecretString, PartnerError> {
         let mut held = tokens.0.lock().await;
-        if let Some((token, ends)) = held.get(self.partner)
+        if let Some((token, ends)) = held.get(&self.holder())
             && *ends > Instant::now()
         {
             return Ok(token.clone());
@@ -166,7 +175,7 @@ impl Service<'_> {
         let lives = Duration::from_secs(token.expires_in).saturating_sub(EARLY);
         let shown = SecretString::from(format!("Bearer {}", token.access_token.expose_secret()));
         let ends = Instant::now() + lives.min(Duration::from_secs(24 * 3600));
-        held.insert(self.partner.to_owned(), (shown.clone(), ends));
+        held.insert(self.holder(), (shown.clone(), ends));
         Ok(shown)
     }
 
