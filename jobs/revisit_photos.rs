@@ -4,7 +4,7 @@
 //! Then: `hash_photos`, which asks by what each host said of a photo before.
 //! Twice: what was asked for within a week is not asked for again.
 
-use crate::{App, PHOTOS_PER_JOB, hash_photos::HashPhotos};
+use crate::{App, HashPhotos, PHOTOS_PER_JOB};
 use queue::{
     Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, Priority, QueueName, Unique,
 };

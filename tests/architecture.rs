@@ -220,7 +220,7 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
             "{name} has another wire name"
         );
     }
-    assert_eq!(jobs, 18);
+    assert_eq!(jobs, 19);
 }
 
 #[test]
