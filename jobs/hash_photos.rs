@@ -25,6 +25,19 @@ pub struct HashPhotos {
     /// Earlier jobs that met a failing host for these listings.
     #[serde(default)]
     pub tries: u32,
+    /// The photos before this one, by address, were another job's, whose time was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+}
+
+impl HashPhotos {
+    pub fn of(listings: &[i64]) -> Self {
+        Self {
+            listings: listings.to_vec(),
+            tries: 0,
+            from: None,
+        }
+    }
 }
 
 /// Photos fetched at once by one job.
@@ -34,7 +47,6 @@ const SLICE: usize = 50;
 /// A host that failed this often in one job is left alone for the rest of it.
 const HOST_FAILURES: u32 = 3;
 const TRIES: u32 = 5;
-
 /// Waits 10, 40, 160 … minutes for a failing host.
 const FIRST_WAIT: Duration = Duration::from_secs(10 * 60);
 /// A picture alike more than this many others is a stock photo; the nearest are enough.
@@ -77,6 +89,9 @@ impl Job for HashPhotos {
             .collect();
         urls.sort_unstable();
         urls.dedup();
+        if let Some(from) = &self.from {
+            urls.retain(|url| url >= from);
+        }
         let mut report = Report {
             listings: listings.len(),
             urls: urls.len(),
@@ -97,15 +112,22 @@ impl Job for HashPhotos {
         report.placeholders = Photos::learn_placeholders(&mut conn, &every).await?;
         drop(conn);
         let mut orders = Vec::new();
-        if !left.is_empty() {
-            let (listings, tries) = (showing(&listings, &left), self.tries);
-            orders.push(Enqueue::of(&Self { listings, tries })?.run(cx.run_id));
+        if let Some(from) = left.first() {
+            let rest = Self {
+                listings: showing(&listings, &left),
+                tries: self.tries,
+                from: Some(from.clone()),
+            };
+            orders.push(Enqueue::of(&rest)?.run(cx.run_id));
         }
         if !failed.is_empty() && self.tries < TRIES {
-            let (listings, tries) = (showing(&listings, &failed), self.tries + 1);
+            let again = Self {
+                listings: showing(&listings, &failed),
+                tries: self.tries + 1,
+                from: None,
+            };
             // Of no run: a night must not wait hours for a host.
-            let order = Enqueue::of(&Self { listings, tries })?;
-            orders.push(order.after(FIRST_WAIT * 4u32.pow(self.tries)));
+            orders.push(Enqueue::of(&again)?.after(FIRST_WAIT * 4u32.pow(self.tries)));
         }
         let mut conn = app.pool.acquire().await?;
         app.engine.enqueue(&mut conn, &orders).await?;
@@ -148,7 +170,7 @@ async fn fetch_all(
     let hosts = Mutex::new(HashMap::<String, u32>::new());
     let (hosts, told) = (&hosts, &told);
     let each = urls.iter().cloned().enumerate().map(|(n, url)| async move {
-        // The first are begun at any time, so that the jobs for the rest come to an end.
+        // The first are begun at any time: each job for the rest begins further on, and the last comes to an end.
         if n >= AT_ONCE && Instant::now() >= begin_by {
             return (url, None);
         }

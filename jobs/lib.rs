@@ -105,9 +105,8 @@ pub fn of_new_listings(
         let listings = ids.to_vec();
         Ok(Enqueue::of(&DecodeVins { listings })?.run(run_id))
     });
-    let hash = touched.chunks(PHOTOS_PER_JOB).map(|ids| {
-        let listings = ids.to_vec();
-        Ok(Enqueue::of(&HashPhotos { listings, tries: 0 })?.run(run_id))
-    });
+    let hash = touched
+        .chunks(PHOTOS_PER_JOB)
+        .map(|ids| Ok(Enqueue::of(&HashPhotos::of(ids))?.run(run_id)));
     decode.chain(hash).collect()
 }

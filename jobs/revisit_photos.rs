@@ -63,10 +63,7 @@ impl Job for RevisitPhotos {
         for slice in jobs.chunks(SLICE) {
             let orders = slice
                 .iter()
-                .map(|listings| {
-                    let listings = listings.to_vec();
-                    Ok(Enqueue::of(&HashPhotos { listings, tries: 0 })?.run(cx.run_id))
-                })
+                .map(|listings| Ok(Enqueue::of(&HashPhotos::of(listings))?.run(cx.run_id)))
                 .collect::<Result<Vec<_>, serde_json::Error>>()?;
             let mut tx = app.pool.begin().await?;
             app.engine.enqueue(&mut tx, &orders).await?;

@@ -662,11 +662,7 @@ fn arguments_keep_their_form() {
         ),
         (
             HashPhotos::NAME,
-            serde_json::to_string(&HashPhotos {
-                listings: vec![1],
-                tries: 0,
-            })
-            .unwrap(),
+            serde_json::to_string(&HashPhotos::of(&[1])).unwrap(),
         ),
         (
             RebuildParents::NAME,

@@ -70,12 +70,11 @@ const PLACEHOLDER_UNITS: i64 = 10;
 const PLACEHOLDER_MODELS: i64 = 6;
 
 impl Photos {
-    /// Which of these URLs need no fetch: within a week they led to a photo, or to something that was refused; or somebody
-    /// has only just asked for them in vain.
+    /// Which of these URLs need no fetch: within a week they led to a photo, or to something that was refused.
     pub async fn settled(conn: &mut PgConnection, urls: &[String]) -> Res<Vec<String>> {
         Ok(sqlx::query_scalar!(
-            "SELECT u.url FROM photo_urls u WHERE u.key = ANY($1) AND coalesce(u.asked_at, u.fetched_at)
-                > now() - CASE WHEN u.state IN ('fetched', 'refused') THEN interval '7 days' ELSE interval '5 minutes' END",
+            "SELECT u.url FROM photo_urls u WHERE u.key = ANY($1) AND u.state IN ('fetched', 'refused')
+                AND coalesce(u.asked_at, u.fetched_at) > now() - interval '7 days'",
             &keys(urls)
         )
         .fetch_all(conn)

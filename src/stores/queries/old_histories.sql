@@ -1,5 +1,5 @@
--- Units on the lot whose report is older than the provider's days (a page that could not be read: a day), or that have none. $1 provider, $2 days, $3 most. Plan: one
--- pass over the listings on the lot, hashed against the provider's reports.
+-- Units on the lot whose report is older than the provider's days (a page that could not be read: a day), or that have none.
+-- $1 provider, $2 days, $3 most. Plan: one pass over the listings on the lot, hashed against the provider's reports.
 INSERT INTO enrichment_due (provider, subject, priority)
 SELECT DISTINCT $1::text, l.vin, 2::smallint FROM listings l
 WHERE l.status IN ('available', 'pending') AND l.kind = 'vehicle' AND l.vin IS NOT NULL
