@@ -54,10 +54,13 @@ impl Odometer {
             "km" | "kms" | "kilometers" | "kilometres" => Distance::Kilometres,
             _ => return Err(error()),
         };
-        let number: String = lower[..digits_end]
-            .chars()
-            .filter(|c| !matches!(c, ',' | ' '))
-            .collect();
+        let number = &lower[..digits_end];
+        // `12345,6` is a European decimal, not 123,456.
+        let whole = number.trim().split('.').next().unwrap_or_default();
+        if !whole.split(',').skip(1).all(|group| group.len() == 3) {
+            return Err(error());
+        }
+        let number: String = number.chars().filter(|c| !matches!(c, ',' | ' ')).collect();
         let number: f64 = number.parse().map_err(|_| error())?;
         if !(0.0..=LARGEST as f64).contains(&number) {
             return Err(error());
@@ -92,7 +95,14 @@ mod tests {
 
     #[test]
     fn what_is_not_a_distance_is_refused() {
-        for text in ["twelve", "-4", "12 parsecs", "9999999999"] {
+        for text in [
+            "twelve",
+            "-4",
+            "12345,6",
+            "12,34 km",
+            "12 parsecs",
+            "9999999999",
+        ] {
             assert!(Odometer::parse(text, Distance::Miles).is_err(), "{text}");
         }
     }

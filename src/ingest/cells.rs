@@ -64,8 +64,13 @@ fn text(column: &Column, cell: &str) -> String {
 }
 
 fn number(cell: &str) -> Result<Value<'static>, BadCell> {
-    let plain: String = cell.chars().filter(|c| *c != ',').collect();
-    let whole = plain.strip_suffix(".0").unwrap_or(&plain);
+    let whole = cell.strip_suffix(".0").unwrap_or(cell);
+    let Some(whole) = grouped(whole) else {
+        return Err(bad(
+            "not_a_number",
+            format!("{cell:?}: commas part thousands"),
+        ));
+    };
     match whole.parse::<i64>() {
         Ok(number) if (0..=LARGEST_NUMBER).contains(&number) => Ok(Value::Number(number)),
         Ok(number) => Err(bad(
@@ -77,6 +82,15 @@ fn number(cell: &str) -> Result<Value<'static>, BadCell> {
             format!("{cell:?} is not a whole number"),
         )),
     }
+}
+
+/// Without the commas that part its thousands; `None` where one parts something else: `1234,5` is a European decimal.
+fn grouped(number: &str) -> Option<String> {
+    let mut groups = number.split(',');
+    let first = groups.next().unwrap_or_default();
+    let thousands = |group: &str| group.len() == 3 && group.bytes().all(|b| b.is_ascii_digit());
+    let whole = first.len() <= 3 && groups.all(thousands);
+    (whole || !number.contains(',')).then(|| number.replace(',', ""))
 }
 
 fn year(cell: &str) -> Result<Value<'static>, BadCell> {
@@ -227,7 +241,13 @@ mod tests {
         assert_eq!(rule(Field::PriceCents, ReadAs::Money, "a lot"), "not_money");
         assert_eq!(rule(Field::Year, ReadAs::Year, "1000"), "year_unknown");
         assert_eq!(rule(Field::Year, ReadAs::Year, "1850"), "year_out_of_range");
-        assert_eq!(rule(Field::Doors, ReadAs::Number, "four"), "not_a_number");
+        for text in ["four", "1234,5", "1,23", ",5", "12,3456"] {
+            assert_eq!(
+                rule(Field::Doors, ReadAs::Number, text),
+                "not_a_number",
+                "{text}"
+            );
+        }
         assert_eq!(
             rule(Field::OdometerKm, ReadAs::Miles, "low"),
             "not_a_distance"

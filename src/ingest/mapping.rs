@@ -23,6 +23,9 @@ pub struct Mapping {
     /// Cell texts that mean nothing is known (compared without case); dashes always do.
     #[serde(default)]
     pub blanks: Vec<String>,
+    /// Header names of the column that says which currency a row's money is in. Only US dollars are kept.
+    #[serde(default)]
+    pub currency: Vec<String>,
     pub columns: Vec<Column>,
     /// Values for fields no column of the file fills.
     #[serde(default)]

@@ -65,6 +65,14 @@ pub(crate) fn plan_by_place(mapping: &Mapping) -> (Plan, usize) {
     (plan, width.unwrap_or(0))
 }
 
+/// Where a row says which currency its money is in.
+pub(crate) fn currency_places(names: &[String], mapping: &Mapping) -> Vec<usize> {
+    let wanted = mapping.currency.iter().map(|name| folded(name));
+    wanted
+        .filter_map(|wanted| names.iter().position(|name| *name == wanted))
+        .collect()
+}
+
 pub(crate) fn dealer_places(
     names: &[String],
     mapping: &Mapping,

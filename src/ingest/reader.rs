@@ -2,8 +2,8 @@
 
 use crate::cells;
 use crate::fill::{complete, set_text};
-use crate::mapping::{Column, Mapping};
-use crate::plan::{Plan, dealer_places, names, plan, plan_by_place};
+use crate::mapping::{Column, Mapping, ReadAs};
+use crate::plan::{Plan, currency_places, dealer_places, names, plan, plan_by_place};
 use crate::sniff::{self, FileProblem};
 use crate::table::Table;
 use crate::text::{CHUNK, Text};
@@ -11,7 +11,7 @@ use crate::units::Units;
 use crate::{rooftop, words};
 use csv::ByteRecord;
 use domain::{Dealer, Details, Field, ListingDraft, Value, Vin, parents};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A value or a row that was refused, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,9 @@ pub struct Reader {
     mapping: Mapping,
     /// Places of the columns that name the rooftop, by their names in the mapping.
     dealer_places: HashMap<String, usize>,
+    currency_places: Vec<usize>,
     width: usize,
+    header: Option<ByteRecord>,
     row: u64,
     /// Words looked up before, by field and text: files repeat themselves.
     words: HashMap<(Field, String), Option<&'static str>>,
@@ -84,7 +86,8 @@ impl Reader {
             .has_headers(mapping.header)
             .buffer_capacity(CHUNK)
             .from_reader(text.from(start)?);
-        let (plan, dealer_places, width) = if mapping.header {
+        let mut currency = Vec::new();
+        let (plan, dealer_places, width, header) = if mapping.header {
             let header = records
                 .byte_headers()
                 .map_err(|error| FileProblem::Unreadable {
@@ -94,10 +97,11 @@ impl Reader {
                 .clone();
             let names = names(&header)?;
             let places = dealer_places(&names, mapping)?;
-            (plan(&names, mapping)?, places, header.len())
+            currency = currency_places(&names, mapping);
+            (plan(&names, mapping)?, places, header.len(), Some(header))
         } else {
             let (plan, width) = plan_by_place(mapping);
-            (plan, HashMap::new(), width)
+            (plan, HashMap::new(), width, None)
         };
         Ok(Self {
             records,
@@ -107,7 +111,9 @@ impl Reader {
             plan,
             mapping: mapping.clone(),
             dealer_places,
+            currency_places: currency,
             width,
+            header,
             row: 0,
             words: HashMap::new(),
             seen: Units::default(),
@@ -141,6 +147,26 @@ impl Reader {
         self.plan
             .iter()
             .map(|(column, places)| (column, places.iter().map(|place| place + 1).collect()))
+    }
+
+    /// Fields that the file's columns fill.
+    pub fn fields(&self) -> Vec<Field> {
+        filled(self.plan.iter().map(|(column, _)| column.to))
+    }
+
+    /// Fields that the mapping has columns for, and the file has none of them.
+    pub fn absent(&self) -> Vec<Field> {
+        let (mapped, there) = (
+            filled(self.mapping.columns.iter().map(|column| column.to)),
+            self.fields(),
+        );
+        let gone = mapped.into_iter().filter(|field| !there.contains(field));
+        gone.collect()
+    }
+
+    /// Whether what is absent is no word at all. What XML or JSON lack may be blank in every unit: so they write it.
+    pub fn absent_is_silent(&self) -> bool {
+        !self.flat
     }
 
     /// `None` at the end of the file.
@@ -179,6 +205,12 @@ impl Reader {
             duplicate: false,
             rejects: Vec::new(),
         };
+        if self.header.as_ref() == Some(&self.record) {
+            let message = "the header again: perhaps two files were put together".to_owned();
+            let reject = lost(self.row, "", "", "header_again", message);
+            parsed.rejects.push(reject);
+            return parsed;
+        }
         if let Some((rule, message)) = self.misshapen() {
             parsed.rejects.push(lost(self.row, "", "", rule, message));
             parsed.perhaps = self.perhaps_numbers();
@@ -195,6 +227,7 @@ impl Reader {
             originals: BTreeMap::new(),
             row: self.row,
         };
+        let foreign = self.foreign_currency();
         for (column, places) in &self.plan {
             if self.identity_only && !IDENTITY.contains(&column.to) {
                 continue;
@@ -235,6 +268,14 @@ impl Reader {
                     message,
                 );
                 reject.row_lost = column.to == Field::StockNumber;
+                parsed.rejects.push(reject);
+                continue;
+            }
+            if let (Some(currency), ReadAs::Money) = (&foreign, column.read_as()) {
+                let message = format!("it is in {currency}: only US dollars are kept");
+                let name = column.to.name();
+                let mut reject = lost(self.row, name, &cell, "not_dollars", message);
+                reject.row_lost = false;
                 parsed.rejects.push(reject);
                 continue;
             }
@@ -303,6 +344,19 @@ impl Reader {
         }
         self.judge(draft, &mut parsed);
         parsed
+    }
+
+    /// Which currency the row's money is in, where that is not ours.
+    fn foreign_currency(&self) -> Option<String> {
+        let said = self
+            .currency_places
+            .iter()
+            .filter_map(|place| self.record.get(*place))
+            .map(|cell| sniff::decode(cell).trim().to_owned())
+            .find(|cell| !blank(&self.mapping, cell))?;
+        let dollars = ["USD", "US$", "$", "US dollar", "US dollars"];
+        let ours = dollars.iter().any(|word| word.eq_ignore_ascii_case(&said));
+        (!ours).then_some(said)
     }
 
     fn dealer(&self) -> Option<Dealer> {
@@ -432,6 +486,20 @@ const PROSE: &[Field] = &[
     Field::Options,
     Field::ImageUrls,
 ];
+
+/// Each field once, and what is made of it.
+fn filled(fields: impl Iterator<Item = Field>) -> Vec<Field> {
+    let base = |field| match field {
+        Field::ExteriorColor => Some(Field::ExteriorBaseColor),
+        Field::InteriorColor => Some(Field::InteriorBaseColor),
+        _ => None,
+    };
+    let all: BTreeSet<Field> = fields
+        .flat_map(|field| [Some(field), base(field)])
+        .flatten()
+        .collect();
+    all.into_iter().collect()
+}
 
 fn line_breaks(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte == b'\n').count()
@@ -661,6 +729,54 @@ mod tests {
             private[0].stock_number.as_deref(),
             Some("1FTEW1EG2JFD44217")
         );
+    }
+
+    #[test]
+    fn money_that_is_not_in_dollars_is_refused_and_not_taken_for_dollars() {
+        let ad = |id: &str, currency: &str| {
+            format!(
+                "<equipment id=\"{id}\"><brand>Deere</brand><price{currency}>9500</price></equipment>"
+            )
+        };
+        let text = format!(
+            "<equipments>{}{}{}</equipments>",
+            ad("1", " currency=\"EUR\""),
+            ad("2", " currency=\"usd\""),
+            ad("3", "")
+        );
+        let rows = read("agriaffaires", &text);
+        let cents = |n: usize| rows[n].draft.as_ref().unwrap().details.price_cents;
+        assert_eq!(
+            (cents(0), cents(1), cents(2)),
+            (None, Some(950_000), Some(950_000))
+        );
+        let told = &rows[0].rejects[0];
+        assert_eq!((told.rule.as_str(), told.row_lost), ("not_dollars", false));
+        assert!(told.message.contains("EUR"), "{told:?}");
+    }
+
+    #[test]
+    fn a_header_in_the_midst_is_no_unit() {
+        let head = "Stock,Make,Model\n";
+        let rows = read(
+            "equipment",
+            &format!("{head}A1,Deere,9RX\n{head}A2,Deere,9RX\n"),
+        );
+        let told = |row: &ParsedRow| row.rejects.first().map(|reject| reject.rule.clone());
+        assert_eq!(told(&rows[1]).as_deref(), Some("header_again"));
+        assert_eq!((rows[1].stock_number.as_deref(), rows.len()), (None, 3));
+        assert!(rows[2].draft.is_some());
+    }
+
+    #[test]
+    fn a_field_that_no_column_fills_is_absent() {
+        let mapping = homenet();
+        let text = b"stock,vin,exterior color\n".to_vec();
+        let reader = Reader::new(text, &mapping).unwrap();
+        assert!(reader.absent().contains(&Field::PriceCents) && reader.absent_is_silent());
+        for there in [Field::Vin, Field::ExteriorColor, Field::ExteriorBaseColor] {
+            assert!(reader.fields().contains(&there) && !reader.absent().contains(&there));
+        }
     }
 
     #[test]
