@@ -8,7 +8,7 @@
 
 use crate::slices::{MOST_REJECTS, Slice, advance, kept, parse};
 use crate::survey::{Survey, survey};
-use crate::{App, ClearDrop, badges, of_new_listings, raw, retire};
+use crate::{App, ClearDrop, badges, columns_gone, of_new_listings, raw, retire};
 use domain::merge::Blanks;
 use domain::{Dealer, ListingDraft};
 use futures::TryStreamExt;
@@ -100,6 +100,7 @@ impl LoadFile {
         }
         match mapping.holds {
             Holds::Units => {
+                columns_gone::tell(app, &file, &source, &survey.columns).await?;
                 load(app, cx, &file, &source, survey, table, mapping).await?;
                 retire::missing(app, &source, file.id).await?;
             }
@@ -339,6 +340,7 @@ async fn write(
             SyncPolicy::Merge => Blanks::Keep,
             SyncPolicy::UpdateOnly => Blanks::KeepAll,
         },
+        silent: survey.columns.silent(),
         whole_stock: source.terms.policy != SyncPolicy::UpdateOnly,
         before,
         begun: &Mutex::new(begun),
@@ -454,6 +456,7 @@ async fn finish(
         let clear = ClearDrop {
             file: file.id,
             source: source.key.clone(),
+            again: None,
         };
         let clear = Enqueue::of(&clear)?.run(cx.run_id);
         app.engine.enqueue(&mut tx, &[clear]).await?;

@@ -1,6 +1,6 @@
 //! What a file holds, before anything of it is written.
 
-use domain::Status;
+use domain::{Field, Status};
 use ingest::{FileProblem, Mapping, Table, Text, Units};
 use queue::JobError;
 
@@ -15,6 +15,27 @@ pub(crate) struct Survey {
     pub(crate) units: Units,
     /// Those that are named, but not for sale.
     pub(crate) off: Units,
+    pub(crate) columns: Columns,
+}
+
+/// Which fields the file speaks of.
+#[derive(Default)]
+pub(crate) struct Columns {
+    pub(crate) there: Vec<Field>,
+    /// Mapped, and not there.
+    pub(crate) absent: Vec<Field>,
+    /// What is absent is no word at all; else it is blank in every row.
+    pub(crate) silent: bool,
+}
+
+impl Columns {
+    /// Fields whose values stand.
+    pub(crate) fn silent(&self) -> &[Field] {
+        match self.silent {
+            true => &self.absent,
+            false => &[],
+        }
+    }
 }
 
 pub(crate) async fn survey(
@@ -29,6 +50,11 @@ pub(crate) async fn survey(
             loadable: false,
             units: Units::default(),
             off: Units::default(),
+            columns: Columns {
+                there: reader.fields(),
+                absent: reader.absent(),
+                silent: reader.absent_is_silent(),
+            },
         };
         // With their primes, where they are for sale with those only.
         let mut attached = Vec::new();

@@ -44,15 +44,16 @@ pub enum Blanks {
 
 /// Brings a listing up to what the draft says. `true` when anything a reader can see changed.
 pub fn apply(listing: &mut Listing, draft: &ListingDraft, origin: &Origin) -> bool {
-    apply_with(listing, draft, origin, Blanks::Clear)
+    apply_with(listing, draft, origin, Blanks::Clear, &[])
 }
 
-/// The same, with what its blanks mean.
+/// The same, with what its blanks mean, and the fields that its file has no column for: of those it says nothing.
 pub fn apply_with(
     listing: &mut Listing,
     draft: &ListingDraft,
     origin: &Origin,
     blanks: Blanks,
+    silent: &[Field],
 ) -> bool {
     // A parent is never a dealer's unit, nor the other way round.
     if (draft.kind == Kind::Parent) != (listing.kind == Kind::Parent) {
@@ -106,7 +107,7 @@ pub fn apply_with(
         }
         let original = draft.originals.get(&field).map(String::as_str);
         let said = draft.details.get(field);
-        if said.is_some() || blanks == Blanks::Clear {
+        if said.is_some() || blanks == Blanks::Clear && !silent.contains(&field) {
             changed |= set(listing, field, said, original, origin);
         }
     }
@@ -376,7 +377,13 @@ mod tests {
     fn blanks_may_mean_that_nothing_is_new() {
         let mut listing = begin(1, &draft(Some(100), Some("Red")), &file(1));
         let blank = draft(None, Some("Blue"));
-        assert!(apply_with(&mut listing, &blank, &file(2), Blanks::Keep));
+        assert!(apply_with(
+            &mut listing,
+            &blank,
+            &file(2),
+            Blanks::Keep,
+            &[]
+        ));
         assert_eq!(listing.details.price_cents, Some(100));
         assert_eq!(listing.details.exterior_color.as_deref(), Some("Blue"));
         for (stands, said, becomes) in [
@@ -389,9 +396,20 @@ mod tests {
                 status: said,
                 ..draft(Some(1), None)
             };
-            apply_with(&mut listing, &said, &file(3), Blanks::KeepAll);
+            apply_with(&mut listing, &said, &file(3), Blanks::KeepAll, &[]);
             assert_eq!(listing.status, becomes);
         }
+    }
+
+    #[test]
+    fn a_file_says_nothing_of_what_it_has_no_column_for() {
+        let mut listing = begin(1, &draft(Some(100), Some("Red")), &file(1));
+        let blank = draft(None, None);
+        let silent = [Field::PriceCents];
+        let changed = apply_with(&mut listing, &blank, &file(2), Blanks::Clear, &silent);
+        let details = &listing.details;
+        assert_eq!((changed, details.price_cents), (true, Some(100)));
+        assert_eq!(details.exterior_color, None);
     }
 
     #[test]

@@ -190,6 +190,34 @@ impl Files {
         })
     }
 
+    /// Which fields the source's files before this one had columns for.
+    pub async fn fields_before(
+        conn: &mut PgConnection,
+        source_id: i64,
+        id: i64,
+    ) -> Res<Vec<String>> {
+        Ok(sqlx::query_scalar!(
+            "SELECT fields FROM source_files WHERE source_id = $1 AND id < $2 AND state = 'loaded'
+             ORDER BY id DESC LIMIT 1",
+            source_id,
+            id
+        )
+        .fetch_optional(conn)
+        .await?
+        .unwrap_or_default())
+    }
+
+    pub async fn set_fields(conn: &mut PgConnection, id: i64, fields: &[String]) -> Res<()> {
+        sqlx::query!(
+            "UPDATE source_files SET fields = $2 WHERE id = $1",
+            id,
+            fields
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
     /// Whether it was held, and never by this rule.
     pub async fn held_for_another(conn: &mut PgConnection, id: i64, rule: &str) -> Res<bool> {
         Ok(sqlx::query_scalar!(
@@ -197,26 +225,6 @@ impl Files {
                WHERE file_id = $1 AND row = 0 AND column_name = ''"#,
             id,
             rule
-        )
-        .fetch_one(conn)
-        .await?)
-    }
-
-    /// Whether a file of this name, size and time was fetched before: then it need not be again.
-    pub async fn seen(
-        conn: &mut PgConnection,
-        source_id: i64,
-        name: &str,
-        bytes: i64,
-        modified_at: Timestamp,
-    ) -> Res<bool> {
-        Ok(sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM source_files WHERE source_id = $1 AND name = $2 AND bytes = $3
-                AND modified_at = $4) AS "seen!""#,
-            source_id,
-            name,
-            bytes,
-            crate::unstamp(modified_at)
         )
         .fetch_one(conn)
         .await?)
@@ -253,18 +261,6 @@ impl Files {
         )
         .fetch_one(conn)
         .await?)
-    }
-
-    /// What the source's files said of their times was said by another place: nothing is taken for seen by it.
-    pub async fn forget_times(conn: &mut PgConnection, source_key: &str) -> Res<()> {
-        sqlx::query!(
-            "UPDATE source_files SET modified_at = NULL
-             WHERE source_id = (SELECT id FROM sources WHERE key = $1) AND modified_at IS NOT NULL",
-            source_key
-        )
-        .execute(conn)
-        .await?;
-        Ok(())
     }
 
     /// The file that is the source's stock.

@@ -26,6 +26,7 @@ mod reports;
 mod schedules;
 mod secrets;
 mod shown_photos;
+mod sightings;
 mod sources;
 mod values;
 mod vins;
@@ -54,6 +55,7 @@ pub use reports::{Aging, Double, Move, PriceDrop, Reports, Stay};
 pub use schedules::{Overlap, Schedule, Schedules, Taken, Tick};
 pub use secrets::{Sealed, Sealer};
 pub use shown_photos::{ListingPhoto, LostPhoto, PhotoCounts, SimilarPhoto, UnfitPhoto};
+pub use sightings::Sightings;
 pub use sources::{
     AfterLoad, Attachments, Grace, Login, NewSource, Settle, SourceKind, SourceRow, Sources,
     SyncPolicy, Terms,

@@ -7,7 +7,7 @@ use crate::going_on::going_on;
 use crate::listing_row::{COLUMNS, ListingRow, record};
 use crate::sources::Grace;
 use domain::merge::{self, Blanks};
-use domain::{Filter, Kind, Listing, ListingDraft, Origin, Source, Status};
+use domain::{Field, Filter, Kind, Listing, ListingDraft, Origin, Source, Status};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use sqlx::{Execute, PgConnection, Postgres, QueryBuilder};
@@ -30,6 +30,8 @@ pub struct Bringing<'a> {
     pub file: i64,
     pub source: i64,
     pub blanks: Blanks,
+    /// Fields that the file has no column for: their values stand.
+    pub silent: &'a [Field],
     /// Units that nobody has are made; and they are this file's from now on, so that one without them retires them.
     pub whole_stock: bool,
     /// Whether the file has a unit of this rooftop (id and key) and number too, sold or not: then nothing else goes on
@@ -120,6 +122,7 @@ impl Listings {
             .collect();
         }
         let blanks = bringing.map_or(Blanks::Clear, |bringing| bringing.blanks);
+        let silent = bringing.map_or(&[][..], |bringing| bringing.silent);
         let (mut new, mut changed, mut seen) = (Vec::new(), Vec::new(), Vec::new());
         let mut counts = UpsertCounts::default();
         for &(dealer_id, draft) in drafts {
@@ -127,7 +130,7 @@ impl Listings {
                 None => new.push((dealer_id, draft)),
                 Some(mut listing) => {
                     seen.push(listing.id);
-                    if merge::apply_with(&mut listing, draft, &origin(draft), blanks) {
+                    if merge::apply_with(&mut listing, draft, &origin(draft), blanks, silent) {
                         changed.push(listing);
                     }
                 }
@@ -140,7 +143,7 @@ impl Listings {
             };
             for (mut listing, draft) in before {
                 seen.push(listing.id);
-                merge::apply_with(&mut listing, draft, &origin(draft), blanks);
+                merge::apply_with(&mut listing, draft, &origin(draft), blanks, silent);
                 changed.push(listing);
             }
             if !bringing.whole_stock {

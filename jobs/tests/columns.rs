@@ -1,0 +1,114 @@
+//! Columns of a source's files that go and come back, and a mapping that is mended after its file was loaded.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use jobs::LoadFile;
+use jobs::testing::TestApp;
+use stores::{Alert, Alerts, Dealers, FileState, Files, Listings, OwnMappings, RejectRow};
+
+async fn dealer(test: &TestApp) -> i64 {
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let dealer = domain::Dealer {
+        key: "a".to_owned(),
+        ..domain::Dealer::default()
+    };
+    Dealers::put(&mut conn, &dealer).await.unwrap()
+}
+
+/// Loads a file; what was told of it as a whole.
+async fn load(test: &mut TestApp, mapping: &str, dealer: i64, text: &str) -> Vec<RejectRow> {
+    let file = test
+        .handed_in(mapping, Some(dealer), false, text.as_bytes())
+        .await;
+    let step = test.stepper.perform(&LoadFile { file }).await.unwrap();
+    assert_eq!(step.outcome.word(), "done", "{:?}", step.outcome);
+    test.run_all().await;
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let told = Files::rejects(&mut conn, file).await.unwrap();
+    told.into_iter().filter(|reject| reject.row == 0).collect()
+}
+
+/// Price and colour of the first unit.
+async fn shown(test: &TestApp) -> (Option<i64>, Option<String>) {
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let unit = Listings::by_ids(&mut conn, &[1]).await.unwrap().remove(0);
+    (unit.details.price_cents, unit.details.exterior_color)
+}
+
+async fn alert(test: &TestApp) -> Option<Alert> {
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let open = Alerts::open(&mut conn).await.unwrap();
+    open.into_iter().find(|alert| alert.what == "column_gone")
+}
+
+#[tokio::test]
+async fn a_column_that_is_gone_blanks_nothing_and_is_raised_until_it_is_back() {
+    let mut test = TestApp::start().await;
+    let dealer = dealer(&test).await;
+    let whole = "Stock Number,VIN,Make,Model,Price,Color\n1,1HGCM82633A004352,Ford,F-150,100,Red\n";
+    assert!(load(&mut test, "vehicles", dealer, whole).await.is_empty());
+    assert!(alert(&test).await.is_none(), "no file had more");
+    let without = "Stock Number,VIN,Make,Model,Color\n1,1HGCM82633A004352,Ford,F-150,\n";
+    for night in 0..2 {
+        let text = format!("{without}{}", "\n".repeat(night));
+        let told = load(&mut test, "vehicles", dealer, &text).await;
+        assert_eq!((told.len(), told[0].rule.as_str()), (1, "column_gone"));
+        assert_eq!(told[0].column, "price_cents");
+        // A blank in a column that is there is still a word.
+        assert_eq!(shown(&test).await, (Some(10_000), None));
+        assert!(alert(&test).await.unwrap().message.contains("price_cents"));
+    }
+    assert!(load(&mut test, "vehicles", dealer, whole).await.is_empty());
+    assert!(alert(&test).await.is_none());
+}
+
+#[tokio::test]
+async fn what_no_unit_of_a_json_file_has_is_blank_and_told_once() {
+    let mut test = TestApp::start().await;
+    let dealer = dealer(&test).await;
+    let whole = r#"[{"stock_number": "1", "vin": "1HGCM82633A004352", "make": "Ford", "price": 100, "color": "Red"}]"#;
+    load(&mut test, "vehicles", dealer, whole).await;
+    let without =
+        r#"[{"stock_number": "1", "vin": "1HGCM82633A004352", "make": "Ford", "color": "Red"}]"#;
+    let told = load(&mut test, "vehicles", dealer, without).await;
+    assert!(told[0].message.contains("blank in every unit"), "{told:?}");
+    assert_eq!(shown(&test).await, (None, Some("Red".to_owned())));
+    let again = format!("{without}\n");
+    assert!(load(&mut test, "vehicles", dealer, &again).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_newest_file_is_loaded_once_more_by_the_mended_mapping() {
+    let mut test = TestApp::start().await;
+    let dealer = dealer(&test).await;
+    let own = |price: &str| {
+        format!(
+            "name: ours\nkind: vehicle\ncolumns:\n  - {{to: stock_number, from: [no]}}\n  - {{to: price_cents, from: [{price}], as: money}}\n"
+        )
+    };
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    OwnMappings::put(&mut conn, "ours", &own("cost"), "ops")
+        .await
+        .unwrap();
+    drop(conn);
+    load(&mut test, "ours", dealer, "no,cost,asked\n1,80,100\n").await;
+    assert_eq!(shown(&test).await.0, Some(8_000));
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    OwnMappings::put(&mut conn, "ours", &own("asked"), "ops")
+        .await
+        .unwrap();
+    drop(conn);
+    let file = jobs::sources::reload(&test.app, "upload", "ops")
+        .await
+        .unwrap();
+    test.run_all().await;
+    assert_eq!(shown(&test).await.0, Some(10_000));
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let read = Files::get(&mut conn, file).await.unwrap();
+    assert_eq!(
+        (read.state, read.mapping_version),
+        (FileState::Loaded, Some(2))
+    );
+    drop(conn);
+    let nobody = jobs::sources::reload(&test.app, "nobody", "ops").await;
+    assert!(nobody.unwrap_err().to_string().contains("nobody"));
+}
