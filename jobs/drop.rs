@@ -7,11 +7,12 @@ use partners::{
 };
 use queue::{JobContext, JobError, Lock};
 use secrecy::SecretString;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use stores::{AfterLoad, Login, SourceFile, SourceKind, SourceRow};
+use stores::{AfterLoad, Login, SourceKind, SourceRow};
 
-/// Each source is a partner of its own: its host may serve others well.
+/// Each source is a partner of its own, and so is the host that several may share.
 pub(crate) fn partner_of(source: &str) -> String {
     format!("sftp {source}")
 }
@@ -49,7 +50,7 @@ pub(crate) async fn knock(
         let login = login(app, source)?;
         let partner = partner_of(&source.key);
         let reached = app.fetcher.reach(&partner, &source.url, login.as_ref());
-        return Ok(reached.await);
+        return Ok(at_host(app, source, reached).await);
     }
     let way = way(app, source)?;
     let listed = list(app, &way, source, &source.pattern).await;
@@ -108,45 +109,65 @@ pub(crate) async fn put(
     .await
 }
 
-/// One call of a drop, through the gate.
+/// A call that goes through the source's own gate, through its host's.
+pub(crate) async fn at_host<T>(
+    app: &App,
+    source: &SourceRow,
+    call: impl Future<Output = Result<T, PartnerError>>,
+) -> Result<T, PartnerError> {
+    match host_partner(source) {
+        Some(host) => gate::at_host(&*app.gate, &host, call).await,
+        None => call.await,
+    }
+}
+
+/// As breakers know the host. A folder has none.
+pub(crate) fn host_partner(source: &SourceRow) -> Option<String> {
+    match source.kind {
+        SourceKind::Sftp | SourceKind::Https => Some(format!("host {}", host_of(source))),
+        SourceKind::Folder | SourceKind::Upload => None,
+    }
+}
+
+/// One call of a drop, through the gates.
 async fn at<T: Send + 'static>(
     app: &App,
     way: &Way,
     source: &SourceRow,
     call: impl Fn(&Opened) -> Result<T, PartnerError> + Clone + Send + 'static,
 ) -> Result<T, PartnerError> {
-    gate::through(&*app.gate, &partner_of(&source.key), || {
+    let partner = partner_of(&source.key);
+    let called = gate::through(&*app.gate, &partner, || {
         let (way, call) = (way.clone(), call.clone());
         blocking(move || call(&way.open()?))
-    })
-    .await
+    });
+    at_host(app, source, called).await
 }
 
 /// Moves or deletes a loaded file, unless the dealer has put another of its name there since. What was done.
 pub(crate) async fn clear(
     app: &App,
     source: &SourceRow,
-    file: &SourceFile,
+    file: RemoteFile,
 ) -> Result<Result<&'static str, PartnerError>, JobError> {
     let way = way(app, source)?;
-    let (folder, name) = (source.folder.clone(), file.name.clone());
-    let (bytes, modified) = (file.bytes, file.modified_at.map(|at| at.as_second()));
-    let terms = source.terms.clone();
+    let (folder, terms) = (source.folder.clone(), source.terms.clone());
     let done = at(app, &way, source, move |client| {
-        let Some(there) = client.look(&folder, &name)? else {
+        let name = file.name.as_str();
+        let Some(there) = client.look(&folder, name)? else {
             return Ok("it is gone already");
         };
-        if i64::try_from(there.bytes) != Ok(bytes) || there.modified != modified {
+        if (there.bytes, there.modified) != (file.bytes, file.modified) {
             return Ok("another file of its name is there by now: left alone");
         }
         let said = match &terms.after_load {
             AfterLoad::Leave => return Ok("left alone"),
             AfterLoad::Move(other) => {
-                client.move_to(&folder, &name, other)?;
+                client.move_to(&folder, name, other)?;
                 "moved"
             }
             AfterLoad::Delete => {
-                client.delete(&folder, &name)?;
+                client.delete(&folder, name)?;
                 "deleted"
             }
         };

@@ -15,7 +15,7 @@ use stores::{Photos, Providers, Sources};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProbePartner {
-    /// As breakers know it: `sftp bayview`, `photos HOST`, `webhook`.
+    /// As breakers know it: `sftp bayview`, `host HOST:PORT`, `photos HOST`, `webhook`.
     pub partner: String,
 }
 
@@ -77,6 +77,17 @@ async fn knock(app: &App, partner: &str) -> Result<Option<Result<(), PartnerErro
             let source = Sources::find(&mut conn, whose).await?;
             drop(conn);
             match source {
+                Some(source) => Ok(Some(drop::knock(app, &source).await?)),
+                None => Ok(None),
+            }
+        }
+        "host" => {
+            let sources = Sources::list(&mut conn).await?;
+            drop(conn);
+            let there = sources
+                .into_iter()
+                .find(|source| drop::host_partner(source).as_deref() == Some(partner));
+            match there {
                 Some(source) => Ok(Some(drop::knock(app, &source).await?)),
                 None => Ok(None),
             }

@@ -3,17 +3,19 @@
 //! Starts: nightly per source, or `POST /v2/sources/{source}/pulls`.
 //! Reads: the source's drop. Writes: `source_files`, object `raw/{digest}`. Then: `load_file`.
 //! Twice: the newest file of the source, or of its name, with the same digest is known and not
-//! loaded again. A fetch that was cut goes on where it stopped, in the same process's cache.
+//! loaded again, but cleared from the drop like the first. A fetch that was cut goes on where it stopped, in the same process's cache.
 
 use crate::gates::judged;
-use crate::{App, LoadFile, drop, raw, retire, turns};
+use crate::{App, ClearDrop, LiesAgain, LoadFile, drop, raw, retire, turns};
 use jiff::Timestamp;
 use partners::{Arrived, Download, ErrorKind, PartnerError, RemoteFile, Way, sftp};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Lock, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
-use stores::{Alerts, Files, NewFile, Settle, SourceKind, SourceRow, Sources};
+use stores::{
+    AfterLoad, Alerts, FileState, Files, NewFile, Settle, Sightings, SourceKind, SourceRow, Sources,
+};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PullSource {
@@ -177,7 +179,7 @@ async fn pull_address(
         listed: 1,
         ..Report::default()
     };
-    let taken = match asked.await.map_err(judged) {
+    let taken = match drop::at_host(app, source, asked).await.map_err(judged) {
         Ok(Download::NotModified) => Ok(false),
         Ok(Download::Arrived { modified }) => {
             file.modified = modified;
@@ -318,7 +320,7 @@ async fn fetched_before(
         return Ok(false);
     };
     let mut conn = app.pool.acquire().await?;
-    Ok(Files::seen(&mut conn, source.id, &file.name, bytes, modified).await?)
+    Ok(Sightings::seen(&mut conn, source.id, &file.name, bytes, modified).await?)
 }
 
 fn modified_at(file: &RemoteFile) -> Option<Timestamp> {
@@ -351,10 +353,25 @@ async fn keep(
     raw::still_kept(&mut tx, app, stage, &kept)
         .await
         .map_err(raw::RawError::judged)?;
-    if new {
-        let load = Enqueue::of(&LoadFile { file: file_id })?.run(cx.run_id);
-        app.engine.enqueue(&mut tx, &[load]).await?;
-    }
+    let next = match new {
+        true => Some(Enqueue::of(&LoadFile { file: file_id })?),
+        false => {
+            Sightings::note(&mut tx, &record, file_id).await?;
+            let loaded = Files::get(&mut tx, file_id).await?.state == FileState::Loaded;
+            let cleared = loaded && source.terms.after_load != AfterLoad::Leave;
+            let clear = ClearDrop {
+                file: file_id,
+                source: source.key.clone(),
+                again: Some(LiesAgain {
+                    name: file.name.clone(),
+                    modified: file.modified,
+                }),
+            };
+            cleared.then(|| Enqueue::of(&clear)).transpose()?
+        }
+    };
+    let next = next.map(|order| order.run(cx.run_id));
+    app.engine.enqueue(&mut tx, next.as_slice()).await?;
     tx.commit().await?;
     Ok(new)
 }

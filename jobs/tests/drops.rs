@@ -48,7 +48,9 @@ impl Yard {
             kind: stores::SourceKind::Sftp,
             url: String::new(),
             key: "bayview".to_owned(),
-            dealer_id,
+            dealer_id: Some(dealer_id),
+            create_dealers: false,
+            max_removed_percent: 30,
             host: "127.0.0.1".to_owned(),
             port: self.sshd.port,
             username: self.sshd.username.clone(),
@@ -214,6 +216,55 @@ async fn a_marker_says_that_a_file_is_whole_and_goes_with_it() {
     );
     assert!(!yard.has("stock.csv") && !yard.has("stock.csv.done"));
     assert!(yard.has("other.txt.done"), "not ours");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_bytes_under_another_name_are_cleared_like_the_first() {
+    let mut yard = yard(Settle::AtOnce, AfterLoad::Delete).await;
+    yard.drop_file("monday.csv", &rows(3, 16));
+    yard.pull().await;
+    yard.later().await;
+    yard.drop_file("tuesday.csv", &rows(3, 16));
+    let (_, report) = yard.pull().await;
+    assert!(report.contains("\"known\": Number(1)"), "{report}");
+    let done = yard.later().await;
+    assert_eq!(done, ["clear_drop done"]);
+    assert!(!yard.has("tuesday.csv"));
+    assert_eq!(yard.loaded().await.len(), 1, "one entry of the ledger");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_bytes_under_another_name_are_fetched_once() {
+    let mut yard = yard(Settle::AtOnce, AfterLoad::Leave).await;
+    let text = rows(30, 4_000);
+    yard.drop_file("monday.csv", &text);
+    yard.pull().await;
+    yard.later().await;
+    yard.drop_file("tuesday.csv", &text);
+    yard.pull().await;
+    let before = yard.sshd.carried();
+    yard.pull().await;
+    let carried = yard.sshd.carried() - before;
+    assert!(
+        carried < 50_000,
+        "{carried} bytes to see that nothing is new"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_down_is_left_alone_by_all_its_sources() {
+    let mut yard = yard(Settle::AtOnce, AfterLoad::Leave).await;
+    yard.test.forgive_left_behind();
+    let host = format!("host 127.0.0.1:{}", yard.sshd.port);
+    let down = format!(
+        "INSERT INTO partners (name, state, reason, until) VALUES ('{host}', 'open', 'it is down', now() + interval '1 hour')"
+    );
+    stores::execute_for_tests(&yard.test.app.pool, down.leak())
+        .await
+        .unwrap();
+    let (word, why) = yard.pull().await;
+    assert!(word == "snooze" && why.contains(&host), "{why}");
+    assert_eq!(yard.sshd.carried(), 0, "nobody called it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

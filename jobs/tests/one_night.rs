@@ -695,6 +695,7 @@ fn arguments_keep_their_form() {
             serde_json::to_string(&jobs::ClearDrop {
                 file: 7,
                 source: "bayview".into(),
+                again: None,
             })
             .unwrap(),
         ),

@@ -126,7 +126,8 @@ impl Night {
                 .await
                 .unwrap()
                 .iter()
-                .map(|p| (p.name.clone(), p.state.as_str()))
+                // The drop's host has another port every time.
+                .map(|p| (p.name.split(':').next().map(str::to_owned), p.state.as_str()))
                 .collect::<Vec<_>>(),
             "providers": Providers::views(&mut conn)
                 .await

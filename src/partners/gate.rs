@@ -98,6 +98,29 @@ where
     }
 }
 
+/// A call at a host that several partners share, each with a gate of its own: what the line does is told of the host, so
+/// that one that is down is left alone for all of them.
+pub async fn at_host<T>(
+    gate: &dyn Gate,
+    host: &str,
+    call: impl Future<Output = Result<T, PartnerError>>,
+) -> Result<T, PartnerError> {
+    let leave = gate.admit(host, false).await;
+    let leave = leave.map_err(|shut| shut_out(host, shut))?;
+    let begun = Instant::now();
+    let answer = call.await;
+    let failed = match &answer {
+        // The partner's own gate: the host was not called.
+        Err(error) if error.kind == ErrorKind::Shut => return answer,
+        Err(error) if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::TimedOut) => {
+            Some(error.to_string())
+        }
+        _ => None,
+    };
+    gate.report(host, leave, failed, begun.elapsed()).await;
+    answer
+}
+
 fn shut_out(partner: &str, shut: Shut) -> PartnerError {
     PartnerError {
         kind: ErrorKind::Shut,
@@ -228,6 +251,42 @@ mod tests {
         }
         let calls = gate.calls.lock().expect("a lock").clone();
         assert_eq!(calls, ["retry false failed false"; 3]);
+    }
+
+    #[tokio::test]
+    async fn a_host_is_told_what_the_line_did_and_nothing_else() {
+        let gate = Noted::default();
+        for kind in [
+            ErrorKind::Unavailable,
+            ErrorKind::TimedOut,
+            ErrorKind::Denied,
+            ErrorKind::Corrupt,
+            ErrorKind::Shut,
+        ] {
+            let call = async { Err::<(), _>(failing(kind)) };
+            assert_eq!(
+                at_host(&gate, "h", call).await.expect_err("an error").kind,
+                kind
+            );
+        }
+        assert_eq!(
+            at_host(&gate, "h", async { Ok(7) }).await.expect("seven"),
+            7
+        );
+        let told = |failed| format!("retry false failed {failed}");
+        let calls = gate.calls.lock().expect("a lock").clone();
+        let expected = [true, true, false, false, false].map(told);
+        assert_eq!(
+            calls, expected,
+            "one whose own gate was shut was not called"
+        );
+        let gate = Noted {
+            shut: true,
+            ..Noted::default()
+        };
+        let call = async { panic!("called") };
+        let error = at_host::<()>(&gate, "h", call).await.expect_err("shut");
+        assert_eq!((error.kind, error.target.as_str()), (ErrorKind::Shut, "h"));
     }
 
     #[tokio::test]
