@@ -1,21 +1,26 @@
 //! Make or change a source: what the command line and the API ask for, checked in one place.
 
-use crate::App;
+use crate::{App, LoadFile};
+use futures::TryStreamExt;
 use ingest::Mapping;
 use partners::{PartnerError, sftp};
+use queue::{Engine, Enqueue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use stores::{
-    AfterLoad, Attachments, Audit, Dealers, Files, Grace, Login, NewSource, OwnMappings, Schedules,
-    Settle, SourceKind, SourceRow, Sources, StoreError, SyncPolicy, Terms,
+    AfterLoad, Attachments, Audit, Dealers, FileState, Files, Grace, Listings, Login, NewFile,
+    NewSource, OwnMappings, PgConnection, Schedules, Settle, Sightings, SourceKind, SourceRow,
+    Sources, StoreError, SyncPolicy, Terms,
 };
 
 /// A source as it shall be. What is left out is as for a new one, but for secrets and the host key, which stay.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SourceOrder {
-    /// Whose units its files hold.
+    /// Whose units its files hold; blank where each row names its own rooftop.
     pub dealer: String,
+    /// Rooftops that its rows name, and nobody knows yet, are made.
+    pub create_dealers: bool,
     /// How its files are read.
     pub mapping: String,
     /// `sftp`, `folder` or `https`.
@@ -44,8 +49,12 @@ pub struct SourceOrder {
     pub attachments: Option<String>,
     /// Where its reports go on the drop.
     pub report_folder: String,
+    /// A file that would take more of the source's units off the lot is held; 30 unless told.
+    pub max_removed_percent: Option<i32>,
     /// When it is pulled, in the dealer's time zone.
     pub cron: Option<String>,
+    /// Where it is of no one dealer; UTC unless told.
+    pub time_zone: Option<String>,
 }
 
 /// What came of it.
@@ -76,6 +85,8 @@ fn order(problem: impl Into<String>) -> SourceProblem {
 }
 
 const NIGHTLY: &str = "0 2 * * *";
+/// Of a hundred units: more is an export that was cut rather than a good day's sales.
+const MOST_REMOVED: i32 = 30;
 const MORNING: &str = "0 7 * * *";
 
 pub async fn put(
@@ -134,15 +145,19 @@ pub async fn put(
         }
         _ => String::new(),
     };
-    let mut tx = app.pool.begin().await?;
-    if OwnMappings::newest(&mut tx, &wanted.mapping)
-        .await?
-        .is_none()
-    {
-        Mapping::built_in(&wanted.mapping).map_err(|error| order(error.to_string()))?;
+    let max_removed_percent = wanted.max_removed_percent.unwrap_or(MOST_REMOVED);
+    if !(0..=100).contains(&max_removed_percent) {
+        return Err(order(format!(
+            "max_removed_percent: {max_removed_percent} is not between 0 and 100"
+        )));
     }
-    let dealer = Dealers::find(&mut tx, &wanted.dealer).await?;
-    let dealer = dealer.ok_or_else(|| order(format!("there is no dealer {:?}", wanted.dealer)))?;
+    let mut tx = app.pool.begin().await?;
+    let mapping = match OwnMappings::newest(&mut tx, &wanted.mapping).await? {
+        Some(own) => Mapping::parse(&own.name, &own.yaml),
+        None => Mapping::built_in(&wanted.mapping),
+    };
+    let mapping = mapping.map_err(|error| order(error.to_string()))?;
+    let (dealer_id, zone) = whose(&mut tx, key, &wanted, &mapping).await?;
     let secret = wanted.password.as_ref().or(wanted.private_key.as_ref());
     let secret = match (secret, &known) {
         (None, Some(known)) => known.secret(),
@@ -157,7 +172,9 @@ pub async fn put(
     let source = NewSource {
         key: key.to_owned(),
         kind,
-        dealer_id: dealer.id,
+        dealer_id,
+        create_dealers: wanted.create_dealers,
+        max_removed_percent,
         host: wanted.host,
         port: wanted.port.unwrap_or(22),
         username: wanted.username,
@@ -171,15 +188,14 @@ pub async fn put(
     };
     Sources::put(&mut tx, &source).await?;
     if moved {
-        Files::forget_times(&mut tx, key).await?;
+        Sightings::forget(&mut tx, key).await?;
     }
     let args = serde_json::json!({ "source": key });
     let schedule = format!("pull-{key}");
-    let zone = &dealer.time_zone;
-    Schedules::ensure(&mut tx, &schedule, NIGHTLY, zone, "pull_source", &args).await?;
+    Schedules::ensure(&mut tx, &schedule, NIGHTLY, &zone, "pull_source", &args).await?;
     if reports {
         let report = format!("report-{key}");
-        Schedules::ensure(&mut tx, &report, MORNING, zone, "export_report", &args).await?;
+        Schedules::ensure(&mut tx, &report, MORNING, &zone, "export_report", &args).await?;
     }
     let made = Schedules::find(&mut tx, &schedule).await?;
     let mut made = made.ok_or_else(|| order(format!("there is no schedule {schedule}")))?;
@@ -197,6 +213,96 @@ pub async fn put(
         cron: made.cron,
         time_zone: made.time_zone,
     })
+}
+
+/// Whose units the files hold, and the time zone of who sends them. Units stay with their dealer: a source does not
+/// take another's while it has some on the lot.
+async fn whose(
+    tx: &mut PgConnection,
+    key: &str,
+    wanted: &SourceOrder,
+    mapping: &Mapping,
+) -> Result<(Option<i64>, String), SourceProblem> {
+    let named = (wanted.dealer.as_str(), mapping.dealer.is_some());
+    let (dealer_id, zone) = match named {
+        ("", false) => {
+            return Err(order(format!(
+                "dealer: mapping {:?} has no column that names the rooftop, so the source needs one",
+                mapping.name
+            )));
+        }
+        ("", true) if !wanted.report_folder.is_empty() => {
+            let why = "report_folder: a report is of one dealer, and this source of many";
+            return Err(order(why));
+        }
+        ("", true) => {
+            let zone = wanted.time_zone.as_deref().unwrap_or("UTC");
+            (None, zone.to_owned())
+        }
+        _ if wanted.time_zone.is_some() || wanted.create_dealers => {
+            let why = "time_zone and create_dealers are of sources without a dealer";
+            return Err(order(why));
+        }
+        (dealer, _) => {
+            let found = Dealers::find(tx, dealer).await?;
+            let found = found.ok_or_else(|| order(format!("there is no dealer {dealer:?}")))?;
+            (Some(found.id), found.time_zone)
+        }
+    };
+    let known = Sources::find(tx, key).await?;
+    if let Some(known) = known.filter(|known| known.dealer_id != dealer_id) {
+        let units = Listings::on_the_lot_of(tx, known.id).try_next().await?;
+        if units.is_some() {
+            let owner = known.dealer.unwrap_or_else(|| "many dealers".to_owned());
+            return Err(order(format!(
+                "dealer: {key} has units of {owner} on the lot, and keeps them; another dealer's files want a source of their own"
+            )));
+        }
+    }
+    Ok((dealer_id, zone))
+}
+
+/// Loads the source's newest file once more, as after its mapping was mended. The id of the file.
+pub async fn reload(app: &App, key: &str, who: &str) -> Result<i64, SourceProblem> {
+    let mut tx = app.pool.begin().await?;
+    let source = Sources::find(&mut tx, key).await?;
+    let source = source.ok_or_else(|| StoreError::NotFound {
+        what: "source",
+        key: key.to_owned(),
+    })?;
+    let newest = Files::list(&mut tx, Some(source.id), 1).await?.pop();
+    let newest = newest.ok_or_else(|| order(format!("source {key} has had no file yet")))?;
+    if newest.state != FileState::Loaded {
+        let state = newest.state.as_str();
+        return Err(order(format!(
+            "its newest file, {}, is {state}, not loaded",
+            newest.id
+        )));
+    }
+    if newest.object_key.is_empty() {
+        return Err(order(format!(
+            "the raw copy of {} is no longer kept",
+            newest.name
+        )));
+    }
+    Files::hold_raw(&mut tx, &newest.object_key).await?;
+    let again = NewFile {
+        source_id: source.id,
+        name: newest.name,
+        digest: newest.digest,
+        bytes: newest.bytes,
+        modified_at: None,
+        object_key: newest.object_key,
+    };
+    let file = Files::record_upload(&mut tx, &again, None).await?;
+    let load = Enqueue::of(&LoadFile { file }).map_err(|error| order(error.to_string()))?;
+    app.engine
+        .enqueue(&mut tx, &[load])
+        .await
+        .map_err(|error| order(error.to_string()))?;
+    Audit::note(&mut tx, who, "reload", &format!("source {key}")).await?;
+    tx.commit().await?;
+    Ok(file)
 }
 
 /// Scheme, host and port.

@@ -160,6 +160,59 @@ async fn a_web_address_is_asked_for_what_changed_and_a_login_goes_to_its_host_on
 }
 
 #[tokio::test]
+async fn a_drop_of_many_rooftops_needs_no_dealer_and_units_keep_theirs() {
+    let mut test = TestApp::start().await;
+    // Its photos are asked for later.
+    test.forgive_left_behind();
+    let folder = test.root.join("group");
+    std::fs::create_dir_all(&folder).unwrap();
+    let order = |dealer: &str, more: Value| {
+        let mut order = json!({
+            "kind": "folder", "folder": folder.to_str().unwrap(), "settle": "at_once", "dealer": dealer,
+            "mapping": "cars_com",
+        });
+        let more = more.as_object().unwrap().clone();
+        order.as_object_mut().unwrap().extend(more);
+        order
+    };
+    let refused = put(&test, order("", json!({ "mapping": "vehicles" }))).await;
+    assert!(refused.unwrap_err().contains("names the rooftop"));
+    let refused = put(&test, order("", json!({ "report_folder": "/x" }))).await;
+    assert!(refused.unwrap_err().contains("a report is of one dealer"));
+    let refused = put(&test, order("bayview", json!({ "create_dealers": true }))).await;
+    assert!(refused.unwrap_err().contains("without a dealer"));
+    let zone = json!({ "create_dealers": true, "time_zone": "America/Chicago", "max_removed_percent": 100 });
+    put(&test, order("", zone)).await.unwrap();
+    let head = "Year,Make,Model,Used/New,Price,SellerName,StreetName,State,Zipcode,VIN,Stock#";
+    let row = |seller: &str, number: &str| {
+        format!(
+            "2019,Ford,F-150,Used,\"$39,998\",{seller},1 Main St Austin,TX,78701,1FTEW1EG2JFD44217,{number}\n"
+        )
+    };
+    let text = format!("{head}\n{}{}", row("Bay", "1"), row("Hill", "2"));
+    std::fs::write(folder.join("group.csv"), text).unwrap();
+    pull(&mut test).await;
+    assert_eq!(on_the_lot(&test).await, 2);
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let made = stores::Schedules::find(&mut conn, "pull-bayview")
+        .await
+        .unwrap();
+    assert_eq!(made.unwrap().time_zone, "America/Chicago");
+    for key in ["bay-78701", "hill-78701"] {
+        assert!(
+            Dealers::find(&mut conn, key).await.unwrap().is_some(),
+            "{key}"
+        );
+    }
+    drop(conn);
+    let refused = put(&test, order("bayview", json!({}))).await.unwrap_err();
+    assert!(
+        refused.contains("units of many dealers on the lot"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
 async fn a_source_that_cannot_work_is_refused_by_name() {
     let test = TestApp::start().await;
     for (order, word) in [

@@ -32,6 +32,8 @@ enum Action {
     },
     /// Look for new files now
     Pull { source: String },
+    /// Load its newest file once more, as after its mapping was mended
+    Reload { source: String },
     /// Files of a source, newest first
     Files {
         source: String,
@@ -104,6 +106,12 @@ impl Sources {
                 let order = Enqueue::of(&jobs::PullSource { source })?;
                 let enqueued = platform.engine.enqueue(&mut conn, &[order]).await?;
                 println!("job {}", enqueued[0].id);
+            }
+            Action::Reload { source } => {
+                drop(conn);
+                let file =
+                    jobs::sources::reload(&platform.app, &source, &super::operator()).await?;
+                println!("file {file}");
             }
             Action::Files { source, json } => {
                 let known = stores::Sources::find(&mut conn, &source).await?;

@@ -9,7 +9,10 @@ use sqlx::PgConnection;
 pub struct NewSource {
     pub key: String,
     pub kind: SourceKind,
-    pub dealer_id: i64,
+    /// `None` when each row of its files names its own rooftop.
+    pub dealer_id: Option<i64>,
+    pub create_dealers: bool,
+    pub max_removed_percent: i32,
     pub host: String,
     pub port: u16,
     pub username: String,
@@ -234,12 +237,14 @@ impl Sources {
         Ok(sqlx::query_scalar!(
             "INSERT INTO sources (key, dealer_id, host, port, username, sealed_secret, sealed_key_id, host_key,
                 folder, pattern, mapping, login, settle, marker, after_load, after_folder, kind, url, policy, grace_files,
-                grace_hours, attachments, report_folder)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+                grace_hours, attachments, report_folder, create_dealers, max_removed_percent)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+                $24, $25)
              ON CONFLICT (key) DO UPDATE SET dealer_id = $2, host = $3, port = $4, username = $5,
                 sealed_secret = $6, sealed_key_id = $7, host_key = $8, folder = $9, pattern = $10, mapping = $11,
                 login = $12, settle = $13, marker = $14, after_load = $15, after_folder = $16, kind = $17, url = $18,
-                policy = $19, grace_files = $20, grace_hours = $21, attachments = $22, report_folder = $23
+                policy = $19, grace_files = $20, grace_hours = $21, attachments = $22, report_folder = $23,
+                create_dealers = $24, max_removed_percent = $25
              RETURNING id",
             source.key,
             source.dealer_id,
@@ -266,7 +271,9 @@ impl Sources {
                 Attachments::Keep => "keep",
                 Attachments::WithPrime => "with_prime",
             },
-            source.terms.report_folder
+            source.terms.report_folder,
+            source.create_dealers,
+            source.max_removed_percent
         )
         .fetch_one(conn)
         .await?)

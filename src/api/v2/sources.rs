@@ -32,6 +32,8 @@ struct SourceView {
     policy: String,
     grace_files: i32,
     grace_hours: i32,
+    /// A file that would take more of the source's units off the lot is held.
+    max_removed_percent: i32,
     paused: bool,
     last_file_at: Option<String>,
     /// `fetched`, `loaded` or `held`.
@@ -41,8 +43,14 @@ struct SourceView {
 /// A source as it shall be. What is left out is as for a new one, but for secrets and the host key, which stay.
 #[derive(Object)]
 struct NewSource {
-    /// Whose units its files hold.
-    dealer: String,
+    /// Whose units its files hold; without it each row names its own rooftop.
+    dealer: Option<String>,
+    /// Rooftops that rows name, and nobody knows yet, are made; only without a dealer.
+    create_dealers: Option<bool>,
+    /// Of a source without a dealer; `UTC` unless told.
+    time_zone: Option<String>,
+    /// A file that would take more of the source's units off the lot is held; 30 unless told.
+    max_removed_percent: Option<i32>,
     /// How its files are read.
     mapping: String,
     /// `sftp` unless told, or `https`.
@@ -145,6 +153,7 @@ impl Sources {
                     policy: source.terms.policy.as_str().to_owned(),
                     grace_files: source.terms.grace.files,
                     grace_hours: source.terms.grace.hours,
+                    max_removed_percent: source.max_removed_percent,
                     dealer: source.dealer,
                     host: format!("{}:{}", source.host, source.port),
                     folder: source.folder,
@@ -173,7 +182,10 @@ impl Sources {
             return Err(Problem::invalid(message));
         }
         let order = SourceOrder {
-            dealer: wanted.dealer,
+            dealer: wanted.dealer.unwrap_or_default(),
+            create_dealers: wanted.create_dealers.unwrap_or(false),
+            time_zone: wanted.time_zone,
+            max_removed_percent: wanted.max_removed_percent,
             mapping: wanted.mapping,
             kind: wanted.kind,
             host: wanted.host.unwrap_or_default(),
@@ -226,6 +238,24 @@ impl Sources {
             &format!("source {}", source.key),
         )
         .await
+    }
+
+    /// Loads the source's newest file once more, as after its mapping was mended; answers with the new entry of the
+    /// ledger.
+    #[oai(
+        path = "/sources/:source/reloads",
+        method = "post",
+        operation_id = "reload_source"
+    )]
+    async fn reload_source(
+        &self,
+        key: Key,
+        source: Path<String>,
+    ) -> Result<Json<FileView>, Problem> {
+        let who = key.require(&self.api, Scope::Operate).await?;
+        let file = ::jobs::sources::reload(&self.api.app, &source.0, &who.name).await?;
+        let file = Files::get(&mut *self.api.app.pool.acquire().await?, file).await?;
+        Ok(Json(file.into()))
     }
 
     /// Files of a source, newest first.

@@ -9,9 +9,15 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 pub(super) struct Put {
     key: String,
-    /// Whose units its files hold
+    /// Whose units its files hold; without it each row names its own rooftop
     #[arg(long)]
-    dealer: String,
+    dealer: Option<String>,
+    /// Rooftops that rows name, and nobody knows yet, are made
+    #[arg(long, conflicts_with = "dealer")]
+    create_dealers: bool,
+    /// Of a source without a dealer [default: UTC]
+    #[arg(long, conflicts_with = "dealer")]
+    time_zone: Option<String>,
     /// How its files are read, as `mappings list` names them
     #[arg(long)]
     mapping: String,
@@ -63,6 +69,9 @@ pub(super) struct Put {
     /// Where its daily report goes on the drop [default: none]
     #[arg(long)]
     report_folder: Option<String>,
+    /// A file that would take more of the source's units off the lot is held
+    #[arg(long, default_value_t = 30)]
+    max_removed_percent: i32,
     /// When it is pulled [default: 0 2 * * *, for a new one]
     #[arg(long)]
     cron: Option<String>,
@@ -71,7 +80,10 @@ pub(super) struct Put {
 impl Put {
     pub(super) async fn run(self, platform: &Platform) -> Result<()> {
         let order = SourceOrder {
-            dealer: self.dealer,
+            dealer: self.dealer.unwrap_or_default(),
+            create_dealers: self.create_dealers,
+            time_zone: self.time_zone,
+            max_removed_percent: Some(self.max_removed_percent),
             mapping: self.mapping,
             kind: Some(self.kind),
             host: self.host.unwrap_or_default(),
