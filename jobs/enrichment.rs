@@ -31,7 +31,7 @@ const FIRST_WAIT: i64 = 30;
 const LONGEST_WAIT: i64 = 6 * 3600;
 /// A provider that fails so often in one batch is left alone.
 const FAILURES: usize = 5;
-/// A wait longer than this is the schedule's.
+/// While anything is due, however late, a job looks this often.
 const SOON: i64 = 5 * 60;
 /// Old answers looked for in one night.
 const MOST_OLD: i64 = 200_000;
@@ -110,10 +110,15 @@ async fn in_turn(
         let mut conn = app.pool.acquire().await?;
         let due = Providers::next(&mut conn, &provider.name, size).await?;
         if due.is_empty() {
-            if looked_for_old || Providers::want_old(&mut conn, provider, MOST_OLD).await? == 0 {
+            // What is old is a night's work, and the same for every job of it.
+            if looked_for_old || !Providers::look(&mut conn, &provider.name).await? {
                 return Ok(report);
             }
             looked_for_old = true;
+            let found = Providers::want_old(&mut conn, provider, MOST_OLD).await?;
+            if i64::try_from(found).is_ok_and(|found| found >= MOST_OLD) {
+                Providers::look_again(&mut conn, &provider.name).await?;
+            }
             continue;
         }
         drop(conn);
@@ -153,16 +158,13 @@ fn wait(due: &Due, error: &PartnerError) -> i64 {
         .min(LONGEST_WAIT)
 }
 
-/// The next job, when something is due soon.
+/// The next job, while something is due: what waits for its next try is not left to the schedule.
 async fn go_on(app: &App, provider: &Provider) -> Result<(), JobError> {
     let mut conn = app.pool.acquire().await?;
     let Some(wait) = Providers::due_in(&mut conn, &provider.name).await? else {
         return Ok(());
     };
-    if wait > SOON {
-        return Ok(());
-    }
-    let wait = Duration::from_secs(u64::try_from(wait).unwrap_or(0));
+    let wait = Duration::from_secs(u64::try_from(wait.min(SOON)).unwrap_or(0));
     let order = order(provider)?.after(wait);
     app.engine.enqueue(&mut conn, &[order]).await?;
     Ok(())
@@ -207,6 +209,24 @@ where
     batch
 }
 
+/// Its breaker is open, or it has had enough, or knows us no more: no subject is to blame.
+fn nobody_was_asked(error: &PartnerError) -> bool {
+    matches!(
+        error.kind,
+        ErrorKind::Shut | ErrorKind::Throttled | ErrorKind::Denied
+    )
+}
+
+/// Those to ask in one call: what failed together is asked in halves, quarters and so on, until what is to blame is alone.
+/// The rest stays due.
+pub(crate) fn narrowed(mut due: Vec<Due>, most: usize) -> Vec<Due> {
+    let tries = due.first().map_or(0, |due| due.tries);
+    let fresh = due.iter().take_while(|due| due.tries == tries).count();
+    let halved = most >> tries.clamp(0, 16);
+    due.truncate(fresh.min(halved.max(1)));
+    due
+}
+
 impl<T> Batch<T> {
     fn new() -> Self {
         Self {
@@ -225,14 +245,7 @@ impl<T> Batch<T> {
                 self.answers.extend(answer);
             }
             // Nobody was asked, or the provider has had enough, or knows us no more: this one is no worse than the others.
-            Err(error)
-                if matches!(
-                    error.kind,
-                    ErrorKind::Shut | ErrorKind::Throttled | ErrorKind::Denied
-                ) =>
-            {
-                self.stopped = Some(error);
-            }
+            Err(error) if nobody_was_asked(&error) => self.stopped = Some(error),
             Err(error) => {
                 self.put_off(due, &error);
                 self.failures += usize::from(error.is_partners_fault());
@@ -256,11 +269,12 @@ impl<T> Batch<T> {
                 batch.answers = answers;
                 batch.asked = due.into_iter().map(|due| due.subject).collect();
             }
-            // Perhaps one of them is what makes the answer no answer.
-            Err(error) if error.kind == ErrorKind::Corrupt => {
+            Err(error) if nobody_was_asked(&error) => batch.stopped = Some(error),
+            // Perhaps one of them is what makes the answer no answer: they are asked in ever smaller batches.
+            Err(error) => {
                 due.into_iter().for_each(|due| batch.put_off(due, &error));
+                batch.stopped = error.is_partners_fault().then_some(error);
             }
-            Err(error) => batch.stopped = Some(error),
         }
         batch
     }

@@ -120,8 +120,17 @@ impl Pages<'_> {
         let put = app.objects.put(&raw_key, page.clone(), "text/html");
         put.await?;
         report.raw_key = Some(raw_key);
-        report.report_url = Some(url);
-        let read = self.selectors.read(&report.vin, &page);
+        report.report_url = Some(url.clone());
+        // A page may be built to be slow to read: not on a thread that others wait for.
+        let (selectors, vin) = (self.selectors.clone(), report.vin.clone());
+        let read = tokio::task::spawn_blocking(move || selectors.read(&vin, &page));
+        let read = read.await.map_err(|ended| PartnerError {
+            kind: ErrorKind::Corrupt,
+            operation: "read",
+            target: url,
+            message: ended.to_string(),
+            retry_after: None,
+        })?;
         match read {
             Ok(told) => {
                 report.state = ReportState::Told;

@@ -6,7 +6,7 @@
 //! Twice: what was answered is due no more, and a day has one worth.
 
 use crate::App;
-use crate::enrichment::{self, Asking, Batch, apply, refresh};
+use crate::enrichment::{self, Asking, Batch, apply, narrowed, refresh};
 use crate::providers::{bucket, secret, settings};
 use partners::valuation::{MOST_VEHICLES, Service, Vehicle};
 use queue::{Job, JobContext, JobError, Outcome, Policy, QueueName, Unique};
@@ -79,6 +79,7 @@ impl Asking for Worths<'_> {
 }
 
 async fn many(app: &App, provider: &Provider, due: Vec<Due>) -> Result<Batch<Valuation>, JobError> {
+    let due = narrowed(due, MOST_VEHICLES / 2);
     let settings = settings(provider);
     let vins: Vec<String> = due.iter().map(|due| due.subject.clone()).collect();
     let mut conn = app.pool.acquire().await?;

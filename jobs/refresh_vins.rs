@@ -5,7 +5,7 @@
 //! Twice: what was answered is due no more, and a filled field is not blank any more.
 
 use crate::App;
-use crate::enrichment::{self, Asking, Batch, refresh};
+use crate::enrichment::{self, Asking, Batch, narrowed, refresh};
 use domain::{Details, Listing, merge};
 use partners::vpic::{self, Answer, MOST_VINS};
 use queue::{Job, JobContext, JobError, Outcome, Policy, QueueName, Unique};
@@ -61,6 +61,7 @@ impl Asking for Decodes<'_> {
     type Answer = Answer;
 
     async fn ask(&self, due: Vec<Due>) -> Result<Batch<Answer>, JobError> {
+        let due = narrowed(due, vpic::MOST_VINS);
         let vins: Vec<String> = due.iter().map(|due| due.subject.clone()).collect();
         let (partner, url) = (self.provider.partner(), &self.provider.url);
         let answers = vpic::decode(&self.app.fetcher, &partner, url, &vins).await;

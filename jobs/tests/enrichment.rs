@@ -110,7 +110,8 @@ async fn a_page_built_anew_is_an_alert_and_never_a_blank() {
     });
     sql(
         &test,
-        "UPDATE history_reports SET fetched_at = now() - interval '40 days'",
+        "UPDATE history_reports SET fetched_at = now() - interval '40 days';
+         UPDATE providers SET looked_at = now() - interval '1 day'",
     )
     .await;
     let provider = "past".to_owned();
@@ -167,6 +168,67 @@ async fn a_partner_that_is_down_costs_no_attempt_and_holds_up_nobody() {
     assert_eq!((worth.answers, worth.due + worth.failing), (0, 120));
 }
 
+/// One vehicle that its service cannot answer for takes no other's answer away, and is asked about again.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_bad_subject_does_not_keep_a_batch_from_its_answers() {
+    let mut test = TestApp::start().await;
+    test.forgive_left_behind();
+    test.providers().await;
+    let vins = vins(120);
+    let poisoned = PartnerFaults {
+        poison: vins[70].clone(),
+        ..PartnerFaults::default()
+    };
+    test.sandbox.misbehave(Faults {
+        values: poisoned,
+        ..Faults::default()
+    });
+    stocked(&mut test, &vins).await;
+    until(
+        &mut test,
+        "valuation worth",
+        "refresh_valuations",
+        "worth",
+        119,
+    )
+    .await;
+    let worth = view(&test, "worth").await;
+    assert_eq!((worth.answers, worth.due + worth.failing), (119, 1));
+    // It waits for its next try, and a job for it: nobody has to wake it.
+    let waiting = test.stepper.left_behind().await.unwrap();
+    assert!(
+        waiting.iter().any(|job| job.contains("refresh_valuations")),
+        "{waiting:?}"
+    );
+    test.sandbox.misbehave(Faults::default());
+    rounds(&mut test, "valuation worth", "refresh_valuations", "worth").await;
+}
+
+/// What is old is looked for once in a night, not at the end of every job.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_old_is_looked_for_once_a_night() {
+    let mut test = TestApp::start().await;
+    test.providers().await;
+    stocked(&mut test, &vins(3)).await;
+    test.run_all().await;
+    sql(
+        &test,
+        "UPDATE history_reports SET fetched_at = now() - interval '40 days'",
+    )
+    .await;
+    let provider = "past".to_owned();
+    let again = RefreshHistory { provider };
+    test.stepper.perform(&again).await.unwrap();
+    assert_eq!(test.sandbox.requests_of("history"), 3, "looked already");
+    sql(
+        &test,
+        "UPDATE providers SET looked_at = now() - interval '1 day'",
+    )
+    .await;
+    test.stepper.perform(&again).await.unwrap();
+    assert_eq!(test.sandbox.requests_of("history"), 6);
+}
+
 /// A fifth of all calls fail, some are throttled, one partner is down: nothing is lost, no attempt is used, and what is
 /// missing comes when the partner does.
 #[tokio::test(flavor = "multi_thread")]
@@ -197,12 +259,16 @@ async fn what_failing_partners_owe_is_made_up_for() {
 
 /// Lets the waits of a provider pass, again and again, until everything is answered.
 async fn rounds(test: &mut TestApp, partner: &str, kind: &str, provider: &str) {
+    until(test, partner, kind, provider, 120).await;
+}
+
+async fn until(test: &mut TestApp, partner: &str, kind: &str, provider: &str, answers: i64) {
     for _ in 0..200 {
         for step in test.run_all().await {
             let fine = matches!(step.outcome, Outcome::Done(_) | Outcome::Snooze { .. });
             assert!(fine, "{}: {:?}", step.kind, step.outcome);
         }
-        if view(test, provider).await.answers == 120 {
+        if view(test, provider).await.answers >= answers {
             return;
         }
         // Whatever break a bad run of calls has earned it, it is over, and the next call is its probe.
@@ -212,7 +278,11 @@ async fn rounds(test: &mut TestApp, partner: &str, kind: &str, provider: &str) {
             .unwrap();
         drop(conn);
         test.app.partners.look_again(partner);
-        sql(test, "UPDATE enrichment_due SET due_at = now()").await;
+        sql(
+            test,
+            "UPDATE enrichment_due SET due_at = due_at - interval '6 hours'",
+        )
+        .await;
         test.stepper.hurry(kind).await.unwrap();
     }
     panic!("{provider}: {:?}", view(test, provider).await);

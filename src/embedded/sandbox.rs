@@ -195,18 +195,18 @@ impl State {
             *count += 1;
             *count
         };
-        let faults = held(&self.faults).of(partner).clone();
-        if faults.latency_ms > 0 {
-            tokio::time::sleep(Duration::from_millis(faults.latency_ms)).await;
+        let ways = held(&self.faults).of(partner).clone();
+        if ways.latency_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(ways.latency_ms)).await;
         }
-        match faults.of_request(partner, nth) {
+        match ways.of_request(partner, nth) {
             None => {}
             Some(Fault::Error) => return Ok(failed(StatusCode::SERVICE_UNAVAILABLE)),
             Some(Fault::Throttled) => {
                 let mut reply = failed(StatusCode::TOO_MANY_REQUESTS);
                 reply
                     .headers_mut()
-                    .insert(RETRY_AFTER, faults.retry_after_s.into());
+                    .insert(RETRY_AFTER, ways.retry_after_s.into());
                 return Ok(reply);
             }
             Some(Fault::Reset) => return Err(HungUp),
@@ -224,10 +224,13 @@ impl State {
             headers: parts.headers,
             body: body.to_bytes(),
         };
+        if faults::poisoned(&ways.poison, &asked.path, &asked.body) {
+            return Ok(failed(StatusCode::INTERNAL_SERVER_ERROR));
+        }
         Ok(match partner {
             "vpic" => vpic::answer(&asked),
-            "history" => history::answer(&asked, faults.redesigned),
-            "values" => values::answer(&asked, &self.tokens, faults.quota_per_minute),
+            "history" => history::answer(&asked, ways.redesigned),
+            "values" => values::answer(&asked, &self.tokens, ways.quota_per_minute),
             "uploads" => self.uploads.answer(&asked),
             _ => photos::answer(&asked, &self.files),
         })

@@ -46,6 +46,12 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// Which market a valuation is of.
+    fn region(&self) -> &str {
+        let region = self.settings.get("region").and_then(|said| said.as_str());
+        region.unwrap_or_default()
+    }
+
     /// As breakers and budgets know it.
     pub fn partner(&self) -> String {
         Self::partner_of(self.kind, &self.name)
@@ -114,7 +120,7 @@ impl Providers {
             "INSERT INTO providers (name, kind, url, settings, sealed_secret, sealed_key_id, enabled, refresh_days, at_once)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
              ON CONFLICT (name) DO UPDATE SET kind = $2, url = $3, settings = $4, sealed_secret = $5, sealed_key_id = $6,
-                enabled = $7, refresh_days = $8, at_once = $9, changed_at = now()",
+                enabled = $7, refresh_days = $8, at_once = $9, changed_at = now(), looked_at = NULL",
             provider.name,
             provider.kind.as_str(),
             provider.url,
@@ -211,7 +217,8 @@ impl Providers {
             provider.refresh_days,
             &vins,
             &buckets as &[Option<i32>],
-            &priorities
+            &priorities,
+            provider.region()
         );
         Ok(done.execute(conn).await?.rows_affected())
     }
@@ -248,9 +255,15 @@ impl Providers {
                     .await?
             }
             ProviderKind::Valuation => {
-                sqlx::query_file!("queries/old_valuations.sql", name, days, limit)
-                    .execute(conn)
-                    .await?
+                sqlx::query_file!(
+                    "queries/old_valuations.sql",
+                    name,
+                    days,
+                    limit,
+                    provider.region()
+                )
+                .execute(conn)
+                .await?
             }
             ProviderKind::Vin => {
                 sqlx::query_file!("queries/old_decodes.sql", name, days, limit)
@@ -264,6 +277,27 @@ impl Providers {
             }
         };
         Ok(done.rows_affected())
+    }
+
+    /// Whether it is time to look for what is old: once in most of a day.
+    pub async fn look(conn: &mut PgConnection, provider: &str) -> Res<bool> {
+        let looked = sqlx::query!(
+            "UPDATE providers SET looked_at = now()
+             WHERE name = $1 AND (looked_at IS NULL OR looked_at < now() - interval '20 hours')",
+            provider
+        );
+        Ok(looked.execute(conn).await?.rows_affected() == 1)
+    }
+
+    /// There is more than one look took.
+    pub async fn look_again(conn: &mut PgConnection, provider: &str) -> Res<()> {
+        sqlx::query!(
+            "UPDATE providers SET looked_at = NULL WHERE name = $1",
+            provider
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
     }
 
     /// What could not be read is to be asked again, now that it can be read otherwise.

@@ -45,6 +45,8 @@ pub struct PartnerFaults {
     pub wrong_content: Wrong,
     /// Of the values' service: requests in one minute, then 429.
     pub quota_per_minute: Option<u32>,
+    /// Requests with this in their path or body are answered 500: one bad subject among many.
+    pub poison: String,
     /// Of the history's pages: built otherwise than they were.
     pub redesigned: bool,
 }
@@ -62,6 +64,7 @@ impl Default for PartnerFaults {
             wrong: 0.0,
             wrong_content: Wrong::Page,
             quota_per_minute: None,
+            poison: String::new(),
             redesigned: false,
         }
     }
@@ -169,6 +172,15 @@ impl PartnerFaults {
         }
         None
     }
+}
+
+/// Whether what is poison stands in the request.
+pub(super) fn poisoned(poison: &str, path: &str, body: &[u8]) -> bool {
+    let poison = poison.as_bytes();
+    !poison.is_empty()
+        && [path.as_bytes(), body]
+            .into_iter()
+            .any(|text| text.windows(poison.len()).any(|part| part == poison))
 }
 
 #[cfg(test)]
