@@ -9,7 +9,7 @@ use partners::{Fetcher, PartnerError, history, upload, vpic};
 use queue::Job;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use stores::{Audit, Provider, ProviderKind, Providers, Schedules, StoreError};
+use stores::{Audit, Histories, Provider, ProviderKind, Providers, Schedules, StoreError};
 
 /// A provider as it shall be. What is left out is as for a new one, but for the secret, which stays while the host is
 /// the same.
@@ -268,6 +268,21 @@ pub async fn ask_one(app: &App, provider: &Provider, vin: &str) -> Result<String
             Ok(format!("it took a photo, shown at {url}"))
         }
     }
+}
+
+/// The page of a vehicle's history as it came from a provider.
+pub async fn page_of(app: &App, vin: &str, provider: &str) -> Result<Vec<u8>, ProviderProblem> {
+    let vins = [vin.trim().to_ascii_uppercase()];
+    let known = Histories::of(&mut *app.pool.acquire().await?, &vins).await?;
+    let known = known
+        .into_iter()
+        .find(|known| known.report.provider == provider);
+    let raw_key = known.and_then(|known| known.report.raw_key);
+    let raw_key = raw_key.ok_or_else(|| StoreError::NotFound {
+        what: "report page",
+        key: format!("{} by {provider}", vins[0]),
+    })?;
+    Ok(app.objects.get(&raw_key).await?)
 }
 
 /// What a valuation is asked with: the bucket of so many kilometres, in thousands of miles.

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use serde::Serialize;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use stores::{Histories, PgConnection, Reports as Told, Valuations};
@@ -52,6 +53,8 @@ enum What {
     },
     /// Everywhere a VIN or serial ever stood, its prices, and whence it came; what providers said of it
     Unit { number: String },
+    /// The page of a vehicle's history as it came from a provider
+    Page { vin: String, provider: String },
 }
 
 impl Reports {
@@ -152,6 +155,11 @@ impl Reports {
                     }
                 }
                 told_of(&mut conn, number.trim(), json).await?;
+            }
+            What::Page { vin, provider } => {
+                drop(conn);
+                let page = jobs::providers::page_of(&platform.app, &vin, &provider).await?;
+                std::io::stdout().write_all(&page)?;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -52,6 +52,9 @@ pub struct Pick {
 #[serde(deny_unknown_fields)]
 pub struct Records {
     pub rows: String,
+    /// What holds them, and stands there when there are none. Without it a page without rows is one without records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
     pub date: Pick,
     /// As `%m/%d/%Y`.
     pub date_format: String,
@@ -119,6 +122,9 @@ impl Selectors {
         ];
         if let Some(records) = &self.records {
             css("records.rows", &records.rows)?;
+            if let Some(table) = &records.table {
+                css("records.table", table)?;
+            }
             picks.push(("records.date", &records.date));
             picks.push(("records.odometer", &records.odometer));
             picks.push(("records.what", &records.what));
@@ -194,23 +200,41 @@ impl Pick {
             return Ok(Some(0));
         }
         match first_number(&text) {
-            Some(number) => Ok(Some(number)),
+            Some(number) if number <= i64::from(i32::MAX) => Ok(Some(number)),
+            Some(_) => Err(self.missing(what, &format!(": {text:?} is no such number"))),
             None => Err(self.missing(what, &format!(": {text:?} has no number"))),
         }
     }
 }
 
 impl Records {
-    /// No rows at all are no records; rows that lack what each must have are drift.
+    /// Rows that lack what each must have are drift, and so are no rows where nothing holds them.
     fn read(&self, root: ElementRef<'_>) -> Result<Vec<Record>, Drift> {
-        let Ok(rows) = css("records.rows", &self.rows) else {
-            return Ok(Vec::new());
+        let gone = |what, select: &str| Drift {
+            what,
+            select: select.to_owned(),
+            found: String::new(),
         };
+        let rows = css("records.rows", &self.rows);
+        let rows = rows.map_err(|_| gone("records.rows", &self.rows))?;
+        if let Some(table) = &self.table {
+            let held = css("records.table", table).ok();
+            if held.is_none_or(|held| root.select(&held).next().is_none()) {
+                return Err(gone("records.table", table));
+            }
+        }
         root.select(&rows)
             .take(MOST_RECORDS)
             .map(|row| {
                 let date = self.date.text(row, "records.date")?;
-                let date = date.and_then(|date| Date::strptime(&self.date_format, date).ok());
+                let date = date.map(|text| {
+                    let read = Date::strptime(&self.date_format, &text);
+                    read.map_err(|_| {
+                        let found = format!(": {text:?} is no date like {:?}", self.date_format);
+                        self.date.missing("records.date", &found)
+                    })
+                });
+                let date = date.transpose()?;
                 Ok(Record {
                     date,
                     odometer_miles: self.odometer.number(row, "records.odometer")?,
@@ -267,6 +291,7 @@ mod tests {
             brands: [("reconstructed".to_owned(), "Rebuilt".to_owned())].into(),
             records: Some(Records {
                 rows: "tr.record".to_owned(),
+                table: Some("table".to_owned()),
                 date: pick(".date"),
                 date_format: "%m/%d/%Y".to_owned(),
                 odometer: pick(".odo"),
@@ -306,6 +331,15 @@ mod tests {
         assert!(drift(&worded).contains("\"several owners\" has no number"));
         let other = PAGE.replace(VIN, "5TDXZ3DC2KS015402");
         assert!(drift(&other).contains("5TDXZ3DC2KS015402"));
+        let dated = PAGE.replace("03/15/2021", "15 March");
+        assert!(drift(&dated).contains("\"15 March\" is no date like"));
+        let many = PAGE.replace("2 previous", "4155550123 previous");
+        assert!(drift(&many).contains("is no such number"));
+        let moved = PAGE.replace("<table>", "<ul>").replace("</table>", "</ul>");
+        assert_eq!(drift(&moved), "the page has no records.table (table)");
+        let none = PAGE.replace("class=\"record\"", "class=\"note\"");
+        let none = selectors().read(VIN, none.as_bytes()).unwrap();
+        assert!(none.records.is_empty(), "a table without rows");
         assert!(drift("<html>please log in</html>").contains("no vin (#report)"));
     }
 

@@ -36,7 +36,10 @@ pub struct Worth {
 
 /// The tokens that are held, one a service; shared by a process.
 #[derive(Clone, Debug, Default)]
-pub struct Tokens(Arc<Mutex<std::collections::HashMap<String, (SecretString, Instant)>>>);
+pub struct Tokens(Arc<Mutex<std::collections::HashMap<String, Held>>>);
+
+/// Locked while it is asked for, so that who waits for it does not ask too; and nobody else does.
+type Held = Arc<Mutex<Option<(SecretString, Instant)>>>;
 
 /// A service and what it is shown.
 pub struct Service<'a> {
@@ -100,7 +103,7 @@ impl Service<'_> {
         match asked {
             // Ended, or taken back, before its time: once more with a new one.
             Err(error) if error.kind == ErrorKind::Denied => {
-                tokens.0.lock().await.remove(&self.holder());
+                *self.held(tokens).await.lock().await = None;
                 self.asked(fetcher, tokens, vehicles).await
             }
             asked => asked,
@@ -148,14 +151,20 @@ impl Service<'_> {
         format!("{} {} {} {client}", self.partner, self.token_url, self.url)
     }
 
+    async fn held(&self, tokens: &Tokens) -> Held {
+        let mut all = tokens.0.lock().await;
+        Arc::clone(all.entry(self.holder()).or_default())
+    }
+
     /// One that is held, or a new one; who waits for it does not ask too.
     pub async fn token(
         &self,
         fetcher: &Fetcher,
         tokens: &Tokens,
     ) -> Result<SecretString, PartnerError> {
-        let mut held = tokens.0.lock().await;
-        if let Some((token, ends)) = held.get(&self.holder())
+        let held = self.held(tokens).await;
+        let mut held = held.lock().await;
+        if let Some((token, ends)) = held.as_ref()
             && *ends > Instant::now()
         {
             return Ok(token.clone());
@@ -175,7 +184,7 @@ impl Service<'_> {
         let lives = Duration::from_secs(token.expires_in).saturating_sub(EARLY);
         let shown = SecretString::from(format!("Bearer {}", token.access_token.expose_secret()));
         let ends = Instant::now() + lives.min(Duration::from_secs(24 * 3600));
-        held.insert(self.holder(), (shown.clone(), ends));
+        *held = Some((shown.clone(), ends));
         Ok(shown)
     }
 

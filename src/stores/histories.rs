@@ -156,12 +156,15 @@ impl Valuations {
         Ok(())
     }
 
-    /// The newest valuation of each provider, VIN and mileage, newest first.
+    /// The newest valuation of each provider, VIN and mileage, for the market the provider is asked of; newest first.
     pub async fn of(conn: &mut PgConnection, vins: &[String]) -> Res<Vec<KnownValuation>> {
         Ok(sqlx::query!(
             r#"SELECT DISTINCT ON (vin, provider, odometer_bucket) vin, provider, odometer_bucket, region, wholesale_cents,
                 retail_cents, sales, to_char(day, 'YYYY-MM-DD') AS "day!"
-               FROM valuations WHERE vin = ANY($1) ORDER BY vin, provider, odometer_bucket, day DESC"#,
+               FROM valuations v WHERE vin = ANY($1)
+                 AND NOT EXISTS (SELECT 1 FROM providers p WHERE p.name = v.provider
+                                 AND coalesce(p.settings->>'region', '') <> v.region)
+               ORDER BY vin, provider, odometer_bucket, day DESC"#,
             vins
         )
         .fetch_all(conn)

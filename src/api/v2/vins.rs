@@ -5,7 +5,7 @@ use crate::auth::Key;
 use crate::problem::Problem;
 use domain::Vin;
 use poem_openapi::param::Path;
-use poem_openapi::payload::Json;
+use poem_openapi::payload::{Attachment, AttachmentType, Json};
 use poem_openapi::{Object, OpenApi};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -161,6 +161,27 @@ impl Vins {
             valuations: valuations.into_iter().map(Into::into).collect(),
             listings,
         }))
+    }
+
+    /// The page of a vehicle's history as it came from a provider: what was read of it can be held against it.
+    #[oai(
+        path = "/vins/:vin/reports/:provider/page",
+        method = "get",
+        operation_id = "download_report_page"
+    )]
+    async fn download_report_page(
+        &self,
+        key: Key,
+        vin: Path<String>,
+        provider: Path<String>,
+    ) -> Result<Attachment<Vec<u8>>, Problem> {
+        key.require(&self.api, Scope::Read).await?;
+        let vin = Vin::parse(&vin.0).map_err(|error| Problem::invalid(error.to_string()))?;
+        let page = ::jobs::providers::page_of(&self.api.app, vin.as_str(), &provider.0).await?;
+        // Of somebody else's making: to be kept, not to be shown.
+        Ok(Attachment::new(page)
+            .attachment_type(AttachmentType::Attachment)
+            .filename(format!("report-{vin}.html")))
     }
 }
 
