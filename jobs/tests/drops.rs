@@ -73,6 +73,16 @@ impl Yard {
         std::fs::write(self.folder.join(name), text).unwrap();
     }
 
+    /// As if so many seconds ago.
+    fn written(&self, name: &str, ago: u64) {
+        let file = std::fs::File::options()
+            .write(true)
+            .open(self.folder.join(name))
+            .unwrap();
+        let at = std::time::SystemTime::now() - Duration::from_secs(ago);
+        file.set_modified(at).unwrap();
+    }
+
     fn has(&self, name: &str) -> bool {
         self.folder.join(name).exists()
     }
@@ -216,6 +226,43 @@ async fn a_marker_says_that_a_file_is_whole_and_goes_with_it() {
     );
     assert!(!yard.has("stock.csv") && !yard.has("stock.csv.done"));
     assert!(yard.has("other.txt.done"), "not ours");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_marker_that_is_older_than_its_file_is_of_the_file_before() {
+    let mut yard = yard(Settle::Marker(".done".to_owned()), AfterLoad::Leave).await;
+    yard.drop_file("stock.csv", &rows(3, 16));
+    yard.drop_file("stock.csv.done", "");
+    yard.written("stock.csv.done", 3_600);
+    yard.pull().await;
+    assert!(yard.loaded().await.is_empty());
+    yard.written("stock.csv.done", 0);
+    yard.pull().await;
+    yard.later().await;
+    assert_eq!(yard.loaded().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_written_before_what_is_loaded_is_held_until_an_operator_wants_it() {
+    let mut yard = yard(Settle::AtOnce, AfterLoad::Leave).await;
+    yard.drop_file("tuesday.csv", &rows(3, 16));
+    yard.pull().await;
+    yard.later().await;
+    yard.drop_file("monday.csv", &rows(4, 16));
+    yard.written("monday.csv", 24 * 3_600);
+    yard.pull().await;
+    yard.later().await;
+    let held = ("monday.csv".to_owned(), FileState::Held);
+    assert_eq!(yard.loaded().await[0], held);
+    let mut conn = yard.test.app.pool.acquire().await.unwrap();
+    let file = Files::list(&mut conn, None, 1).await.unwrap().remove(0);
+    assert!(file.held_reason.unwrap().contains("written later"));
+    Files::release(&mut conn, file.id, "ops").await.unwrap();
+    drop(conn);
+    let load = jobs::LoadFile { file: file.id };
+    yard.test.stepper.perform(&load).await.unwrap();
+    yard.later().await;
+    assert_eq!(yard.loaded().await[0].1, FileState::Loaded);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,6 +50,17 @@ impl Served {
         (answer.status(), answer.json().await.unwrap())
     }
 
+    async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        let request = Client::new().post(format!("{}{path}", self.url));
+        let answer = request
+            .bearer_auth(&self.key)
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        (answer.status(), answer.json().await.unwrap())
+    }
+
     async fn get(&self, path: &str) -> Value {
         let request = Client::new().get(format!("{}{path}", self.url));
         let answer = request.bearer_auth(&self.key).send().await.unwrap();
@@ -98,6 +109,10 @@ async fn a_dealer_and_his_drop_are_made_and_his_stock_is_reported() {
         StatusCode::OK
     );
     assert_eq!(served.get("/sources").await[0]["grace_files"], 2);
+
+    let (status, problem) = served.post("/sources/bayview/reloads", json!({})).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(problem["detail"].as_str().unwrap().contains("no file yet"));
 
     let [a, b] = ["1HGCM82633A004352", "5TDXZ3DC2KS015402"];
     served
@@ -182,19 +197,9 @@ async fn what_cannot_be_a_dealer_or_a_source_is_refused_by_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vehicle_is_known_by_its_vin_and_providers_are_made_and_tried() {
     let mut served = serve().await;
-    let post = async |served: &Served, path: &str, body: Value| {
-        let request = Client::new().post(format!("{}{path}", served.url));
-        let answer = request
-            .bearer_auth(&served.key)
-            .json(&body)
-            .send()
-            .await
-            .unwrap();
-        (answer.status(), answer.json::<Value>().await.unwrap())
-    };
     let asked =
         json!({ "vins": ["1HGCM82633A004352", "1HGCM82643A004352", "1HGCM82633AOO4352", "x"] });
-    let (status, cards) = post(&served, "/vins/decode", asked).await;
+    let (status, cards) = served.post("/vins/decode", asked).await;
     assert_eq!(status, StatusCode::OK, "{cards}");
     assert_eq!(
         (&cards[0]["make"], &cards[0]["year"]),
@@ -209,7 +214,9 @@ async fn a_vehicle_is_known_by_its_vin_and_providers_are_made_and_tried() {
     );
     assert_eq!(cards[2]["perhaps"], json!(["1HGCM82633A004352"]));
     assert!(cards[3]["problem"].is_string() && cards[3]["make"].is_null());
-    let (status, _) = post(&served, "/vins/decode", json!({ "vins": vec!["x"; 501] })).await;
+    let (status, _) = served
+        .post("/vins/decode", json!({ "vins": vec!["x"; 501] }))
+        .await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
 
     let orders: Value = serde_json::from_str(embedded::Sandbox::PROVIDERS).unwrap();
@@ -226,7 +233,7 @@ async fn a_vehicle_is_known_by_its_vin_and_providers_are_made_and_tried() {
         problem["detail"].as_str().unwrap().contains("selectors"),
         "{problem}"
     );
-    let (status, tried) = post(&served, "/providers/past/tries", json!({})).await;
+    let (status, tried) = served.post("/providers/past/tries", json!({})).await;
     assert_eq!(status, StatusCode::OK, "{tried}");
     assert!(tried["answer"].as_str().unwrap().contains("owners"));
 
@@ -261,6 +268,23 @@ async fn a_vehicle_is_known_by_its_vin_and_providers_are_made_and_tried() {
             .len(),
         3
     );
+    // The page itself, to be kept and not to be shown.
+    let page = |provider: &str| {
+        let url = format!(
+            "{}/vins/1hgcm82633a004352/reports/{provider}/page",
+            served.url
+        );
+        Client::new().get(url).bearer_auth(&served.key).send()
+    };
+    let came = page("past").await.unwrap();
+    let shown = came.headers()["content-disposition"].to_str().unwrap();
+    assert!(shown.starts_with("attachment"), "{shown}");
+    let text = came.text().await.unwrap();
+    assert!(
+        text.contains("1HGCM82633A004352") && text.contains("<html"),
+        "{text}"
+    );
+    assert_eq!(page("worth").await.unwrap().status(), StatusCode::NOT_FOUND);
     let id = vehicle["listings"][0].as_i64().unwrap();
     let providers = served.get("/providers").await;
     assert_eq!(providers[0]["answers"], 1);
