@@ -320,6 +320,50 @@ async fn attachments_may_leave_with_their_prime_unit() {
 }
 
 #[tokio::test]
+async fn attachments_without_a_serial_move_with_their_prime_unit() {
+    let mut test = TestApp::start().await;
+    let (a, b) = (
+        rooftop(&test, "a", "north").await,
+        rooftop(&test, "b", "north").await,
+    );
+    let prime = "E1,1FF310SLVDE236,Deere,310,900,\n";
+    let bucket = "E2,,Deere,Bucket,90,E1\n";
+    let other = "E9,1FF650KXPQE901,Deere,650,700,\n";
+    let file = |rows: &str| format!("{MACHINES}{rows}");
+    load(
+        &mut test,
+        "equipment",
+        a,
+        &file(&format!("{prime}{bucket}{other}")),
+    )
+    .await;
+    load(&mut test, "equipment", a, &file(other)).await;
+    // The bucket is known by nothing but its number and its prime.
+    let there = file(&format!("{prime}{bucket}E3,,Deere,Fork,80,E1\n"));
+    let counts = load(&mut test, "equipment", b, &there).await;
+    assert_eq!((counts.updated, counts.created), (2, 1), "the fork is new");
+    let units = units(&test).await;
+    let of = |number: &str| {
+        units
+            .iter()
+            .find(|unit| unit.stock_number == number)
+            .unwrap()
+    };
+    for (number, id) in [("E1", 1), ("E2", 2)] {
+        assert_eq!(
+            (of(number).id, of(number).dealer_id, of(number).status),
+            (id, b, Status::Available)
+        );
+    }
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let moves = Reports::moves(&mut conn, 2).await.unwrap();
+    assert_eq!(
+        (moves[0].dealer.as_str(), moves[0].stock_number.as_str()),
+        ("a", "E2")
+    );
+}
+
+#[tokio::test]
 async fn a_column_of_prime_units_that_went_wrong_does_not_empty_the_lot() {
     let mut test = TestApp::start().await;
     let dealer = rooftop(&test, "a", "").await;

@@ -6,6 +6,19 @@ use domain::{Listing, ListingDraft};
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, HashMap};
 
+/// What a draft may be: its place among the new ones, and the unit as it was found.
+struct Found {
+    place: i32,
+    id: i64,
+    dealer_id: i64,
+    dealer: String,
+    stock_number: String,
+    version: i64,
+}
+
+/// Units that moved, each with the draft it is, and where it was.
+type Moved<'a> = Vec<(Listing, &'a ListingDraft, (i64, String))>;
+
 /// Takes from `new` what is a known unit under another number or at another rooftop, moves the unit there and notes
 /// whence it came.
 pub(crate) async fn going_on<'a>(
@@ -14,15 +27,32 @@ pub(crate) async fn going_on<'a>(
     seen: &[i64],
     new: &mut Vec<(i64, &'a ListingDraft)>,
 ) -> Res<Vec<(Listing, &'a ListingDraft)>> {
-    // A VIN that was typed wrong is no identity.
-    let vin = |draft: &ListingDraft| {
-        draft
-            .vin
-            .as_ref()
-            .filter(|vin| vin.check_digit_ok())
-            .map(ToString::to_string)
-    };
-    let serial = |draft: &ListingDraft| draft.serial.clone().filter(|serial| tells(serial));
+    let found = same_units(conn, bringing, new).await?;
+    let mut moved = take(conn, bringing, seen, new, found).await?;
+    let found = attached(conn, new, &moved).await?;
+    moved.extend(take(conn, bringing, seen, new, found).await?);
+    Ok(moved
+        .into_iter()
+        .map(|(listing, draft, _)| (listing, draft))
+        .collect())
+}
+
+// A VIN that was typed wrong is no identity.
+fn vin(draft: &ListingDraft) -> Option<String> {
+    let vin = draft.vin.as_ref().filter(|vin| vin.check_digit_ok());
+    vin.map(ToString::to_string)
+}
+
+fn serial(draft: &ListingDraft) -> Option<String> {
+    draft.serial.clone().filter(|serial| tells(serial))
+}
+
+/// By VIN or serial.
+async fn same_units(
+    conn: &mut PgConnection,
+    bringing: &Bringing<'_>,
+    new: &[(i64, &ListingDraft)],
+) -> Res<Vec<Found>> {
     let asked: Vec<(i32, &(i64, &ListingDraft))> = (0i32..)
         .zip(new.iter())
         .filter(|(_, (_, draft))| vin(draft).is_some() || serial(draft).is_some())
@@ -36,7 +66,8 @@ pub(crate) async fn going_on<'a>(
             .map(|(_, (_, draft))| f(draft))
             .collect::<Vec<_>>()
     };
-    let found = sqlx::query_file!(
+    Ok(sqlx::query_file_as!(
+        Found,
         "queries/same_units.sql",
         &asked.iter().map(|(place, _)| *place).collect::<Vec<_>>(),
         &asked
@@ -50,8 +81,68 @@ pub(crate) async fn going_on<'a>(
         &text(&|d| d.details.model.clone()) as &[Option<String>],
         bringing.source
     )
-    .fetch_all(&mut *conn)
-    .await?;
+    .fetch_all(conn)
+    .await?)
+}
+
+/// What has neither goes with its prime unit, under its own number.
+async fn attached(
+    conn: &mut PgConnection,
+    new: &[(i64, &ListingDraft)],
+    moved: &Moved<'_>,
+) -> Res<Vec<Found>> {
+    let (mut places, mut dealers, mut kinds) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut numbers, mut primes) = (Vec::new(), Vec::new());
+    for (place, (dealer_id, draft)) in (0i32..).zip(new) {
+        if let (None, None, Some(prime)) = (
+            vin(draft),
+            serial(draft),
+            &draft.details.parent_stock_number,
+        ) {
+            places.push(place);
+            dealers.push(*dealer_id);
+            kinds.push(draft.kind.as_str().to_owned());
+            numbers.push(draft.stock_number.clone());
+            primes.push(prime.clone());
+        }
+    }
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(sqlx::query_file_as!(
+        Found,
+        "queries/attached_units.sql",
+        &places,
+        &dealers,
+        &kinds,
+        &numbers,
+        &primes,
+        &moved.iter().map(|(l, ..)| l.dealer_id).collect::<Vec<_>>(),
+        &moved
+            .iter()
+            .map(|(l, ..)| l.stock_number.clone())
+            .collect::<Vec<_>>(),
+        &moved
+            .iter()
+            .map(|(.., (dealer, _))| *dealer)
+            .collect::<Vec<_>>(),
+        &moved
+            .iter()
+            .map(|(.., (_, number))| number.clone())
+            .collect::<Vec<_>>()
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Moves what was found, where there is no doubt.
+async fn take<'a>(
+    conn: &mut PgConnection,
+    bringing: &Bringing<'_>,
+    seen: &[i64],
+    new: &mut Vec<(i64, &'a ListingDraft)>,
+    found: Vec<Found>,
+) -> Res<Moved<'a>> {
     let mut candidates: BTreeMap<i32, Vec<(i64, i64)>> = BTreeMap::new();
     for row in found {
         let named = (bringing.named)(row.dealer_id, &row.dealer, &row.stock_number);
@@ -96,14 +187,15 @@ pub(crate) async fn going_on<'a>(
         )
         .execute(&mut *conn)
         .await?;
+        let was = (listing.dealer_id, listing.stock_number.clone());
         listing.dealer_id = dealer_id;
         listing.stock_number.clone_from(&draft.stock_number);
-        moved.push((listing, draft));
+        moved.push((listing, draft, was));
     }
     new.retain(|(dealer_id, draft)| {
         !moved
             .iter()
-            .any(|(l, d)| l.dealer_id == *dealer_id && d.stock_number == draft.stock_number)
+            .any(|(l, d, _)| l.dealer_id == *dealer_id && d.stock_number == draft.stock_number)
     });
     Ok(moved)
 }
