@@ -9,6 +9,7 @@ pub mod app;
 pub mod archive_listings;
 mod badges;
 pub mod build_feed;
+pub mod by_hand;
 pub mod clear_drop;
 mod columns_gone;
 pub mod dealers;

@@ -1,16 +1,15 @@
 //! Make or change a source: what the command line and the API ask for, checked in one place.
 
-use crate::{App, LoadFile};
+use crate::App;
 use futures::TryStreamExt;
 use ingest::Mapping;
 use partners::{PartnerError, sftp};
-use queue::{Engine, Enqueue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use stores::{
-    AfterLoad, Attachments, Audit, Dealers, FileState, Files, Grace, Listings, Login, NewFile,
-    NewSource, OwnMappings, PgConnection, Schedules, Settle, Sightings, SourceKind, SourceRow,
-    Sources, StoreError, SyncPolicy, Terms,
+    AfterLoad, Attachments, Audit, Dealers, Files, Grace, Listings, Login, NewSource, OwnMappings,
+    PgConnection, Schedules, Settle, Sightings, SourceKind, SourceRow, Sources, StoreError,
+    SyncPolicy, Terms,
 };
 
 /// A source as it shall be. What is left out is as for a new one, but for secrets and the host key, which stay.
@@ -78,6 +77,13 @@ pub enum SourceProblem {
     Store(#[from] StoreError),
     #[error(transparent)]
     Sql(#[from] stores::SqlError),
+    /// It cannot be done as things stand.
+    #[error("{0}")]
+    Conflict(String),
+    #[error(transparent)]
+    Queue(#[from] queue::EngineError),
+    #[error(transparent)]
+    Arguments(#[from] serde_json::Error),
 }
 
 fn order(problem: impl Into<String>) -> SourceProblem {
@@ -260,49 +266,6 @@ async fn whose(
         }
     }
     Ok((dealer_id, zone))
-}
-
-/// Loads the source's newest file once more, as after its mapping was mended. The id of the file.
-pub async fn reload(app: &App, key: &str, who: &str) -> Result<i64, SourceProblem> {
-    let mut tx = app.pool.begin().await?;
-    let source = Sources::find(&mut tx, key).await?;
-    let source = source.ok_or_else(|| StoreError::NotFound {
-        what: "source",
-        key: key.to_owned(),
-    })?;
-    let newest = Files::list(&mut tx, Some(source.id), 1).await?.pop();
-    let newest = newest.ok_or_else(|| order(format!("source {key} has had no file yet")))?;
-    if newest.state != FileState::Loaded {
-        let state = newest.state.as_str();
-        return Err(order(format!(
-            "its newest file, {}, is {state}, not loaded",
-            newest.id
-        )));
-    }
-    if newest.object_key.is_empty() {
-        return Err(order(format!(
-            "the raw copy of {} is no longer kept",
-            newest.name
-        )));
-    }
-    Files::hold_raw(&mut tx, &newest.object_key).await?;
-    let again = NewFile {
-        source_id: source.id,
-        name: newest.name,
-        digest: newest.digest,
-        bytes: newest.bytes,
-        modified_at: None,
-        object_key: newest.object_key,
-    };
-    let file = Files::record_upload(&mut tx, &again, None).await?;
-    let load = Enqueue::of(&LoadFile { file }).map_err(|error| order(error.to_string()))?;
-    app.engine
-        .enqueue(&mut tx, &[load])
-        .await
-        .map_err(|error| order(error.to_string()))?;
-    Audit::note(&mut tx, who, "reload", &format!("source {key}")).await?;
-    tx.commit().await?;
-    Ok(file)
 }
 
 /// Scheme, host and port.

@@ -2,8 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use jobs::LoadFile;
+use jobs::by_hand::Hand;
 use jobs::testing::TestApp;
 use stores::{Alert, Alerts, Dealers, FileState, Files, Listings, OwnMappings, RejectRow};
+
+const OPS: Hand<'_> = Hand {
+    who: "ops",
+    by: "test",
+};
 
 async fn dealer(test: &TestApp) -> i64 {
     let mut conn = test.app.pool.acquire().await.unwrap();
@@ -97,7 +103,7 @@ async fn the_newest_file_is_loaded_once_more_by_the_mended_mapping() {
         .await
         .unwrap();
     drop(conn);
-    let file = jobs::sources::reload(&test.app, "upload", "ops")
+    let file = jobs::by_hand::reload(&test.app, "upload", OPS)
         .await
         .unwrap();
     test.run_all().await;
@@ -109,6 +115,6 @@ async fn the_newest_file_is_loaded_once_more_by_the_mended_mapping() {
         (FileState::Loaded, Some(2))
     );
     drop(conn);
-    let nobody = jobs::sources::reload(&test.app, "nobody", "ops").await;
+    let nobody = jobs::by_hand::reload(&test.app, "nobody", OPS).await;
     assert!(nobody.unwrap_err().to_string().contains("nobody"));
 }

@@ -101,10 +101,13 @@ impl From<jobs::sources::SourceProblem> for Problem {
         use jobs::sources::SourceProblem;
         match problem {
             SourceProblem::Order(detail) => Self::invalid(detail),
+            SourceProblem::Conflict(detail) => Self::conflict(detail),
             // The host that is to be trusted does not answer, or refuses: the caller named it.
             SourceProblem::Host(error) => Self::invalid(error.to_string()),
             SourceProblem::Store(error) => error.into(),
             SourceProblem::Sql(error) => error.into(),
+            SourceProblem::Queue(error) => error.into(),
+            SourceProblem::Arguments(error) => failed(&error),
         }
     }
 }

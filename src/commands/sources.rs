@@ -3,7 +3,7 @@
 mod put;
 
 use anyhow::{Context, Result};
-use queue::{Engine, Enqueue};
+use jobs::by_hand::{self, Hand};
 use std::path::Path;
 use std::process::ExitCode;
 use stores::{Files, SourceKind};
@@ -34,6 +34,10 @@ enum Action {
     Pull { source: String },
     /// Load its newest file once more, as after its mapping was mended
     Reload { source: String },
+    /// Look into its drop no more; what comes meanwhile waits there
+    Pause { source: String },
+    /// Look into it again
+    Resume { source: String },
     /// Files of a source, newest first
     Files {
         source: String,
@@ -41,9 +45,12 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// What was refused of a file
+    /// What was refused of a file, by rule
     Rejects {
         file: i64,
+        /// Every value and row of it
+        #[arg(long)]
+        all: bool,
         /// One JSON object a line
         #[arg(long)]
         json: bool,
@@ -55,7 +62,12 @@ enum Action {
 impl Sources {
     pub(super) async fn run(self, data_dir: &Path) -> Result<ExitCode> {
         let platform = super::connect(data_dir).await?;
-        let mut conn = platform.app.pool.acquire().await?;
+        let (app, who) = (&platform.app, super::operator());
+        let hand = Hand {
+            who: &who,
+            by: "command line",
+        };
+        let mut conn = app.pool.acquire().await?;
         match self.action {
             Action::List { json } => {
                 for source in stores::Sources::list(&mut conn).await? {
@@ -101,17 +113,22 @@ impl Sources {
                 println!("pinned {shown}, before {}", known.host_key);
             }
             Action::Pull { source } => {
-                let known = stores::Sources::find(&mut conn, &source).await?;
-                known.with_context(|| format!("there is no source {source:?}"))?;
-                let order = Enqueue::of(&jobs::PullSource { source })?;
-                let enqueued = platform.engine.enqueue(&mut conn, &[order]).await?;
-                println!("job {}", enqueued[0].id);
+                drop(conn);
+                println!("job {}", by_hand::pull(app, &source, hand).await?.id);
             }
             Action::Reload { source } => {
                 drop(conn);
-                let file =
-                    jobs::sources::reload(&platform.app, &source, &super::operator()).await?;
-                println!("file {file}");
+                println!("file {}", by_hand::reload(app, &source, hand).await?);
+            }
+            Action::Pause { source } => {
+                drop(conn);
+                by_hand::pause(app, &source, true, &who).await?;
+                println!("{source} is paused");
+            }
+            Action::Resume { source } => {
+                drop(conn);
+                by_hand::pause(app, &source, false, &who).await?;
+                println!("{source} goes on");
             }
             Action::Files { source, json } => {
                 let known = stores::Sources::find(&mut conn, &source).await?;
@@ -138,7 +155,21 @@ impl Sources {
                     );
                 }
             }
-            Action::Rejects { file, json } => {
+            Action::Rejects { file, all, json } if !all && !json => {
+                for told in Files::refused(&mut conn, file).await? {
+                    println!(
+                        "{:>6} x {:<20}  {:<18}  {} rows lost; row {}: {:?}: {}",
+                        told.count,
+                        told.rule,
+                        told.column,
+                        told.rows_lost,
+                        told.row,
+                        told.value,
+                        told.message
+                    );
+                }
+            }
+            Action::Rejects { file, json, .. } => {
                 for reject in Files::rejects(&mut conn, file).await? {
                     if json {
                         println!("{}", serde_json::to_string(&reject)?);
@@ -156,15 +187,8 @@ impl Sources {
                 }
             }
             Action::Release { file } => {
-                let mut tx = platform.app.pool.begin().await?;
-                anyhow::ensure!(
-                    Files::release(&mut tx, file, "command line").await?,
-                    "file {file} is not held"
-                );
-                let order = Enqueue::of(&jobs::LoadFile { file })?;
-                let enqueued = platform.engine.enqueue(&mut tx, &[order]).await?;
-                tx.commit().await?;
-                println!("job {}", enqueued[0].id);
+                drop(conn);
+                println!("job {}", by_hand::release(app, file, hand).await?.id);
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -291,6 +291,17 @@ impl Sources {
         Ok(())
     }
 
+    pub async fn set_paused(conn: &mut PgConnection, key: &str, paused: bool) -> Res<()> {
+        sqlx::query!(
+            "UPDATE sources SET paused_at = CASE WHEN $2 THEN coalesce(paused_at, now()) END WHERE key = $1",
+            key,
+            paused
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
     /// Makes or updates the source of files that an operator hands in; returns its id.
     pub async fn put_upload(
         conn: &mut PgConnection,

@@ -14,6 +14,7 @@ mod queues;
 mod runs;
 mod schedules;
 mod session;
+mod sources;
 mod tonight;
 mod workers;
 
@@ -96,6 +97,11 @@ pub const ROUTES: &[(&str, &str, Scope)] = &[
     ("GET", "/schedules", Scope::Read),
     ("GET", "/schedules/{key}", Scope::Read),
     ("POST", "/schedules/{key}", Scope::Operate),
+    ("GET", "/sources", Scope::Read),
+    ("GET", "/sources/{source}", Scope::Read),
+    ("POST", "/sources/{source}", Scope::Operate),
+    ("GET", "/files/{file}", Scope::Read),
+    ("POST", "/files/{file}", Scope::Operate),
     ("GET", "/partners", Scope::Read),
     ("GET", "/partners/{name}", Scope::Read),
     ("POST", "/partners/{name}", Scope::Operate),
@@ -171,6 +177,9 @@ async fn routed(
         (Method::GET, ["runs", id]) => shown(runs::one(api, number(id)?).await?),
         (Method::GET, ["schedules"]) => shown(schedules::list(api, session).await?),
         (Method::GET, ["schedules", key]) => shown(schedules::one(api, session, key).await?),
+        (Method::GET, ["sources"]) => shown(sources::list(api, session).await?),
+        (Method::GET, ["sources", key]) => shown(sources::one(api, session, key).await?),
+        (Method::GET, ["files", id]) => shown(sources::file(api, session, number(id)?).await?),
         (Method::GET, ["partners"]) => shown(partners::list(api).await?),
         (Method::GET, ["partners", name]) => shown(partners::one(api, session, name).await?),
         (Method::GET, ["workers"]) => shown(workers::page(api).await?),
@@ -184,6 +193,8 @@ async fn routed(
                 ))),
                 ["jobs", "act"] => act::jobs(api, session, &form).await,
                 ["schedules", key] => act::schedule(api, session, key, &form).await,
+                ["sources", key] => sources::act(api, session, key, &form).await,
+                ["files", id] => sources::act_on_file(api, session, number(id)?, &form).await,
                 ["partners", name] => act::partner(api, session, name, &form).await,
                 _ => Err(nothing_here()),
             }

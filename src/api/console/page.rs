@@ -13,8 +13,9 @@ pub(super) struct Page {
     said: Option<String>,
 }
 
-const PARTS: [(&str, &str); 7] = [
+const PARTS: [(&str, &str); 8] = [
     ("/console/", "Tonight"),
+    ("/console/sources", "Sources"),
     ("/console/jobs", "Jobs"),
     ("/console/queues", "Queues"),
     ("/console/runs", "Runs"),

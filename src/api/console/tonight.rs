@@ -99,7 +99,7 @@ fn sources_part(sources: &[SourceRow], newest: &HashMap<i64, SourceFile>) -> Mar
                     @for source in sources {
                         @let file = newest.get(&source.id);
                         tr {
-                            td { (source.key) }
+                            td { (super::sources::source_link(&source.key)) }
                             td { (maybe_at(file.map(|file| file.seen_at))) }
                             td class="n" { (file.map_or(0, |file| file.counts.rows)) }
                             td class="n" { (file.map_or(0, |file| file.counts.rejected)) }

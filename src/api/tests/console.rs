@@ -287,6 +287,8 @@ const PAGES: [&str; 12] = [
 async fn furnished() -> Served {
     let mut served = serve().await;
     served.test.source("bayview", "homenet").await;
+    let bad = b"Make,Model\nFord,F-150\n";
+    served.test.dropped("bayview", "bad.csv", bad);
     served.worker().await;
     served.nightly().await;
     let mut conn = served.test.app.pool.acquire().await.unwrap();
@@ -377,15 +379,21 @@ async fn state(served: &Served) -> String {
         .await
         .unwrap();
     let jobs: Vec<_> = jobs.iter().map(|j| (j.id, j.state)).collect();
+    let files = stores::Files::list(&mut conn, None, 100).await.unwrap();
+    let files: Vec<_> = files.iter().map(|file| file.state).collect();
+    let sources = stores::Sources::list(&mut conn).await.unwrap();
+    let sources: Vec<_> = sources.iter().map(|source| source.paused).collect();
     let bulks = queue::Bulks::list(&mut conn, 100).await.unwrap().len();
     let audit = stores::Audit::list(&mut conn, 100).await.unwrap().len();
-    format!("{lanes:?}{partners:?}{schedules:?}{ticks}{jobs:?}{bulks}{audit}")
+    format!("{lanes:?}{partners:?}{schedules:?}{ticks}{jobs:?}{bulks}{audit}{files:?}{sources:?}")
 }
 
 fn filled(path: &str) -> String {
     path.replace("{queue}", "sftp")
         .replace("{key}", "pull-bayview")
         .replace("{name}", "sftp%20bayview")
+        .replace("{source}", "bayview")
+        .replace("{file}", "1")
         .replace("{id}", "1")
 }
 
@@ -395,6 +403,8 @@ fn form_of(path: &str) -> &'static str {
         "/queues/{queue}" => "action=pause",
         "/schedules/{key}" => "action=run",
         "/partners/{name}" => "action=isolate",
+        "/sources/{source}" => "action=pause",
+        "/files/{file}" => "action=release",
         _ => "action=retry&whole=1&kind=deliver_alert",
     }
 }
@@ -476,6 +486,58 @@ async fn a_viewer_looks_everywhere_and_changes_nothing() {
     assert_ne!(state(&served).await, before);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_file_is_read_and_let_through_and_its_source_paused() {
+    let mut served = serve().await;
+    served.test.source("bayview", "homenet").await;
+    let bad = b"Make,Model\nFord,F-150\n";
+    served.test.dropped("bayview", "bad.csv", bad);
+    let window = served.operator().await;
+    window.press("Sources").await;
+    window.press("Pull now").await;
+    window.until("Looking for new files").await;
+    served.test.run_all().await;
+    window.go("/console/").await;
+    window.press("bayview").await;
+    let text = window.until("bad.csv").await;
+    assert!(
+        text.contains("file held") && text.contains("no column is called"),
+        "{text}"
+    );
+    window.press("bad.csv").await;
+    window.until("file_missing_column").await;
+    window.press("Release").await;
+    window.until("Let through: job").await;
+    served.test.run_all().await;
+    window.go("/console/sources/bayview").await;
+    window.press("Pause").await;
+    window.until("waits in the drop").await;
+    // No pull of it, by a schedule or by hand, until it goes on.
+    assert!(served.enqueue(&[pull()]).await[0] > 0);
+    let steps = served.test.run_all().await;
+    assert_eq!(
+        steps[0].outcome.word(),
+        "cancelled",
+        "{:?}",
+        steps[0].outcome
+    );
+    window.press("Resume").await;
+    window.until("It goes on").await;
+    let good = b"Type,Stock,VIN,Make\nUsed,A1,1HGCM82633A004352,Honda\n";
+    served.test.dropped("bayview", "good.csv", good);
+    window.press("Pull now").await;
+    window.until("Looking for new files").await;
+    served.test.run_all().await;
+    window.go("/console/sources/bayview").await;
+    window.press("Load the newest file again").await;
+    window.until("It is loaded again").await;
+    let steps = served.test.run_all().await;
+    assert_eq!(
+        (steps[0].kind.as_str(), steps[0].outcome.word()),
+        ("load_file", "done")
+    );
+}
+
 /// Whatever a dealer's file, an error or an address says is text.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_wrote_is_never_markup() {
@@ -487,8 +549,17 @@ async fn what_others_wrote_is_never_markup() {
     .unwrap();
     let id = served.enqueue(&[order]).await[0];
     served.test.run_all().await;
+    let text = format!("stock,vin,make\n\"{evil}{evil}\",{evil},{evil}\n");
+    let file = served
+        .test
+        .handed_in("vehicles", None, false, text.as_bytes());
+    let load = jobs::LoadFile { file: file.await };
+    served.test.stepper.perform(&load).await.unwrap();
     let operator = cookie(&served, &served.key(Scope::Operate).await).await;
     for path in [
+        format!("/files/{}", load.file),
+        "/sources/upload".to_owned(),
+        "/sources/%3Cscript%3E".to_owned(),
         "/jobs".to_owned(),
         format!("/jobs/{id}"),
         "/jobs?args=%22%3E%3Cscript%3E".to_owned(),

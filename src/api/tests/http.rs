@@ -148,6 +148,7 @@ async fn every_operation_but_search_wants_a_key_with_its_scope() {
             )),
             "set_breaker" => Some(("application/json", json!({ "action": "probe" }).to_string())),
             "override_field" => Some(("application/json", json!({ "value": 1 }).to_string())),
+            "pause_source" => Some(("application/json", json!({ "paused": true }).to_string())),
             "put_source" => Some((
                 "application/json",
                 json!({ "dealer": "x", "mapping": "y" }).to_string(),

@@ -111,7 +111,7 @@ async fn a_dealer_and_his_drop_are_made_and_his_stock_is_reported() {
     assert_eq!(served.get("/sources").await[0]["grace_files"], 2);
 
     let (status, problem) = served.post("/sources/bayview/reloads", json!({})).await;
-    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(status, StatusCode::CONFLICT);
     assert!(problem["detail"].as_str().unwrap().contains("no file yet"));
 
     let [a, b] = ["1HGCM82633A004352", "5TDXZ3DC2KS015402"];

@@ -1,9 +1,10 @@
 //! Sources: list, pull, files, rejects, release.
 
-use super::jobs::{Accepted, enqueue, enqueue_in};
+use super::jobs::Accepted;
 use crate::Api;
 use crate::auth::Key;
 use crate::problem::Problem;
+use ::jobs::by_hand::{self, Hand};
 use ::jobs::sources::SourceOrder;
 use domain::spreadsheet;
 use poem_openapi::param::{Path, Query};
@@ -86,6 +87,13 @@ struct NewSource {
     report_folder: Option<String>,
     /// When it is pulled, in the dealer's time zone; `0 2 * * *` for a new one.
     cron: Option<String>,
+}
+
+/// Whether a source is looked into.
+#[derive(Object)]
+struct Pause {
+    /// What lies in its drop meanwhile waits there.
+    paused: bool,
 }
 
 #[derive(Object)]
@@ -224,20 +232,25 @@ impl Sources {
     )]
     async fn pull_source(&self, key: Key, source: Path<String>) -> Result<Accepted, Problem> {
         let who = key.require(&self.api, Scope::Operate).await?;
-        let known =
-            stores::Sources::find(&mut *self.api.app.pool.acquire().await?, &source.0).await?;
-        let source = known.ok_or_else(|| Problem::not_found("source", &source.0))?;
-        let order = queue::Enqueue::of(&jobs::PullSource {
-            source: source.key.clone(),
-        })
-        .map_err(|error| Problem::invalid(error.to_string()))?;
-        enqueue(
-            &self.api,
-            order,
-            &who.name,
-            &format!("source {}", source.key),
-        )
-        .await
+        let enqueued = by_hand::pull(&self.api.app, &source.0, hand(&who.name)).await?;
+        Ok(Accepted::new(enqueued))
+    }
+
+    /// Makes the source wait, or go on; what lies in its drop meanwhile waits there.
+    #[oai(
+        path = "/sources/:source/paused",
+        method = "put",
+        operation_id = "pause_source"
+    )]
+    async fn pause_source(
+        &self,
+        key: Key,
+        source: Path<String>,
+        wanted: Json<Pause>,
+    ) -> Result<Json<Pause>, Problem> {
+        let who = key.require(&self.api, Scope::Operate).await?;
+        by_hand::pause(&self.api.app, &source.0, wanted.0.paused, &who.name).await?;
+        Ok(wanted)
     }
 
     /// Loads the source's newest file once more, as after its mapping was mended; answers with the new entry of the
@@ -253,7 +266,7 @@ impl Sources {
         source: Path<String>,
     ) -> Result<Json<FileView>, Problem> {
         let who = key.require(&self.api, Scope::Operate).await?;
-        let file = ::jobs::sources::reload(&self.api.app, &source.0, &who.name).await?;
+        let file = by_hand::reload(&self.api.app, &source.0, hand(&who.name)).await?;
         let file = Files::get(&mut *self.api.app.pool.acquire().await?, file).await?;
         Ok(Json(file.into()))
     }
@@ -319,30 +332,11 @@ impl Sources {
     )]
     async fn release_file(&self, key: Key, file: Path<i64>) -> Result<Accepted, Problem> {
         let who = key.require(&self.api, Scope::Operate).await?;
-        let mut tx = self.api.app.pool.begin().await?;
-        let file = Files::get(&mut tx, file.0).await?;
-        if !Files::release(&mut tx, file.id, &who.name).await? {
-            let state = file.state.as_str();
-            return Err(Problem::conflict(format!(
-                "file {} is {state}, not held",
-                file.id
-            )));
-        }
-        let order = queue::Enqueue::of(&jobs::LoadFile { file: file.id })
-            .map_err(|error| Problem::invalid(error.to_string()))?;
-        let enqueued = enqueue_in(
-            &self.api,
-            &mut tx,
-            order,
-            &who.name,
-            &format!("file {}", file.name),
-        )
-        .await?;
-        if enqueued.existing {
-            // The job that held it has not ended yet; it would not look again.
-            return Err(Problem::conflict("its load is just ending, try again"));
-        }
-        tx.commit().await?;
+        let enqueued = by_hand::release(&self.api.app, file.0, hand(&who.name)).await?;
         Ok(Accepted::new(enqueued))
     }
+}
+
+fn hand(who: &str) -> Hand<'_> {
+    Hand { who, by: "api key" }
 }
