@@ -106,7 +106,8 @@ impl Job for HashPhotos {
         report.known = report.urls - urls.len();
 
         let begin_by = Instant::now() + app.photos_begin_within;
-        let Unfinished { failed, left } = fetch_all(app, &urls, begin_by, &mut report).await?;
+        let Unfinished { failed, left, wait } =
+            fetch_all(app, &urls, begin_by, &mut report).await?;
         report.alike = compare(app).await?;
         let mut conn = app.pool.acquire().await?;
         report.placeholders = Photos::learn_placeholders(&mut conn, &every).await?;
@@ -127,7 +128,8 @@ impl Job for HashPhotos {
                 from: None,
             };
             // Of no run: a night must not wait hours for a host.
-            orders.push(Enqueue::of(&again)?.after(FIRST_WAIT * 4u32.pow(self.tries)));
+            let wait = wait.max(FIRST_WAIT * 4u32.pow(self.tries));
+            orders.push(Enqueue::of(&again)?.after(wait));
         }
         let mut conn = app.pool.acquire().await?;
         app.engine.enqueue(&mut conn, &orders).await?;
@@ -157,6 +159,8 @@ struct Unfinished {
     failed: BTreeSet<String>,
     /// Not begun in time.
     left: BTreeSet<String>,
+    /// As a host asked for.
+    wait: Duration,
 }
 
 /// Fetches and hashes, keeping what is done as it goes.
@@ -168,7 +172,8 @@ async fn fetch_all(
 ) -> Result<Unfinished, JobError> {
     let told = Photos::told(&mut *app.pool.acquire().await?, urls).await?;
     let hosts = Mutex::new(HashMap::<String, u32>::new());
-    let (hosts, told) = (&hosts, &told);
+    let asked = Mutex::new(Duration::ZERO);
+    let (hosts, told, asked) = (&hosts, &told, &asked);
     let each = urls.iter().cloned().enumerate().map(|(n, url)| async move {
         // The first are begun at any time: each job for the rest begins further on, and the last comes to an end.
         if n >= AT_ONCE && Instant::now() >= begin_by {
@@ -183,9 +188,14 @@ async fn fetch_all(
             let problem = format!("{host} failed {HOST_FAILURES} times before, left alone for now");
             return (url, Some(UrlOutcome::Failed(problem)));
         }
-        let outcome = one(app, &url, told.get(&url)).await;
+        let (outcome, wait) = one(app, &url, told.get(&url)).await;
+        let mut longest = asked.lock().unwrap_or_else(PoisonError::into_inner);
+        *longest = (*longest).max(wait.unwrap_or_default());
+        drop(longest);
         let mut hosts = hosts.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
+            // It says itself that it has had enough.
+            UrlOutcome::Failed(_) if wait.is_some() => drop(hosts.insert(host, HOST_FAILURES)),
             UrlOutcome::Failed(_) => *hosts.entry(host).or_default() += 1,
             _ => drop(hosts.remove(&host)),
         }
@@ -235,6 +245,7 @@ async fn fetch_all(
         tx.commit().await?;
     }
     report.left = unfinished.left.len();
+    unfinished.wait = *asked.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(unfinished)
 }
 
@@ -244,38 +255,54 @@ fn host_of(url: &str) -> String {
     host.to_ascii_lowercase()
 }
 
-/// One photo: fetched, then hashed on a blocking thread, no more at once than there are cores.
-async fn one(app: &App, url: &str, told: Option<&PhotoTold>) -> UrlOutcome {
-    let told = told.cloned().unwrap_or_default();
-    let known = Validators {
-        etag: told.etag,
-        modified: told.modified,
-    };
-    let (bytes, said) = match app.fetcher.get_changed(url, &known).await {
-        Ok(None) => return UrlOutcome::Same,
-        Ok(Some(fetched)) => (fetched.bytes, fetched.validators),
-        // S3 says 403 for an object that is not there, CDNs to a burst.
-        Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Denied) => {
-            return UrlOutcome::Gone(error.message);
-        }
-        Err(error) if error.passing() => return UrlOutcome::Failed(error.message),
-        Err(error) => {
-            return UrlOutcome::Refused {
-                rule: "photo_url_refused".to_owned(),
-                problem: error.message,
-            };
-        }
+/// One photo: fetched, then hashed on a blocking thread, no more at once than there are cores. With how long its host
+/// asks to be left alone, if it does.
+async fn one(app: &App, url: &str, told: Option<&PhotoTold>) -> (UrlOutcome, Option<Duration>) {
+    let fetched = fetched(app, url, told).await;
+    let (bytes, said) = match fetched {
+        Ok(fetched) => fetched,
+        Err((outcome, wait)) => return (outcome, wait),
     };
     let Ok(_turn) = app.hashing.acquire().await else {
-        return UrlOutcome::Failed("the process is stopping".to_owned());
+        let why = "the process is stopping".to_owned();
+        return (UrlOutcome::Failed(why), None);
     };
-    match tokio::task::spawn_blocking(move || hashed(&bytes, said)).await {
+    let hashed = match tokio::task::spawn_blocking(move || hashed(&bytes, said)).await {
         Ok(outcome) => outcome,
         Err(ended) => UrlOutcome::Refused {
             rule: "photo_damaged".to_owned(),
             problem: format!("the decoder gave up: {ended}"),
         },
-    }
+    };
+    (hashed, None)
+}
+
+async fn fetched(
+    app: &App,
+    url: &str,
+    told: Option<&PhotoTold>,
+) -> Result<(Vec<u8>, Validators), (UrlOutcome, Option<Duration>)> {
+    let told = told.cloned().unwrap_or_default();
+    let known = Validators {
+        etag: told.etag,
+        modified: told.modified,
+    };
+    let outcome = match app.fetcher.get_changed(url, &known).await {
+        Ok(None) => UrlOutcome::Same,
+        Ok(Some(fetched)) => return Ok((fetched.bytes, fetched.validators)),
+        // S3 says 403 for an object that is not there, CDNs to a burst.
+        Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Denied) => {
+            UrlOutcome::Gone(error.message)
+        }
+        Err(error) if error.passing() => {
+            return Err((UrlOutcome::Failed(error.message), error.retry_after));
+        }
+        Err(error) => UrlOutcome::Refused {
+            rule: "photo_url_refused".to_owned(),
+            problem: error.message,
+        },
+    };
+    Err((outcome, None))
 }
 
 fn hashed(bytes: &[u8], said: Validators) -> UrlOutcome {

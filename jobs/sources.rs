@@ -7,7 +7,7 @@ use partners::{PartnerError, sftp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use stores::{
-    AfterLoad, Attachments, Audit, Dealers, Files, Grace, Listings, Login, NewSource, OwnMappings,
+    AfterLoad, Attachments, Audit, Dealers, Grace, Listings, Login, NewSource, OwnMappings,
     PgConnection, Schedules, Settle, Sightings, SourceKind, SourceRow, Sources, StoreError,
     SyncPolicy, Terms,
 };

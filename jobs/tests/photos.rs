@@ -161,6 +161,41 @@ async fn a_failing_host_is_left_alone_and_tried_again_later() {
     assert!(left[0].contains("hash_photos"), "{left:?}");
 }
 
+#[tokio::test]
+async fn a_host_that_has_had_enough_is_left_alone_for_as_long_as_it_says() {
+    let mut test = TestApp::start().await;
+    test.forgive_left_behind();
+    let throttled = embedded::PartnerFaults {
+        throttled: 1.0,
+        retry_after_s: 3 * 3600,
+        ..embedded::PartnerFaults::default()
+    };
+    test.sandbox.misbehave(embedded::Faults {
+        photos: throttled,
+        ..embedded::Faults::default()
+    });
+    let urls: Vec<String> = (0..60)
+        .map(|n| format!("http://photos.test/bay/{n}.jpg"))
+        .collect();
+    stocked(&mut test, &[&urls.join("|")]).await;
+    test.run_all().await;
+    assert!(test.sandbox.requests() < 20, "{}", test.sandbox.requests());
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let filter = queue::JobFilter::default();
+    let waiting = queue::Jobs::list(&mut conn, &filter, None, 100)
+        .await
+        .unwrap();
+    let next = waiting
+        .iter()
+        .find(|job| job.kind == "hash_photos" && job.state == queue::JobState::Scheduled)
+        .unwrap();
+    let in_hours = next
+        .run_at
+        .duration_since(jiff::Timestamp::now())
+        .as_hours();
+    assert!((2..=3).contains(&in_hours), "{in_hours}");
+}
+
 async fn hash_again(test: &mut TestApp, listings: &[i64]) -> serde_json::Value {
     let again = HashPhotos::of(listings);
     match test.stepper.perform(&again).await.unwrap().outcome {
