@@ -73,14 +73,15 @@ impl Yard {
         std::fs::write(self.folder.join(name), text).unwrap();
     }
 
-    /// As if so many seconds ago.
+    /// As if so many seconds earlier.
     fn written(&self, name: &str, ago: u64) {
         let file = std::fs::File::options()
             .write(true)
             .open(self.folder.join(name))
             .unwrap();
-        let at = std::time::SystemTime::now() - Duration::from_secs(ago);
-        file.set_modified(at).unwrap();
+        let written = file.metadata().unwrap().modified().unwrap();
+        file.set_modified(written - Duration::from_secs(ago))
+            .unwrap();
     }
 
     fn has(&self, name: &str) -> bool {
@@ -236,7 +237,7 @@ async fn a_marker_that_is_older_than_its_file_is_of_the_file_before() {
     yard.written("stock.csv.done", 3_600);
     yard.pull().await;
     assert!(yard.loaded().await.is_empty());
-    yard.written("stock.csv.done", 0);
+    yard.drop_file("stock.csv.done", "");
     yard.pull().await;
     yard.later().await;
     assert_eq!(yard.loaded().await.len(), 1);
