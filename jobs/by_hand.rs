@@ -4,9 +4,7 @@
 use crate::sources::SourceProblem;
 use crate::{App, LoadFile, PullSource};
 use queue::{Engine, Enqueue, Enqueued, Job, Runs};
-use stores::{
-    Audit, FileState, Files, NewFile, PgConnection, SourceKind, SourceRow, Sources, StoreError,
-};
+use stores::{Audit, FileState, Files, PgConnection, SourceKind, SourceRow, Sources, StoreError};
 
 /// Who does it, and by what: `api key`, `console`, `command line`.
 #[derive(Clone, Copy, Debug)]
@@ -113,16 +111,8 @@ pub async fn reload(app: &App, key: &str, hand: Hand<'_>) -> Result<i64, SourceP
         return conflict(format!("the raw copy of {} is no longer kept", newest.name));
     }
     Files::hold_raw(&mut tx, &newest.object_key).await?;
-    let again = NewFile {
-        source_id: source.id,
-        name: newest.name,
-        digest: newest.digest,
-        bytes: newest.bytes,
-        modified_at: None,
-        object_key: newest.object_key,
-    };
-    let file = Files::record_upload(&mut tx, &again, None).await?;
-    let subject = format!("file {}", again.name);
+    let file = Files::record_again(&mut tx, newest.id).await?;
+    let subject = format!("file {}", newest.name);
     hand.enqueue(app, &mut tx, &LoadFile { file }, &subject)
         .await?;
     Audit::note(&mut tx, hand.who, "reload", &format!("source {key}")).await?;

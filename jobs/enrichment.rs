@@ -33,6 +33,8 @@ const LONGEST_WAIT: i64 = 6 * 3600;
 const FAILURES: usize = 5;
 /// While anything is due, however late, a job looks this often.
 const SOON: i64 = 5 * 60;
+/// Batches in a row that came to nothing: then it is not one subject that is to blame.
+const FRUITLESS: u32 = 8;
 /// Old answers looked for in one night.
 const MOST_OLD: i64 = 200_000;
 
@@ -105,20 +107,17 @@ async fn in_turn(
 ) -> Result<Report, JobError> {
     let begun = Instant::now();
     let mut report = Report::default();
-    let mut looked_for_old = false;
+    let (mut looked_for_old, mut fruitless) = (false, 0);
     loop {
         let mut conn = app.pool.acquire().await?;
         let due = Providers::next(&mut conn, &provider.name, size).await?;
         if due.is_empty() {
+            drop(conn);
             // What is old is a night's work, and the same for every job of it.
-            if looked_for_old || !Providers::look(&mut conn, &provider.name).await? {
+            if looked_for_old || !want_old(app, provider).await? {
                 return Ok(report);
             }
             looked_for_old = true;
-            let found = Providers::want_old(&mut conn, provider, MOST_OLD).await?;
-            if i64::try_from(found).is_ok_and(|found| found >= MOST_OLD) {
-                Providers::look_again(&mut conn, &provider.name).await?;
-            }
             continue;
         }
         drop(conn);
@@ -142,11 +141,33 @@ async fn in_turn(
         if let Some(error) = batch.stopped {
             return Err(judged(error));
         }
+        let came_to_nothing = batch.asked.is_empty() && !batch.failed.is_empty();
+        fruitless = if came_to_nothing { fruitless + 1 } else { 0 };
+        if let (FRUITLESS.., Some((.., problem))) = (fruitless, batch.failed.first()) {
+            return Err(JobError::Snooze {
+                after: Duration::from_secs(SOON.unsigned_abs()),
+                reason: format!("{fruitless} batches in a row came to nothing: {problem}"),
+            });
+        }
         if begun.elapsed() > TURN {
             report.more = true;
             return Ok(report);
         }
     }
+}
+
+/// Whether it was time to look for what is old; whoever looks for it has found it, or has not looked.
+async fn want_old(app: &App, provider: &Provider) -> Result<bool, JobError> {
+    let mut tx = app.pool.begin().await?;
+    let looks = Providers::look(&mut tx, &provider.name).await?;
+    if looks {
+        let found = Providers::want_old(&mut tx, provider, MOST_OLD).await?;
+        if i64::try_from(found).is_ok_and(|found| found >= MOST_OLD) {
+            Providers::look_again(&mut tx, &provider.name).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(looks)
 }
 
 /// A try is worth as long a wait as there were before it, or as the provider asks for.

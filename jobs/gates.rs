@@ -51,6 +51,15 @@ impl Gate for SharedGate {
         })
     }
 
+    fn give_back<'a>(&'a self, partner: &'a str, leave: Leave) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let permit = Permit::new(leave.probe, leave.retry);
+            if let Err(error) = self.0.give_back(partner, permit).await {
+                tracing::warn!(%error, partner, "its breaker cannot be told");
+            }
+        })
+    }
+
     fn may_retry(&self, partner: &str) -> bool {
         self.0.may_retry(partner)
     }

@@ -8,7 +8,7 @@
 
 use crate::slices::{MOST_REJECTS, Slice, advance, kept, parse};
 use crate::survey::{Survey, survey};
-use crate::{App, ClearDrop, badges, columns_gone, of_new_listings, raw, retire};
+use crate::{App, ClearDrop, LiesAgain, badges, columns_gone, of_new_listings, raw, retire};
 use domain::merge::Blanks;
 use domain::{Dealer, ListingDraft};
 use futures::TryStreamExt;
@@ -20,8 +20,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 use stores::{
     AfterLoad, Alerts, Attachments, Bringing, Dealers, FileCounts, FileOrder, FileState, Files,
-    Listings, OwnMappings, PgConnection, RejectRow, SourceFile, SourceKind, SourceRow, Sources,
-    SyncPolicy,
+    Listings, OwnMappings, PgConnection, RejectRow, Sightings, SourceFile, SourceKind, SourceRow,
+    Sources, SyncPolicy,
 };
 use tokio::sync::mpsc;
 
@@ -176,7 +176,8 @@ async fn guard(
     if holds == Holds::Reports || source.terms.policy == SyncPolicy::UpdateOnly {
         return Ok(None);
     }
-    let (mut on_the_lot, mut gone) = (0u64, 0u64);
+    // Of the whole source, and of each rooftop by itself: one that is missing is few of many.
+    let mut lots: HashMap<String, (u64, u64)> = HashMap::new();
     let mut conn = app.pool.acquire().await?;
     // Whoever released it was shown this, and not what else it was held for.
     if file.released_by.is_some() && !Files::held_for_another(&mut conn, file.id, GUARD).await? {
@@ -184,21 +185,33 @@ async fn guard(
     }
     let mut units = Listings::on_the_lot_of(&mut conn, source.id);
     while let Some((rooftop, number)) = units.try_next().await? {
-        let rooftop = match source.dealer_id {
+        let key = match source.dealer_id {
             Some(_) => "",
             None => &rooftop,
         };
-        on_the_lot += 1;
-        gone += u64::from(!survey.units.contains(rooftop, &number));
+        let there = survey.units.contains(key, &number) || survey.unsure.contains("", &number);
+        for lot in ["", key].iter().take(1 + usize::from(!key.is_empty())) {
+            let (units, gone) = lots.entry((*lot).to_owned()).or_default();
+            *units += 1;
+            *gone += u64::from(!there);
+        }
     }
     let allowed = u64::try_from(source.max_removed_percent).unwrap_or(0);
-    if on_the_lot >= GUARD_FROM_UNITS && gone * 100 > on_the_lot * allowed {
-        return Ok(Some(format!(
-            "with its {} rows it would remove {gone} of {on_the_lot} units, more than {allowed} %",
+    let mut lots: Vec<(String, (u64, u64))> = lots.into_iter().collect();
+    lots.sort();
+    let too_many = lots
+        .into_iter()
+        .find(|(_, (units, gone))| *units >= GUARD_FROM_UNITS && gone * 100 > units * allowed);
+    Ok(too_many.map(|(rooftop, (units, gone))| {
+        let whose = match rooftop.as_str() {
+            "" => String::new(),
+            key => format!(" of {key}"),
+        };
+        format!(
+            "with its {} rows it would remove {gone} of {units} units{whose}, more than {allowed} %",
             survey.rows
-        )));
-    }
-    Ok(None)
+        )
+    }))
 }
 
 async fn hold(
@@ -297,8 +310,9 @@ async fn write(
     let rooftops = rooftops(&mut tx, source, &rows).await?;
     let (mut drafts, mut rejects): (Vec<(i64, ListingDraft)>, Vec<RejectRow>) =
         (Vec::new(), Vec::new());
-    let mut lost = Vec::new();
+    let (mut lost, mut unsure) = (Vec::new(), Vec::new());
     for row in rows {
+        let misread = row.draft.is_none() && !row.perhaps.is_empty();
         let key = row.dealer.map(|dealer| dealer.key);
         let rooftop = source
             .dealer_id
@@ -314,6 +328,9 @@ async fn write(
             (draft, rooftop) => {
                 counts.rejected += 1;
                 let numbers = row.stock_number.into_iter().chain(row.perhaps);
+                if source.dealer_id.is_none() && (rooftop.is_none() || misread) {
+                    unsure.extend(numbers.clone());
+                }
                 lost.extend(
                     rooftop
                         .into_iter()
@@ -325,11 +342,11 @@ async fn write(
             }
         }
     }
-    if before && !lost.is_empty() {
+    if before && !(lost.is_empty() && unsure.is_empty()) {
         // Together with the slice's own, in one order: else two loads could wait for each other.
         let mut all = lost.clone();
         all.extend(drafts.iter().map(|(id, d)| (*id, d.stock_number.clone())));
-        Listings::lock_units(&mut tx, &all).await?;
+        Listings::lock_units(&mut tx, &all, (source.id, &unsure)).await?;
     }
     let borrowed: Vec<(i64, &ListingDraft)> = drafts.iter().map(|(id, d)| (*id, d)).collect();
     let bringing = Bringing {
@@ -355,7 +372,7 @@ async fn write(
     };
     let done = Listings::load(&mut tx, &bringing, &borrowed).await?;
     if bringing.whole_stock {
-        Listings::still_there(&mut tx, file.id, &lost).await?;
+        Listings::still_there(&mut tx, file.id, &lost, (source.id, &unsure)).await?;
     }
     counts.rejected += i64::try_from(done.unknown.len()).unwrap_or(0);
     rejects.extend(done.unknown.iter().map(|row| unit_unknown(*row)));
@@ -378,14 +395,18 @@ async fn rooftops(
     source: &SourceRow,
     rows: &[ParsedRow],
 ) -> Result<HashMap<String, i64>, JobError> {
-    let named: Vec<&Dealer> = rows.iter().filter_map(|row| row.dealer.as_ref()).collect();
-    if source.dealer_id.is_some() || named.is_empty() {
+    let named = |row: &&ParsedRow| row.dealer.is_some();
+    if source.dealer_id.is_some() || !rows.iter().any(|row| named(&row)) {
         return Ok(HashMap::new());
     }
     if source.create_dealers {
-        return Ok(Dealers::ensure(tx, &named).await?);
+        // What a row that cannot be read names is perhaps no rooftop.
+        let sound = rows.iter().filter(|row| row.draft.is_some());
+        let sound: Vec<&Dealer> = sound.filter_map(|row| row.dealer.as_ref()).collect();
+        Dealers::ensure(tx, &sound).await?;
     }
-    let keys: Vec<String> = named.iter().map(|dealer| dealer.key.clone()).collect();
+    let keys = rows.iter().filter_map(|row| row.dealer.as_ref());
+    let keys: Vec<String> = keys.map(|dealer| dealer.key.clone()).collect();
     Ok(Dealers::ids(tx, &keys).await?)
 }
 
@@ -458,8 +479,20 @@ async fn finish(
             source: source.key.clone(),
             again: None,
         };
-        let clear = Enqueue::of(&clear)?.run(cx.run_id);
-        app.engine.enqueue(&mut tx, &[clear]).await?;
+        let mut orders = vec![Enqueue::of(&clear)?.run(cx.run_id)];
+        // The same bytes may lie there once more by now.
+        for (name, modified) in Sightings::of(&mut tx, file.id).await? {
+            let again = Some(LiesAgain {
+                name,
+                modified: Some(modified.as_second()),
+            });
+            let clear = ClearDrop {
+                again,
+                ..clear.clone()
+            };
+            orders.push(Enqueue::of(&clear)?.run(cx.run_id));
+        }
+        app.engine.enqueue(&mut tx, &orders).await?;
     }
     tx.commit().await?;
     let loaded = Files::get(&mut *app.pool.acquire().await?, file.id).await?;

@@ -358,7 +358,8 @@ async fn keep(
         false => {
             Sightings::note(&mut tx, &record, file_id).await?;
             let loaded = Files::get(&mut tx, file_id).await?.state == FileState::Loaded;
-            let cleared = loaded && source.terms.after_load != AfterLoad::Leave;
+            let drop = source.kind != SourceKind::Https;
+            let cleared = loaded && drop && source.terms.after_load != AfterLoad::Leave;
             let clear = ClearDrop {
                 file: file_id,
                 source: source.key.clone(),

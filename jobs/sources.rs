@@ -1,7 +1,6 @@
 //! Make or change a source: what the command line and the API ask for, checked in one place.
 
 use crate::App;
-use futures::TryStreamExt;
 use ingest::Mapping;
 use partners::{PartnerError, sftp};
 use secrecy::{ExposeSecret, SecretString};
@@ -257,8 +256,11 @@ async fn whose(
     };
     let known = Sources::find(tx, key).await?;
     if let Some(known) = known.filter(|known| known.dealer_id != dealer_id) {
-        let units = Listings::on_the_lot_of(tx, known.id).try_next().await?;
-        if units.is_some() {
+        if !Sources::lock_for_load(tx, known.id).await? {
+            let why = format!("a file of {key} is being loaded, try again");
+            return Err(SourceProblem::Conflict(why));
+        }
+        if Listings::any_of_source(tx, known.id).await? {
             let owner = known.dealer.unwrap_or_else(|| "many dealers".to_owned());
             return Err(order(format!(
                 "dealer: {key} has units of {owner} on the lot, and keeps them; another dealer's files want a source of their own"
@@ -394,6 +396,11 @@ fn terms(wanted: &SourceOrder, kind: SourceKind, folder: &str) -> Result<Terms, 
     };
     if !(0..=100).contains(&grace.files) || !(0..=8760).contains(&grace.hours) {
         return Err(order("grace: 0 to 100 files, 0 to 8760 hours"));
+    }
+    if kind == SourceKind::Https && after_load != AfterLoad::Leave {
+        return Err(order(
+            "after_load: nothing at a web address can be moved or deleted",
+        ));
     }
     if kind == SourceKind::Https && !wanted.report_folder.is_empty() {
         return Err(order("report_folder: a web address takes no reports"));

@@ -15,6 +15,8 @@ pub(crate) struct Survey {
     pub(crate) units: Units,
     /// Those that are named, but not for sale.
     pub(crate) off: Units,
+    /// Of rows that do not say whose unit they are: at any rooftop.
+    pub(crate) unsure: Units,
     pub(crate) columns: Columns,
 }
 
@@ -50,6 +52,7 @@ pub(crate) async fn survey(
             loadable: false,
             units: Units::default(),
             off: Units::default(),
+            unsure: Units::default(),
             columns: Columns {
                 there: reader.fields(),
                 absent: reader.absent(),
@@ -64,15 +67,20 @@ pub(crate) async fn survey(
                 survey.loadable = true;
                 reader.identity_only();
             }
+            let unsure = row.draft.is_none() && (row.dealer.is_none() || !row.perhaps.is_empty());
             let rooftop = row.dealer.map(|dealer| dealer.key).unwrap_or_default();
             let sold = row.draft.as_ref().and_then(|draft| draft.status);
             let sold = matches!(sold, Some(Status::Sold | Status::Removed));
             for number in &row.perhaps {
                 survey.units.insert(&rooftop, number);
+                survey.unsure.insert("", number);
             }
             let Some(number) = row.stock_number else {
                 continue;
             };
+            if unsure {
+                survey.unsure.insert("", &number);
+            }
             match sold {
                 true => survey.off.insert(&rooftop, &number),
                 false => survey.units.insert(&rooftop, &number),

@@ -1,5 +1,7 @@
 -- The fields that a file's columns fill: one that the file before had a column for, and this one has none, is told of.
-ALTER TABLE source_files ADD COLUMN fields text[] NOT NULL DEFAULT '{}';
+ALTER TABLE source_files ADD COLUMN fields text[] NOT NULL DEFAULT '{}',
+    -- The file that this is the same as, loaded once more by an operator.
+    ADD COLUMN reload_of bigint;
 -- A file that is in the ledger already, seen in its drop once more: under another name, or written anew.
 CREATE TABLE file_sightings (
     source_id   bigint NOT NULL REFERENCES sources ON DELETE CASCADE,

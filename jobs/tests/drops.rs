@@ -282,6 +282,24 @@ async fn the_same_bytes_under_another_name_are_cleared_like_the_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_seen_again_before_its_load_is_cleared_with_it() {
+    let mut yard = yard(Settle::AtOnce, AfterLoad::Delete).await;
+    yard.drop_file("monday.csv", &rows(3, 16));
+    yard.pull().await;
+    yard.drop_file("tuesday.csv", &rows(3, 16));
+    yard.pull().await;
+    let done = yard.later().await;
+    assert_eq!(
+        done.iter()
+            .filter(|done| *done == "clear_drop done")
+            .count(),
+        2,
+        "{done:?}"
+    );
+    assert!(!yard.has("monday.csv") && !yard.has("tuesday.csv"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_same_bytes_under_another_name_are_fetched_once() {
     let mut yard = yard(Settle::AtOnce, AfterLoad::Leave).await;
     let text = rows(30, 4_000);

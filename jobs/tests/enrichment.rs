@@ -204,6 +204,45 @@ async fn one_bad_subject_does_not_keep_a_batch_from_its_answers() {
     rounds(&mut test, "valuation worth", "refresh_valuations", "worth").await;
 }
 
+/// A service that knows us no more, or has moved: nobody is blamed for it, and it is not asked about everybody in turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_answers_nobody_is_not_asked_about_everybody() {
+    let mut test = TestApp::start().await;
+    test.forgive_left_behind();
+    test.providers().await;
+    let denied = PartnerFaults {
+        denied: true,
+        ..PartnerFaults::default()
+    };
+    let wrong = PartnerFaults {
+        wrong: 1.0,
+        ..PartnerFaults::default()
+    };
+    test.sandbox.misbehave(Faults {
+        history: denied,
+        values: wrong,
+        ..Faults::default()
+    });
+    stocked(&mut test, &vins(900)).await;
+    for step in test.run_all().await {
+        let fine = matches!(
+            step.outcome,
+            Outcome::Done(_) | Outcome::Dead(_) | Outcome::Snooze { .. }
+        );
+        assert!(fine, "{}: {:?}", step.kind, step.outcome);
+    }
+    let past = view(&test, "past").await;
+    assert_eq!(
+        (past.answers, past.due),
+        (0, 900),
+        "403 is no answer about a vehicle"
+    );
+    assert!(test.sandbox.requests_of("history") < 20);
+    let asked = test.sandbox.requests_of("values");
+    assert!((2..=40).contains(&asked), "{asked}");
+    assert_eq!(view(&test, "worth").await.answers, 0);
+}
+
 /// What is old is looked for once in a night, not at the end of every job.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_old_is_looked_for_once_a_night() {

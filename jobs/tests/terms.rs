@@ -133,6 +133,35 @@ async fn merge_lets_blanks_stand_and_update_only_makes_and_takes_nothing() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_loaded_once_more_uses_up_no_grace() {
+    let mut test = TestApp::start().await;
+    let dealer = rooftop(&test, "a", "").await;
+    let with = format!("{HEAD}1,,Ford,F-150,100,,\n2,,Ford,F-150,100,,\n");
+    load(&mut test, "vehicles", dealer, &with).await;
+    terms(&test, "UPDATE sources SET grace_files = 1").await;
+    let without = format!("{HEAD}1,,Ford,F-150,100,,\n");
+    assert_eq!(
+        load(&mut test, "vehicles", dealer, &without).await.removed,
+        0
+    );
+    let ops = jobs::by_hand::Hand {
+        who: "ops",
+        by: "test",
+    };
+    for _ in 0..2 {
+        let file = jobs::by_hand::reload(&test.app, "upload", ops)
+            .await
+            .unwrap();
+        test.run_all().await;
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        let file = Files::get(&mut conn, file).await.unwrap();
+        assert_eq!((file.counts.unchanged, file.counts.removed), (1, 0));
+    }
+    let other = format!("{without}\n");
+    assert_eq!(load(&mut test, "vehicles", dealer, &other).await.removed, 1);
+}
+
+#[tokio::test]
 async fn a_unit_that_is_missing_is_waited_for_as_many_files_and_hours_as_agreed() {
     let mut test = TestApp::start().await;
     let dealer = rooftop(&test, "a", "").await;

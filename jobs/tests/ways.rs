@@ -212,6 +212,49 @@ async fn a_drop_of_many_rooftops_needs_no_dealer_and_units_keep_theirs() {
     );
 }
 
+/// Twenty units of four rooftops; what a night without one of them, and rows that lost their rooftop, come to.
+#[tokio::test]
+async fn no_rooftop_of_many_is_emptied_by_a_file_that_lost_it() {
+    let mut test = TestApp::start().await;
+    let head = "Year,Make,Model,Price,SellerName,State,Zipcode,Stock#";
+    let row =
+        |seller: &str, number: u32| format!("2019,Ford,F-150,100,{seller},TX,78701,{number}\n");
+    let all = |keep: &dyn Fn(u32) -> bool| -> String {
+        let rows = (0..20).filter(|n| keep(*n));
+        rows.map(|n| row(["Bay", "Hill", "Oak", "Elm"][n as usize % 4], n))
+            .collect()
+    };
+    let mut load = async |text: String| {
+        let text = format!("{head}\n{text}");
+        let file = test
+            .handed_in("cars_com", None, true, text.as_bytes())
+            .await;
+        let load = jobs::LoadFile { file };
+        test.stepper.perform(&load).await.unwrap();
+        test.run_all().await;
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        Files::get(&mut conn, file).await.unwrap()
+    };
+    assert_eq!(load(all(&|_| true)).await.counts.created, 20);
+    let without = load(all(&|n| n % 4 != 1)).await;
+    let held = without.held_reason.unwrap();
+    assert!(held.contains("5 of 5 units of hill-78701"), "{held}");
+    // Unit 1 names no rooftop, unit 2 has a cell too many before its own, unit 3 is gone.
+    let odd = "2019,Ford,F-150,100,,TX,78701,1\n2019,Ford,F-150,1,00,Oak,TX,78701,2\n";
+    let counts = load(format!("{odd}{}", all(&|n| ![1, 2, 3].contains(&n))))
+        .await
+        .counts;
+    assert_eq!((counts.rejected, counts.removed, counts.created), (2, 1, 0));
+    assert_eq!(on_the_lot(&test).await, 19);
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let rooftops = Dealers::list(&mut conn).await.unwrap();
+    assert_eq!(
+        rooftops.len(),
+        4,
+        "a row that cannot be read makes none: {rooftops:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_source_that_cannot_work_is_refused_by_name() {
     let test = TestApp::start().await;
@@ -226,6 +269,10 @@ async fn a_source_that_cannot_work_is_refused_by_name() {
             "from the root",
         ),
         (json!({ "kind": "sftp", "host": "x" }), "a username"),
+        (
+            json!({ "kind": "https", "url": "https://x/y", "after_load": "delete" }),
+            "nothing at a web address",
+        ),
         (
             json!({ "kind": "folder", "folder": "/x", "policy": "replace" }),
             "\"replace\" is not",

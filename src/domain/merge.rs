@@ -74,6 +74,14 @@ pub fn apply_with(
         listing.status = status;
         changed = true;
     }
+    // What the file says nothing of was said of another unit.
+    let vin_replaced = listing.vin.is_some() && draft.vin.is_some() && draft.vin != listing.vin;
+    let serial_replaced =
+        listing.serial.is_some() && draft.serial.is_some() && draft.serial != listing.serial;
+    let silent = match vin_replaced || serial_replaced {
+        true => &[],
+        false => silent,
+    };
     if draft.vin.is_some() && draft.vin != listing.vin {
         let over = listing.vin.as_ref().map(ToString::to_string);
         listing.provenance.set(
@@ -410,6 +418,26 @@ mod tests {
         let details = &listing.details;
         assert_eq!((changed, details.price_cents), (true, Some(100)));
         assert_eq!(details.exterior_color, None);
+        let other = |serial: &str| ListingDraft {
+            serial: Some(serial.into()),
+            ..draft(None, None)
+        };
+        assert!(apply_with(
+            &mut listing,
+            &other("S1"),
+            &file(3),
+            Blanks::Clear,
+            &silent
+        ));
+        assert_eq!(listing.details.price_cents, Some(100));
+        assert!(apply_with(
+            &mut listing,
+            &other("S2"),
+            &file(4),
+            Blanks::Clear,
+            &silent
+        ));
+        assert_eq!(listing.details.price_cents, None, "another machine's");
     }
 
     #[test]

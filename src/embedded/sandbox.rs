@@ -202,6 +202,7 @@ impl State {
         match ways.of_request(partner, nth) {
             None => {}
             Some(Fault::Error) => return Ok(failed(StatusCode::SERVICE_UNAVAILABLE)),
+            Some(Fault::Denied) => return Ok(failed(StatusCode::FORBIDDEN)),
             Some(Fault::Throttled) => {
                 let mut reply = failed(StatusCode::TOO_MANY_REQUESTS);
                 reply

@@ -354,9 +354,12 @@ impl Reader {
             .filter_map(|place| self.record.get(*place))
             .map(|cell| sniff::decode(cell).trim().to_owned())
             .find(|cell| !blank(&self.mapping, cell))?;
-        let dollars = ["USD", "US$", "$", "US dollar", "US dollars"];
-        let ours = dollars.iter().any(|word| word.eq_ignore_ascii_case(&said));
-        (!ours).then_some(said)
+        let word: String = said
+            .chars()
+            .filter(|c| !matches!(c, '.' | ' '))
+            .flat_map(char::to_lowercase)
+            .collect();
+        (!DOLLARS.contains(&word.as_str())).then_some(said)
     }
 
     fn dealer(&self) -> Option<Dealer> {
@@ -477,6 +480,19 @@ const LONGEST_ROW: usize = 256 * 1024;
 /// As the API takes them.
 const LONGEST_STOCK_NUMBER: usize = 64;
 const LONGEST_SERIAL: usize = 128;
+/// Words for our currency, and its number (ISO 4217).
+const DOLLARS: &[&str] = &[
+    "usd",
+    "us$",
+    "$",
+    "us",
+    "usa",
+    "usdollar",
+    "usdollars",
+    "dollar",
+    "dollars",
+    "840",
+];
 /// Commas in one cell that should have been quoted.
 const MOVED_AT_MOST: usize = 8;
 /// Cells that may rightly have several lines.

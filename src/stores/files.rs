@@ -166,6 +166,18 @@ impl Files {
         .await?)
     }
 
+    /// The same file once more, to be loaded anew; its id.
+    pub async fn record_again(conn: &mut PgConnection, id: i64) -> Res<i64> {
+        Ok(sqlx::query_scalar!(
+            "INSERT INTO source_files (source_id, name, digest, bytes, modified_at, object_key, reload_of)
+             SELECT source_id, name, digest, bytes, modified_at, object_key, id FROM source_files WHERE id = $1
+             RETURNING id",
+            id
+        )
+        .fetch_one(conn)
+        .await?)
+    }
+
     /// Where a file stands among its source's: files are loaded in the order they were seen.
     pub async fn order(conn: &mut PgConnection, source_id: i64, id: i64) -> Res<FileOrder> {
         let row = sqlx::query!(

@@ -30,7 +30,10 @@ pub(crate) async fn going_on<'a>(
     let found = same_units(conn, bringing, new).await?;
     let mut moved = take(conn, bringing, seen, new, found).await?;
     let found = attached(conn, new, &moved).await?;
-    moved.extend(take(conn, bringing, seen, new, found).await?);
+    // As the database has them, those that moved are still where they were.
+    let mut seen = seen.to_vec();
+    seen.extend(moved.iter().map(|(listing, ..)| listing.id));
+    moved.extend(take(conn, bringing, &seen, new, found).await?);
     Ok(moved
         .into_iter()
         .map(|(listing, draft, _)| (listing, draft))

@@ -18,6 +18,7 @@ mod listing_row;
 mod listings;
 mod mappings;
 pub mod measure;
+mod on_the_lot;
 mod overrides;
 mod parents;
 mod photos;

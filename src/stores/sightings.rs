@@ -47,6 +47,20 @@ impl Sightings {
         Ok(())
     }
 
+    /// Where else a file of the ledger lay, and when it was written there.
+    pub async fn of(conn: &mut PgConnection, file_id: i64) -> Res<Vec<(String, Timestamp)>> {
+        let rows = sqlx::query!(
+            "SELECT name, modified_at FROM file_sightings WHERE file_id = $1 ORDER BY name, modified_at",
+            file_id
+        )
+        .fetch_all(conn)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| (row.name, crate::stamp(row.modified_at)))
+            .collect())
+    }
+
     /// What the source's files said of their times was said by another place: nothing is taken for seen by it.
     pub async fn forget(conn: &mut PgConnection, source_key: &str) -> Res<()> {
         sqlx::query!(

@@ -28,6 +28,8 @@ pub struct Faults {
 pub struct PartnerFaults {
     /// Every request is answered 503.
     pub down: bool,
+    /// Every request is answered 403.
+    pub denied: bool,
     /// Before each answer.
     pub latency_ms: u64,
     /// Answered 503.
@@ -55,6 +57,7 @@ impl Default for PartnerFaults {
     fn default() -> Self {
         Self {
             down: false,
+            denied: false,
             latency_ms: 0,
             errors: 0.0,
             throttled: 0.0,
@@ -84,6 +87,7 @@ pub enum Wrong {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     Error,
+    Denied,
     Throttled,
     Reset,
     Hang,
@@ -153,6 +157,9 @@ impl PartnerFaults {
     pub(super) fn of_request(&self, partner: &str, nth: u64) -> Option<Fault> {
         if self.down {
             return Some(Fault::Error);
+        }
+        if self.denied {
+            return Some(Fault::Denied);
         }
         // 53 bits are what a float can count.
         let at = (rolled(&format!("{partner} {nth}")) >> 11) as f64 / (1u64 << 53) as f64;

@@ -67,11 +67,11 @@ impl Fetcher {
                         }
                         _ => request,
                     };
-                    self.answer(ask.url, shown).await.map_err(denied)?
+                    self.answer(ask.url, shown).await?
                 }
-                Method::Post | Method::Put => self.sent(ask, &first).await.map_err(denied)?,
+                Method::Post | Method::Put => self.sent(ask, &first).await?,
             };
-            let fetched = self.body(ask.url, response).await?;
+            let fetched = self.body(ask.url, response).await.map_err(denied)?;
             let found = Content::of(&fetched.bytes);
             if ask.wanted != Content::Other && found != ask.wanted {
                 let message = format!(

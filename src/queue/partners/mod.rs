@@ -203,6 +203,21 @@ impl Partners {
         Ok(())
     }
 
+    /// The call was not made after all: another may be the probe.
+    pub async fn give_back(&self, name: &str, permit: Permit) -> sqlx::Result<()> {
+        let Some(probe) = permit.probe else {
+            return Ok(());
+        };
+        sqlx::query!(
+            "UPDATE partners SET probe = NULL, probe_until = NULL WHERE name = $1 AND probe = $2",
+            name,
+            probe
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     async fn fresh(&self, name: &str) -> sqlx::Result<Known> {
         let held = lock(&self.known).get(name).cloned();
         if let Some(known) = held

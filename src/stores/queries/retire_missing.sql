@@ -1,12 +1,17 @@
 -- Retire what a source brought and its newest files have no more. $1 source, $2 newest file, $3 most, $4 files and $5
 -- hours of grace: the oldest file that a unit may have been in last to stay.
+-- A file that was loaded once more is one.
 -- Plan: source_files_seen, newest first; listings by scan of the dealer's (a load just touched them), files by primary key.
-WITH stays AS (
+WITH files AS (
+    SELECT f.id, f.seen_at FROM source_files f WHERE f.source_id = $1 AND f.id <= $2 AND (f.state = 'loaded' OR f.id = $2)
+      AND NOT EXISTS (SELECT 1 FROM source_files r WHERE r.source_id = $1 AND r.id <= $2 AND r.reload_of = f.id
+                      AND (r.state = 'loaded' OR r.id = $2))
+    ORDER BY f.id DESC
+),
+stays AS (
     SELECT least(
-        coalesce((SELECT id FROM source_files WHERE source_id = $1 AND id <= $2 AND (state = 'loaded' OR id = $2)
-                  ORDER BY id DESC OFFSET $4::int LIMIT 1), 0),
-        coalesce((SELECT id FROM source_files WHERE source_id = $1 AND id <= $2 AND (state = 'loaded' OR id = $2)
-                  AND seen_at <= now() - $5::int * interval '1 hour' ORDER BY id DESC LIMIT 1), 0)) AS from_file
+        coalesce((SELECT id FROM files ORDER BY id DESC OFFSET $4::int LIMIT 1), 0),
+        coalesce((SELECT id FROM files WHERE seen_at <= now() - $5::int * interval '1 hour' ORDER BY id DESC LIMIT 1), 0)) AS from_file
 ),
 gone AS (
     UPDATE listings l SET status = 'removed', version = l.version + 1, updated_at = now()
