@@ -216,9 +216,9 @@ async fn a_drop_of_many_rooftops_needs_no_dealer_and_units_keep_theirs() {
 #[tokio::test]
 async fn no_rooftop_of_many_is_emptied_by_a_file_that_lost_it() {
     let mut test = TestApp::start().await;
-    let head = "Year,Make,Model,Price,SellerName,State,Zipcode,Stock#";
+    let head = "Year,Make,Model,Price,SellerName,State,Zipcode,Stock#,VIN";
     let row =
-        |seller: &str, number: u32| format!("2019,Ford,F-150,100,{seller},TX,78701,{number}\n");
+        |seller: &str, number: u32| format!("2019,Ford,F-150,100,{seller},TX,78701,{number},\n");
     let all = |keep: &dyn Fn(u32) -> bool| -> String {
         let rows = (0..20).filter(|n| keep(*n));
         rows.map(|n| row(["Bay", "Hill", "Oak", "Elm"][n as usize % 4], n))
@@ -240,7 +240,7 @@ async fn no_rooftop_of_many_is_emptied_by_a_file_that_lost_it() {
     let held = without.held_reason.unwrap();
     assert!(held.contains("5 of 5 units of hill-78701"), "{held}");
     // Unit 1 names no rooftop, unit 2 has a cell too many before its own, unit 3 is gone.
-    let odd = "2019,Ford,F-150,100,,TX,78701,1\n2019,Ford,F-150,1,00,Oak,TX,78701,2\n";
+    let odd = "2019,Ford,F-150,100,,TX,78701,1,\n2019,Ford,F-150,1,00,Oak,TX,78701,2,\n";
     let counts = load(format!("{odd}{}", all(&|n| ![1, 2, 3].contains(&n))))
         .await
         .counts;
