@@ -192,6 +192,8 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
         "turns",
         "enrichment",
         "badges",
+        "by_hand",
+        "columns_gone",
         "providers",
     ];
     let mut jobs = 0;

@@ -82,11 +82,12 @@ impl Sources {
                         continue;
                     }
                     println!(
-                        "{:<20}  {:<10}  {}  last {}",
+                        "{:<20}  {:<10}  {}  last {}{}",
                         source.key,
                         source.mapping,
                         place(&source),
-                        source.last_file_state.as_deref().unwrap_or("never")
+                        source.last_file_state.as_deref().unwrap_or("never"),
+                        if source.paused { "  paused" } else { "" }
                     );
                 }
             }

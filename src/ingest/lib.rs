@@ -11,6 +11,7 @@ mod mapping;
 mod plan;
 mod reader;
 mod rooftop;
+mod shape;
 mod sniff;
 mod suggest;
 mod table;

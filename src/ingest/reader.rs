@@ -4,6 +4,7 @@ use crate::cells;
 use crate::fill::{complete, set_text};
 use crate::mapping::{Column, Mapping, ReadAs};
 use crate::plan::{Plan, currency_places, dealer_places, names, plan, plan_by_place};
+use crate::shape::Shape;
 use crate::sniff::{self, FileProblem};
 use crate::table::Table;
 use crate::text::{CHUNK, Text};
@@ -211,9 +212,14 @@ impl Reader {
             parsed.rejects.push(reject);
             return parsed;
         }
-        if let Some((rule, message)) = self.misshapen() {
+        let shape = Shape {
+            record: &self.record,
+            width: self.width,
+            exact: self.mapping.header,
+        };
+        if let Some((rule, message)) = shape.problem() {
             parsed.rejects.push(lost(self.row, "", "", rule, message));
-            parsed.perhaps = self.perhaps_numbers();
+            parsed.perhaps = shape.perhaps_numbers(&self.plan);
             parsed.dealer = self.dealer();
             return parsed;
         }
@@ -371,54 +377,6 @@ impl Reader {
         })
     }
 
-    /// The stock number of a misshapen row is where it belongs, or moved by as many cells as there are too many or too few.
-    /// A word that is no unit's does no harm.
-    fn perhaps_numbers(&self) -> Vec<String> {
-        let (have, wanted) = (self.record.len(), self.width);
-        let moved = have.abs_diff(wanted).min(MOVED_AT_MOST);
-        let places = self
-            .plan
-            .iter()
-            .filter(|(column, _)| column.to == Field::StockNumber)
-            .flat_map(|(_, places)| places.iter().copied());
-        places
-            .flat_map(|place| match have > wanted {
-                true => place..=place + moved,
-                false => place.saturating_sub(moved)..=place,
-            })
-            .filter_map(|place| self.record.get(place))
-            .map(|cell| sniff::decode(cell).trim().to_owned())
-            .filter(|cell| !cell.is_empty() && cell.chars().count() <= LONGEST_STOCK_NUMBER)
-            .collect()
-    }
-
-    /// Why the row's shape alone makes it unreadable, if so.
-    fn misshapen(&self) -> Option<(&'static str, String)> {
-        let bytes = self.record.as_slice().len();
-        if bytes > LONGEST_ROW {
-            let message = format!("{bytes} bytes, a row may have {LONGEST_ROW}");
-            return Some(("row_too_long", message));
-        }
-        let cells = self.record.len();
-        let fits = if self.mapping.header {
-            cells == self.width
-        } else {
-            cells >= self.width
-        };
-        if fits {
-            return None;
-        }
-        let lines = line_breaks(self.record.as_slice());
-        let mut message = format!("{cells} cells, the file has {}", self.width);
-        if lines > 0 {
-            message += &format!(
-                "; it spans {} lines: perhaps a quote was never closed",
-                lines + 1
-            );
-        }
-        Some(("ragged_row", message))
-    }
-
     /// Identity decides: a row without it is lost, one that repeats it a duplicate.
     fn judge(&mut self, mut draft: ListingDraft, parsed: &mut ParsedRow) {
         if draft.stock_number.is_empty() {
@@ -475,10 +433,8 @@ impl Reader {
 
 /// What tells units apart, whether they are for sale, and with what.
 const IDENTITY: &[Field] = &[Field::StockNumber, Field::Status, Field::ParentStockNumber];
-/// A row longer than this is a quote that was never closed, not a unit.
-const LONGEST_ROW: usize = 256 * 1024;
 /// As the API takes them.
-const LONGEST_STOCK_NUMBER: usize = 64;
+pub(crate) const LONGEST_STOCK_NUMBER: usize = 64;
 const LONGEST_SERIAL: usize = 128;
 /// Words for our currency, and its number (ISO 4217).
 const DOLLARS: &[&str] = &[
@@ -493,8 +449,6 @@ const DOLLARS: &[&str] = &[
     "dollars",
     "840",
 ];
-/// Commas in one cell that should have been quoted.
-const MOVED_AT_MOST: usize = 8;
 /// Cells that may rightly have several lines.
 const PROSE: &[Field] = &[
     Field::Title,
@@ -515,10 +469,6 @@ fn filled(fields: impl Iterator<Item = Field>) -> Vec<Field> {
         .flatten()
         .collect();
     all.into_iter().collect()
-}
-
-fn line_breaks(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| **byte == b'\n').count()
 }
 
 /// Dashes of every length mean that nothing is known.
@@ -634,7 +584,10 @@ mod tests {
 
     #[test]
     fn a_line_far_too_long_and_a_quote_never_closed_cost_their_row() {
-        let long = format!("A1,1HGCM82633A004352,{}\n", "x".repeat(10 * LONGEST_ROW));
+        let long = format!(
+            "A1,1HGCM82633A004352,{}\n",
+            "x".repeat(10 * crate::shape::LONGEST_ROW)
+        );
         let open =
             "A2,1FTEW1EG2JFD44217,\"open\nA3,5TDXZ3DC2KS015402,\"x\nA4,5TDXZ3DC2KS015402,b\n";
         let rows = rows(&format!("stock,vin,make\n{long}{open}"));
