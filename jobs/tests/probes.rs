@@ -42,6 +42,25 @@ async fn a_partner_that_is_back_is_found_out_without_traffic() {
     assert!(test.run_all().await.is_empty());
 }
 
+/// The first source of the host is isolated: another asks, and the host's breaker closes by its answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_is_asked_by_any_of_its_sources() {
+    let mut test = TestApp::start().await;
+    test.source("bayview", "homenet").await;
+    test.source("harbor", "homenet").await;
+    let host = format!("host 127.0.0.1:{}", test.sftp.port);
+    let sql = format!(
+        "INSERT INTO partners (name, state, reason, until) VALUES
+            ('sftp bayview', 'isolated', 'by hand', NULL),
+            ('{host}', 'open', 'it was down', now())"
+    );
+    execute(&test, sql.leak()).await;
+    watch(&test.app).await.unwrap();
+    let steps = test.run_all().await;
+    assert_eq!(steps.len(), 1);
+    assert_eq!(state(&test, &host).await, BreakerState::Closed, "{steps:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partner_that_is_still_down_is_left_alone_for_longer() {
     let mut test = TestApp::start().await;
