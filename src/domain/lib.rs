@@ -16,6 +16,7 @@ pub mod odometer;
 pub mod parents;
 pub mod provenance;
 pub mod spreadsheet;
+pub mod thousands;
 pub mod title;
 pub mod vin;
 
@@ -29,4 +30,5 @@ pub use listing::{Kind, Listing, Status};
 pub use money::Money;
 pub use odometer::{Distance, Odometer};
 pub use provenance::{Origin, Provenance, Source};
+pub use thousands::grouped;
 pub use vin::{Vin, VinError};

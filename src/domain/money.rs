@@ -1,5 +1,6 @@
 //! Amounts of money in whole cents, and how dealers write them.
 
+use crate::thousands::grouped;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,14 +77,6 @@ impl Money {
             rest => format!("{}.{rest:02}", self.cents / 100),
         }
     }
-}
-
-/// Commas, if any, must group by thousands: `12,34` is a European decimal, not 1,234.
-fn grouped(whole: &str) -> bool {
-    let mut groups = whole.split(',');
-    let first = groups.next().unwrap_or_default();
-    let rest: Vec<&str> = groups.collect();
-    rest.is_empty() || (first.len() <= 3 && rest.iter().all(|g| g.len() == 3))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Distances travelled, kept in kilometres, read and shown in either unit.
 
+use crate::thousands::grouped;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,10 +55,8 @@ impl Odometer {
             "km" | "kms" | "kilometers" | "kilometres" => Distance::Kilometres,
             _ => return Err(error()),
         };
-        let number = &lower[..digits_end];
-        // `12345,6` is a European decimal, not 123,456.
-        let whole = number.trim().split('.').next().unwrap_or_default();
-        if !whole.split(',').skip(1).all(|group| group.len() == 3) {
+        let number = lower[..digits_end].trim();
+        if !grouped(number.split('.').next().unwrap_or_default()) {
             return Err(error());
         }
         let number: String = number.chars().filter(|c| !matches!(c, ',' | ' ')).collect();

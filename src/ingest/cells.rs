@@ -65,13 +65,11 @@ fn text(column: &Column, cell: &str) -> String {
 
 fn number(cell: &str) -> Result<Value<'static>, BadCell> {
     let whole = cell.strip_suffix(".0").unwrap_or(cell);
-    let Some(whole) = grouped(whole) else {
-        return Err(bad(
-            "not_a_number",
-            format!("{cell:?}: commas part thousands"),
-        ));
-    };
-    match whole.parse::<i64>() {
+    if !domain::grouped(whole) {
+        let message = format!("{cell:?}: commas part thousands");
+        return Err(bad("not_a_number", message));
+    }
+    match whole.replace(',', "").parse::<i64>() {
         Ok(number) if (0..=LARGEST_NUMBER).contains(&number) => Ok(Value::Number(number)),
         Ok(number) => Err(bad(
             "number_out_of_range",
@@ -82,15 +80,6 @@ fn number(cell: &str) -> Result<Value<'static>, BadCell> {
             format!("{cell:?} is not a whole number"),
         )),
     }
-}
-
-/// Without the commas that part its thousands; `None` where one parts something else: `1234,5` is a European decimal.
-fn grouped(number: &str) -> Option<String> {
-    let mut groups = number.split(',');
-    let first = groups.next().unwrap_or_default();
-    let thousands = |group: &str| group.len() == 3 && group.bytes().all(|b| b.is_ascii_digit());
-    let whole = first.len() <= 3 && groups.all(thousands);
-    (whole || !number.contains(',')).then(|| number.replace(',', ""))
 }
 
 fn year(cell: &str) -> Result<Value<'static>, BadCell> {

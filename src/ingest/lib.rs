@@ -5,6 +5,7 @@
 //! costs the row, never the file; a file that is not a table at all is refused whole, by name.
 
 mod cells;
+mod currency;
 mod fill;
 mod flat;
 mod mapping;

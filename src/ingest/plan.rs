@@ -3,7 +3,8 @@
 use crate::mapping::{Column, Mapping, folded};
 use crate::sniff::{self, FileProblem};
 use csv::ByteRecord;
-use std::collections::HashMap;
+use domain::Field;
+use std::collections::{BTreeSet, HashMap};
 
 /// Each mapped column with its places in the file, best name first.
 pub(crate) type Plan = Vec<(Column, Vec<usize>)>;
@@ -65,12 +66,33 @@ pub(crate) fn plan_by_place(mapping: &Mapping) -> (Plan, usize) {
     (plan, width.unwrap_or(0))
 }
 
-/// Where a row says which currency its money is in.
-pub(crate) fn currency_places(names: &[String], mapping: &Mapping) -> Vec<usize> {
-    let wanted = mapping.currency.iter().map(|name| folded(name));
-    wanted
-        .filter_map(|wanted| names.iter().position(|name| *name == wanted))
-        .collect()
+/// Fields that the file's columns fill.
+pub(crate) fn fields(plan: &Plan) -> Vec<Field> {
+    filled(plan.iter().map(|(column, _)| column.to))
+}
+
+/// Fields that the mapping has columns for, and the file has none of them.
+pub(crate) fn absent(plan: &Plan, mapping: &Mapping) -> Vec<Field> {
+    let (mut mapped, there) = (
+        filled(mapping.columns.iter().map(|column| column.to)),
+        fields(plan),
+    );
+    mapped.retain(|field| !there.contains(field));
+    mapped
+}
+
+/// Each field once, and what is made of it.
+fn filled(fields: impl Iterator<Item = Field>) -> Vec<Field> {
+    let base = |field| match field {
+        Field::ExteriorColor => Some(Field::ExteriorBaseColor),
+        Field::InteriorColor => Some(Field::InteriorBaseColor),
+        _ => None,
+    };
+    let all: BTreeSet<Field> = fields
+        .flat_map(|field| [Some(field), base(field)])
+        .flatten()
+        .collect();
+    all.into_iter().collect()
 }
 
 pub(crate) fn dealer_places(

@@ -1,9 +1,10 @@
 //! Rows in order, each with what became of it.
 
 use crate::cells;
+use crate::currency::Currency;
 use crate::fill::{complete, set_text};
 use crate::mapping::{Column, Mapping, ReadAs};
-use crate::plan::{Plan, currency_places, dealer_places, names, plan, plan_by_place};
+use crate::plan::{Plan, absent, dealer_places, fields, names, plan, plan_by_place};
 use crate::shape::Shape;
 use crate::sniff::{self, FileProblem};
 use crate::table::Table;
@@ -12,7 +13,7 @@ use crate::units::Units;
 use crate::{rooftop, words};
 use csv::ByteRecord;
 use domain::{Dealer, Details, Field, ListingDraft, Value, Vin, parents};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 /// A value or a row that was refused, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ pub struct Reader {
     mapping: Mapping,
     /// Places of the columns that name the rooftop, by their names in the mapping.
     dealer_places: HashMap<String, usize>,
-    currency_places: Vec<usize>,
+    currency: Currency,
     width: usize,
     header: Option<ByteRecord>,
     row: u64,
@@ -87,7 +88,7 @@ impl Reader {
             .has_headers(mapping.header)
             .buffer_capacity(CHUNK)
             .from_reader(text.from(start)?);
-        let mut currency = Vec::new();
+        let mut currency = Currency::default();
         let (plan, dealer_places, width, header) = if mapping.header {
             let header = records
                 .byte_headers()
@@ -98,7 +99,7 @@ impl Reader {
                 .clone();
             let names = names(&header)?;
             let places = dealer_places(&names, mapping)?;
-            currency = currency_places(&names, mapping);
+            currency = Currency::of(&names, mapping);
             (plan(&names, mapping)?, places, header.len(), Some(header))
         } else {
             let (plan, width) = plan_by_place(mapping);
@@ -112,7 +113,7 @@ impl Reader {
             plan,
             mapping: mapping.clone(),
             dealer_places,
-            currency_places: currency,
+            currency,
             width,
             header,
             row: 0,
@@ -152,17 +153,12 @@ impl Reader {
 
     /// Fields that the file's columns fill.
     pub fn fields(&self) -> Vec<Field> {
-        filled(self.plan.iter().map(|(column, _)| column.to))
+        fields(&self.plan)
     }
 
     /// Fields that the mapping has columns for, and the file has none of them.
     pub fn absent(&self) -> Vec<Field> {
-        let (mapped, there) = (
-            filled(self.mapping.columns.iter().map(|column| column.to)),
-            self.fields(),
-        );
-        let gone = mapped.into_iter().filter(|field| !there.contains(field));
-        gone.collect()
+        absent(&self.plan, &self.mapping)
     }
 
     /// Whether what is absent is no word at all. What XML or JSON lack may be blank in every unit: so they write it.
@@ -233,7 +229,7 @@ impl Reader {
             originals: BTreeMap::new(),
             row: self.row,
         };
-        let foreign = self.foreign_currency();
+        let foreign = self.currency.foreign(&self.record, &self.mapping);
         for (column, places) in &self.plan {
             if self.identity_only && !IDENTITY.contains(&column.to) {
                 continue;
@@ -352,22 +348,6 @@ impl Reader {
         parsed
     }
 
-    /// Which currency the row's money is in, where that is not ours.
-    fn foreign_currency(&self) -> Option<String> {
-        let said = self
-            .currency_places
-            .iter()
-            .filter_map(|place| self.record.get(*place))
-            .map(|cell| sniff::decode(cell).trim().to_owned())
-            .find(|cell| !blank(&self.mapping, cell))?;
-        let word: String = said
-            .chars()
-            .filter(|c| !matches!(c, '.' | ' '))
-            .flat_map(char::to_lowercase)
-            .collect();
-        (!DOLLARS.contains(&word.as_str())).then_some(said)
-    }
-
     fn dealer(&self) -> Option<Dealer> {
         rooftop::dealer(self.mapping.dealer.as_ref()?, |name| {
             let place = self.dealer_places.get(name);
@@ -436,19 +416,6 @@ const IDENTITY: &[Field] = &[Field::StockNumber, Field::Status, Field::ParentSto
 /// As the API takes them.
 pub(crate) const LONGEST_STOCK_NUMBER: usize = 64;
 const LONGEST_SERIAL: usize = 128;
-/// Words for our currency, and its number (ISO 4217).
-const DOLLARS: &[&str] = &[
-    "usd",
-    "us$",
-    "$",
-    "us",
-    "usa",
-    "usdollar",
-    "usdollars",
-    "dollar",
-    "dollars",
-    "840",
-];
 /// Cells that may rightly have several lines.
 const PROSE: &[Field] = &[
     Field::Title,
@@ -457,22 +424,8 @@ const PROSE: &[Field] = &[
     Field::ImageUrls,
 ];
 
-/// Each field once, and what is made of it.
-fn filled(fields: impl Iterator<Item = Field>) -> Vec<Field> {
-    let base = |field| match field {
-        Field::ExteriorColor => Some(Field::ExteriorBaseColor),
-        Field::InteriorColor => Some(Field::InteriorBaseColor),
-        _ => None,
-    };
-    let all: BTreeSet<Field> = fields
-        .flat_map(|field| [Some(field), base(field)])
-        .flatten()
-        .collect();
-    all.into_iter().collect()
-}
-
 /// Dashes of every length mean that nothing is known.
-fn blank(mapping: &Mapping, cell: &str) -> bool {
+pub(crate) fn blank(mapping: &Mapping, cell: &str) -> bool {
     let cell = cell.trim();
     cell.chars().all(|c| matches!(c, '-' | '–' | '—'))
         || mapping
