@@ -1,6 +1,7 @@
 //! Move or delete a file in a source's drop, once it is loaded.
 //!
-//! Starts: `load_file`, for sources whose terms say so; `pull_source`, for one that lies there once more. Reads: the file's ledger row, the source's drop.
+//! Starts: `load_file`, for sources whose terms say so; `pull_source`, for one that lies there once more.
+//! Reads: the file's ledger row, the source's drop.
 //! Writes: the drop.
 //! Twice: a file that is gone, or that is another by now, is left alone.
 

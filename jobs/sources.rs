@@ -6,9 +6,9 @@ use partners::{PartnerError, sftp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use stores::{
-    AfterLoad, Attachments, Audit, Dealers, Grace, Listings, Login, NewSource, OwnMappings,
-    PgConnection, Schedules, Settle, Sightings, SourceKind, SourceRow, Sources, StoreError,
-    SyncPolicy, Terms,
+    AfterLoad, Attachments, Audit, Dealers, Grace, Listings, Login, MOST_REMOVED_PERCENT,
+    NewSource, OwnMappings, PgConnection, Schedules, Settle, Sightings, SourceKind, SourceRow,
+    Sources, StoreError, SyncPolicy, Terms,
 };
 
 /// A source as it shall be. What is left out is as for a new one, but for secrets and the host key, which stay.
@@ -90,8 +90,6 @@ fn order(problem: impl Into<String>) -> SourceProblem {
 }
 
 const NIGHTLY: &str = "0 2 * * *";
-/// Of a hundred units: more is an export that was cut rather than a good day's sales.
-const MOST_REMOVED: i32 = 30;
 const MORNING: &str = "0 7 * * *";
 
 pub async fn put(
@@ -150,7 +148,7 @@ pub async fn put(
         }
         _ => String::new(),
     };
-    let max_removed_percent = wanted.max_removed_percent.unwrap_or(MOST_REMOVED);
+    let max_removed_percent = wanted.max_removed_percent.unwrap_or(MOST_REMOVED_PERCENT);
     if !(0..=100).contains(&max_removed_percent) {
         return Err(order(format!(
             "max_removed_percent: {max_removed_percent} is not between 0 and 100"

@@ -150,7 +150,7 @@ impl TestApp {
             key: key.to_owned(),
             dealer_id: Some(dealer_id),
             create_dealers: false,
-            max_removed_percent: 30,
+            max_removed_percent: stores::MOST_REMOVED_PERCENT,
             host: "127.0.0.1".to_owned(),
             port: self.sftp.port,
             username: "dealer".to_owned(),

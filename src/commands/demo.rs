@@ -159,7 +159,7 @@ async fn furnish(
             key: key.clone(),
             dealer_id: Some(dealer_id),
             create_dealers: false,
-            max_removed_percent: 30,
+            max_removed_percent: stores::MOST_REMOVED_PERCENT,
             host: "127.0.0.1".to_owned(),
             port: instance.sftp.port,
             username: SFTP_USER.to_owned(),

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use jobs::by_hand::{self, Hand};
 use std::path::Path;
 use std::process::ExitCode;
-use stores::{Files, SourceKind};
+use stores::Files;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Sources {
@@ -85,7 +85,7 @@ impl Sources {
                         "{:<20}  {:<10}  {}  last {}{}",
                         source.key,
                         source.mapping,
-                        place(&source),
+                        source.place(),
                         source.last_file_state.as_deref().unwrap_or("never"),
                         if source.paused { "  paused" } else { "" }
                     );
@@ -193,18 +193,5 @@ impl Sources {
             }
         }
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-/// Where its files come from.
-fn place(source: &stores::SourceRow) -> String {
-    match source.kind {
-        SourceKind::Sftp => format!(
-            "{}:{}{}/{}",
-            source.host, source.port, source.folder, source.pattern
-        ),
-        SourceKind::Folder => format!("{}/{}", source.folder, source.pattern),
-        SourceKind::Https => source.url.clone(),
-        SourceKind::Upload => "handed in".to_owned(),
     }
 }

@@ -60,8 +60,8 @@ pub use secrets::{Sealed, Sealer};
 pub use shown_photos::{ListingPhoto, LostPhoto, PhotoCounts, SimilarPhoto, UnfitPhoto};
 pub use sightings::Sightings;
 pub use sources::{
-    AfterLoad, Attachments, Grace, Login, NewSource, Settle, SourceKind, SourceRow, Sources,
-    SyncPolicy, Terms,
+    AfterLoad, Attachments, Grace, Login, MOST_REMOVED_PERCENT, NewSource, Settle, SourceKind,
+    SourceRow, Sources, SyncPolicy, Terms,
 };
 pub use values::{FieldValue, Values};
 pub use vins::{ContradictionRow, DoubtfulVin, KnownVin, Vins};

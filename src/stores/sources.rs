@@ -190,6 +190,19 @@ impl SourceRow {
         }
     }
 
+    /// Where its files come from, in words.
+    pub fn place(&self) -> String {
+        let Self {
+            host, port, folder, ..
+        } = self;
+        match self.kind {
+            SourceKind::Sftp => format!("{host}:{port}{folder}/{}", self.pattern),
+            SourceKind::Folder => format!("{folder}/{}", self.pattern),
+            SourceKind::Https => self.url.clone(),
+            SourceKind::Upload => "handed in".to_owned(),
+        }
+    }
+
     /// What a sealed secret is bound to.
     pub fn purpose(key: &str) -> String {
         format!("source {key}")
@@ -227,6 +240,9 @@ impl SourceKind {
         }
     }
 }
+
+/// Of a hundred units on the lot: more at once is an export that was cut rather than a good day's sales.
+pub const MOST_REMOVED_PERCENT: i32 = 30;
 
 pub struct Sources;
 

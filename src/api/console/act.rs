@@ -5,9 +5,11 @@ use super::session::Session;
 use super::{Answer, Res, Trouble, bulk};
 use crate::Api;
 use jobs::act_on_jobs::AcceptError;
+use jobs::by_hand::{self, Hand};
 use jobs::loops::ScheduleError;
+use jobs::sources::SourceProblem;
 use queue::{Lane, Partner, QueueName};
-use stores::{Audit, Schedules};
+use stores::{Audit, Schedules, StoreError};
 
 impl From<AcceptError> for Trouble {
     fn from(error: AcceptError) -> Self {
@@ -25,6 +27,18 @@ impl From<ScheduleError> for Trouble {
             ScheduleError::Queue(error) => error.into(),
             ScheduleError::Sql(error) => error.into(),
             other => Self::Invalid(other.to_string()),
+        }
+    }
+}
+
+impl From<SourceProblem> for Trouble {
+    fn from(problem: SourceProblem) -> Self {
+        match problem {
+            SourceProblem::Order(why) | SourceProblem::Conflict(why) => Self::Invalid(why),
+            SourceProblem::Store(StoreError::NotFound { what, key }) => {
+                Self::NotFound(format!("{what} {key:?}"))
+            }
+            other => Self::Internal(other.into()),
         }
     }
 }
@@ -198,4 +212,47 @@ pub(super) async fn partner(api: &Api, session: &Session, name: &str, form: &For
         format!("/console/partners/{}", escaped(name)),
         said,
     ))
+}
+
+fn hand(session: &Session) -> Hand<'_> {
+    Hand {
+        who: &session.name,
+        by: "console",
+    }
+}
+
+pub(super) async fn source(api: &Api, session: &Session, key: &str, form: &Form) -> Res<Answer> {
+    let app = &api.app;
+    let said = match form.need("action")? {
+        "pull" => {
+            let job = by_hand::pull(app, key, hand(session)).await?;
+            format!("Looking for new files: job {}.", job.id)
+        }
+        "reload" => {
+            let file = by_hand::reload(app, key, hand(session)).await?;
+            format!("It is loaded again, as file {file}.")
+        }
+        "pause" => {
+            by_hand::pause(app, key, true, &session.name).await?;
+            "Paused: what comes meanwhile waits in the drop.".to_owned()
+        }
+        "resume" => {
+            by_hand::pause(app, key, false, &session.name).await?;
+            "It goes on.".to_owned()
+        }
+        word => return Err(unknown(word)),
+    };
+    let here = format!("/console/sources/{}", escaped(key));
+    Ok(Answer::See(here, said))
+}
+
+pub(super) async fn file(api: &Api, session: &Session, id: i64, form: &Form) -> Res<Answer> {
+    match form.need("action")? {
+        "release" => {
+            let job = by_hand::release(&api.app, id, hand(session)).await?;
+            let said = format!("Let through: job {}.", job.id);
+            Ok(Answer::See(format!("/console/files/{id}"), said))
+        }
+        word => Err(unknown(word)),
+    }
 }

@@ -193,8 +193,8 @@ async fn routed(
                 ))),
                 ["jobs", "act"] => act::jobs(api, session, &form).await,
                 ["schedules", key] => act::schedule(api, session, key, &form).await,
-                ["sources", key] => sources::act(api, session, key, &form).await,
-                ["files", id] => sources::act_on_file(api, session, number(id)?, &form).await,
+                ["sources", key] => act::source(api, session, key, &form).await,
+                ["files", id] => act::file(api, session, number(id)?, &form).await,
                 ["partners", name] => act::partner(api, session, name, &form).await,
                 _ => Err(nothing_here()),
             }

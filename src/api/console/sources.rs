@@ -1,12 +1,10 @@
-//! Sources: where files come from, what became of each, what was refused of it and why; pull, pause, release, load again.
+//! Sources: where files come from, what became of each, what was refused of it and why.
 
-use super::form::{Form, escaped};
+use super::form::escaped;
 use super::page::{Page, at, button, maybe_at, partner_link, pill};
 use super::session::Session;
-use super::{Answer, Res, Trouble};
+use super::{Res, Trouble};
 use crate::Api;
-use jobs::by_hand::{self, Hand};
-use jobs::sources::SourceProblem;
 use maud::{Markup, html};
 use stores::{
     AfterLoad, Alerts, FileState, Files, Refused, Settle, SourceFile, SourceKind, SourceRow,
@@ -15,18 +13,6 @@ use stores::{
 
 /// Newest files of a source.
 const SHOWN: i64 = 100;
-
-impl From<SourceProblem> for Trouble {
-    fn from(problem: SourceProblem) -> Self {
-        match problem {
-            SourceProblem::Order(why) | SourceProblem::Conflict(why) => Self::Invalid(why),
-            SourceProblem::Store(StoreError::NotFound { what, key }) => {
-                Self::NotFound(format!("{what} {key:?}"))
-            }
-            other => Self::Internal(other.into()),
-        }
-    }
-}
 
 pub(super) async fn list(api: &Api, session: &Session) -> Res<Page> {
     let mut conn = api.app.pool.acquire().await?;
@@ -43,7 +29,7 @@ pub(super) async fn list(api: &Api, session: &Session) -> Res<Page> {
                     tr {
                         td { (source_link(&source.key)) }
                         td { (source.dealer.as_deref().unwrap_or("each row's own")) }
-                        td { (place(source)) }
+                        td { (source.place()) }
                         td { (source.mapping) }
                         td { (maybe_at(source.last_file_at)) }
                         td { (state(source)) }
@@ -66,19 +52,6 @@ pub(super) fn state(source: &SourceRow) -> Markup {
         @if source.paused { (pill("paused")) }
         @else if let Some(state) = &source.last_file_state { (pill(state)) }
         @else { span class="dim" { "no file yet" } }
-    }
-}
-
-/// Where its files come from.
-fn place(source: &SourceRow) -> String {
-    let SourceRow {
-        host, port, folder, ..
-    } = source;
-    match source.kind {
-        SourceKind::Sftp => format!("{host}:{port}{folder}/{}", source.pattern),
-        SourceKind::Folder => format!("{folder}/{}", source.pattern),
-        SourceKind::Https => source.url.clone(),
-        SourceKind::Upload => "handed in".to_owned(),
     }
 }
 
@@ -132,7 +105,7 @@ fn terms(source: &SourceRow) -> Markup {
     html! {
         dl {
             dt { "Dealer" } dd { (source.dealer.as_deref().unwrap_or("each row names its own")) }
-            dt { "From" } dd { (source.kind.as_str()) " " code { (place(source)) } }
+            dt { "From" } dd { (source.kind.as_str()) " " code { (source.place()) } }
             dt { "Mapping" } dd { (source.mapping) }
             dt { "Policy" } dd { (terms.policy.as_str().replace('_', " ")) ", held when more than " (source.max_removed_percent) " % would leave the lot" }
             dt { "Grace" } dd { (terms.grace.files) " files, " (terms.grace.hours) " hours" }
@@ -224,47 +197,5 @@ fn refused_table(refused: &[Refused]) -> Markup {
         }
         @if refused.is_empty() { p class="dim" { "Nothing was refused." } }
         @else { p class="dim" { "Every one of them: " code { "forecourt sources rejects FILE --all" } ", or " code { "GET /v2/files/FILE/rejects" } "." } }
-    }
-}
-
-fn hand(session: &Session) -> Hand<'_> {
-    Hand {
-        who: &session.name,
-        by: "console",
-    }
-}
-
-pub(super) async fn act(api: &Api, session: &Session, key: &str, form: &Form) -> Res<Answer> {
-    let app = &api.app;
-    let said = match form.need("action")? {
-        "pull" => {
-            let job = by_hand::pull(app, key, hand(session)).await?;
-            format!("Looking for new files: job {}.", job.id)
-        }
-        "reload" => {
-            let file = by_hand::reload(app, key, hand(session)).await?;
-            format!("It is loaded again, as file {file}.")
-        }
-        word @ ("pause" | "resume") => {
-            by_hand::pause(app, key, word == "pause", &session.name).await?;
-            match word {
-                "pause" => "Paused: what comes meanwhile waits in the drop.".to_owned(),
-                _ => "It goes on.".to_owned(),
-            }
-        }
-        word => return Err(Trouble::Invalid(format!("no action is called {word:?}"))),
-    };
-    let here = format!("/console/sources/{}", escaped(key));
-    Ok(Answer::See(here, said))
-}
-
-pub(super) async fn act_on_file(api: &Api, session: &Session, id: i64, form: &Form) -> Res<Answer> {
-    match form.need("action")? {
-        "release" => {
-            let job = by_hand::release(&api.app, id, hand(session)).await?;
-            let said = format!("Let through: job {}.", job.id);
-            Ok(Answer::See(format!("/console/files/{id}"), said))
-        }
-        word => Err(Trouble::Invalid(format!("no action is called {word:?}"))),
     }
 }

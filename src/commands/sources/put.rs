@@ -70,7 +70,7 @@ pub(super) struct Put {
     #[arg(long)]
     report_folder: Option<String>,
     /// A file that would take more of the source's units off the lot is held
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = stores::MOST_REMOVED_PERCENT)]
     max_removed_percent: i32,
     /// When it is pulled [default: 0 2 * * *, for a new one]
     #[arg(long)]
