@@ -78,12 +78,19 @@ fn table(field: Field) -> Option<&'static LazyLock<Table>> {
 }
 
 pub(crate) fn has_table(field: Field) -> bool {
-    table(field).is_some()
+    table(field).is_some() || is_title(field)
+}
+
+fn is_title(field: Field) -> bool {
+    matches!(field, Field::TitleBrand | Field::ReportedTitleBrand)
 }
 
 /// The word we keep for what a dealer wrote in this field; `None` when no table has it.
 pub fn normal(field: Field, text: &str) -> Option<&'static str> {
-    table(field)?.word(text)
+    match is_title(field) {
+        true => domain::title::named(text),
+        false => table(field)?.word(text),
+    }
 }
 
 /// Where a unit stands; `None` for words that say nothing of it.

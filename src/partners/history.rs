@@ -19,7 +19,7 @@ pub struct Selectors {
     pub owners: Pick,
     pub accidents: Pick,
     pub title_brand: Pick,
-    /// The provider's words for title brands, in lower case, to ours; others stand as they are.
+    /// The provider's words for title brands, in lower case, to ours, beside those we know; others stand as they are.
     #[serde(default)]
     pub brands: BTreeMap<String, String>,
     /// Service records and readings of the odometer.
@@ -144,8 +144,9 @@ impl Selectors {
             return Err(self.vin.missing("vin", &format!(": it is about {about:?}")));
         }
         let title_brand = self.title_brand.text(root, "title_brand")?.map(|said| {
-            let known = self.brands.get(&said.to_lowercase());
-            known.cloned().unwrap_or(said)
+            let theirs = self.brands.get(&said.to_lowercase());
+            let ours = || domain::title::named(&said).map(str::to_owned);
+            theirs.cloned().or_else(ours).unwrap_or(said)
         });
         Ok(Report {
             owners: self.owners.number(root, "owners")?,
