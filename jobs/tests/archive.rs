@@ -1,11 +1,11 @@
 //! Units that left the lot leave the hot tables, and come back as they were.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use domain::{Listing, Status};
+use domain::{Field, Listing, Status, Value};
 use jobs::testing::TestApp;
 use jobs::{ArchiveListings, LoadFile, PruneHistory, RestoreListings};
 use queue::Outcome;
-use stores::{Archives, Dealers, ListingFilter, Listings};
+use stores::{Archives, Dealers, ListingFilter, Listings, Overrides, Reports};
 
 const VINS: [&str; 3] = [
     "1HGCM82633A004352",
@@ -252,4 +252,69 @@ async fn raw_files_and_photos_that_nobody_needs_are_forgotten_and_the_ledger_sta
     assert_eq!(stores::Photos::counts(&mut conn).await.unwrap().hashed, 1);
     drop(conn);
     assert_eq!(prune(&mut test).await, (0.into(), 0.into()));
+}
+
+#[tokio::test]
+async fn what_is_done_to_a_unit_that_left_makes_its_stay_no_longer() {
+    let mut test = TestApp::start().await;
+    load(&mut test, &[0, 1], 9_000).await;
+    let ids = on_the_lot(&test).await;
+    load(&mut test, &[0], 9_000).await;
+    let days = async |test: &TestApp| {
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        let unit = Listings::by_ids(&mut conn, &ids[1..]).await.unwrap();
+        let vin = unit[0].vin.as_ref().unwrap().to_string();
+        Reports::stays(&mut conn, &vin).await.unwrap()[0].days
+    };
+    assert_eq!(days(&test).await, Some(0));
+    let back = "UPDATE listings SET created_at = created_at - interval '30 days',
+        updated_at = updated_at - interval '10 days', left_at = left_at - interval '10 days' WHERE stock_number = 'A1'";
+    stores::execute_for_tests(&test.app.pool, back)
+        .await
+        .unwrap();
+    assert_eq!(days(&test).await, Some(20));
+    // A late word on it.
+    let mut tx = test.app.pool.begin().await.unwrap();
+    Overrides::put(&mut tx, ids[1], Field::Owners, Value::Number(2), "ops")
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(days(&test).await, Some(20));
+    archive(&mut test).await;
+    assert!(matches!(
+        restore(&mut test, 1, None).await,
+        Outcome::Done(_)
+    ));
+    assert_eq!(days(&test).await, Some(20));
+    // On the lot again, its days go on.
+    load(&mut test, &[0, 1], 9_000).await;
+    assert_eq!(days(&test).await, Some(30));
+}
+
+#[tokio::test]
+async fn what_its_newest_file_still_names_as_sold_is_not_archived() {
+    let mut test = TestApp::start().await;
+    load_text(
+        &mut test,
+        "stock,vin,price,status\nA0,,9000,\nA1,,9000,Sold\n",
+    )
+    .await;
+    let later = "UPDATE listings SET updated_at = updated_at - interval '90 days', left_at = now() - interval '90 days'";
+    stores::execute_for_tests(&test.app.pool, later)
+        .await
+        .unwrap();
+    let archive = ArchiveListings { after_days: 30 };
+    let step = test.stepper.perform(&archive).await.unwrap();
+    assert!(
+        format!("{:?}", step.outcome).contains("\"listings\": Number(0)"),
+        "{:?}",
+        step.outcome
+    );
+    load_text(&mut test, "stock,vin,price,status\nA0,,9000,\n").await;
+    let step = test.stepper.perform(&archive).await.unwrap();
+    assert!(
+        format!("{:?}", step.outcome).contains("\"listings\": Number(1)"),
+        "{:?}",
+        step.outcome
+    );
 }

@@ -131,7 +131,7 @@ impl Archives {
             r#"SELECT a.archive_id, a.listing_id, d.key AS dealer, a.stock_number, a.vin,
                 a.restored_at IS NOT NULL AS "restored!"
              FROM archived_listings a JOIN dealers d ON d.id = a.dealer_id
-             WHERE a.vin = upper($1) OR a.stock_number = $1 ORDER BY a.archive_id DESC, a.line LIMIT 100"#,
+             WHERE a.vin = upper($1) OR a.serial = $1 OR a.stock_number = $1 ORDER BY a.archive_id DESC, a.line LIMIT 100"#,
             number
         )
         .fetch_all(conn)
@@ -198,9 +198,10 @@ impl Archives {
         let back = sqlx::query_file_scalar!("queries/restore_listings.sql", records)
             .fetch_all(&mut *conn)
             .await?;
-        // Not archived again tonight.
+        // Not archived again tonight, and no day longer on the lot for it.
         sqlx::query!(
-            "UPDATE listings SET updated_at = now() WHERE id = ANY($1)",
+            "UPDATE listings SET left_at = coalesce(left_at, updated_at), updated_at = now()
+             WHERE id = ANY($1)",
             &back
         )
         .execute(&mut *conn)

@@ -110,7 +110,7 @@ pub struct Files;
 
 impl Files {
     /// Records a file. What is known already is not recorded again: its id, `false`. Known is the
-    /// source's newest file, or the newest of this name, with the same digest; a dealer who goes
+    /// source's newest file, or the newest of this name and not written since, with the same digest; a dealer who goes
     /// back to an earlier stock sends a new file of old bytes.
     pub async fn record(conn: &mut PgConnection, file: &NewFile) -> Res<(i64, bool)> {
         sqlx::query!(
@@ -123,7 +123,8 @@ impl Files {
             "queries/known_file.sql",
             file.source_id,
             file.name,
-            file.digest
+            file.digest,
+            file.modified_at.map(crate::unstamp)
         )
         .fetch_optional(&mut *conn)
         .await?;
@@ -178,15 +179,16 @@ impl Files {
         .await?)
     }
 
-    /// Where a file stands among its source's: files are loaded in the order they were seen.
+    /// Where a file stands among its source's: files are loaded in the order they were seen. A clock that is ahead of ours
+    /// says nothing of the files after it: no file was written later than it was seen.
     pub async fn order(conn: &mut PgConnection, source_id: i64, id: i64) -> Res<FileOrder> {
         let row = sqlx::query!(
             r#"SELECT (SELECT min(id) FROM source_files WHERE source_id = $1 AND id < $2 AND state = 'fetched') AS older,
                 EXISTS (SELECT 1 FROM source_files WHERE source_id = $1 AND id > $2
                         AND (state = 'loaded' OR next_row > 0)) AS "newer!",
                 EXISTS (SELECT 1 FROM source_files WHERE source_id = $1 AND id < $2 AND state = 'loaded'
-                        AND modified_at > (SELECT modified_at FROM source_files WHERE id = $2)
-                        AND (SELECT next_row = 0 FROM source_files WHERE id = $2)) AS "later!""#,
+                        AND least(modified_at, seen_at) > (SELECT modified_at FROM source_files WHERE id = $2)
+                        AND modified_at IS NOT NULL AND (SELECT next_row = 0 FROM source_files WHERE id = $2)) AS "later!""#,
             source_id,
             id
         )

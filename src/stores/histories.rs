@@ -126,7 +126,8 @@ impl Histories {
     pub async fn drifted(conn: &mut PgConnection, provider: &str) -> Res<(i64, Option<String>)> {
         let row = sqlx::query!(
             r#"SELECT count(*) AS "pages!", min(vin || ': ' || coalesce(problem, '')) AS example
-               FROM history_reports WHERE provider = $1 AND state = 'drift'"#,
+               FROM history_reports h WHERE provider = $1 AND state = 'drift'
+                AND EXISTS (SELECT 1 FROM listings l WHERE l.vin = h.vin AND l.status IN ('available', 'pending'))"#,
             provider
         )
         .fetch_one(conn)

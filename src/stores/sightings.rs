@@ -30,6 +30,17 @@ impl Sightings {
         .await?)
     }
 
+    /// When the source's newest file was written, as its host said it last: it may have been written anew since, the same.
+    pub async fn newest(conn: &mut PgConnection, source_id: i64) -> Res<Option<Timestamp>> {
+        let newest = sqlx::query_scalar!(
+            "SELECT greatest(modified_at, (SELECT max(s.modified_at) FROM file_sightings s WHERE s.file_id = f.id))
+             FROM source_files f WHERE source_id = $1 ORDER BY id DESC LIMIT 1",
+            source_id
+        );
+        let newest = newest.fetch_optional(conn).await?;
+        Ok(newest.flatten().map(crate::stamp))
+    }
+
     /// A file that is in the ledger already lies in the drop once more: under another name, or written anew.
     pub async fn note(conn: &mut PgConnection, file: &NewFile, known_as: i64) -> Res<()> {
         sqlx::query!(

@@ -75,6 +75,24 @@ impl Vins {
         Ok(())
     }
 
+    /// What the decoder's API said of these, with its error codes.
+    pub async fn of_api(
+        conn: &mut PgConnection,
+        vins: &[String],
+    ) -> Res<Vec<(String, String, serde_json::Value)>> {
+        let rows = sqlx::query!(
+            r#"SELECT vin, coalesce(api_errors, '') AS "codes!", api AS "said!" FROM vin_decodes
+             WHERE vin = ANY($1) AND api IS NOT NULL"#,
+            vins
+        )
+        .fetch_all(conn)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| (row.vin, row.codes, row.said))
+            .collect())
+    }
+
     /// Replaces what is known of these listings.
     pub async fn contradict(
         conn: &mut PgConnection,

@@ -7,10 +7,10 @@ WITH a AS (
 gone AS (
     DELETE FROM listings l USING a
     WHERE l.id = a.id AND l.version = a.version AND l.status IN ('removed', 'sold')
-    RETURNING l.id, l.dealer_id, l.kind, l.stock_number, l.vin, a.line
+    RETURNING l.id, l.dealer_id, l.kind, l.stock_number, l.vin, l.serial, a.line
 ),
 unpriced AS (
     DELETE FROM price_history p USING gone WHERE p.listing_id = gone.id
 )
-INSERT INTO archived_listings (archive_id, line, listing_id, dealer_id, kind, stock_number, vin)
-SELECT $1, line, id, dealer_id, kind, stock_number, vin FROM gone
+INSERT INTO archived_listings (archive_id, line, listing_id, dealer_id, kind, stock_number, vin, serial)
+SELECT $1, line, id, dealer_id, kind, stock_number, vin, serial FROM gone

@@ -1,8 +1,9 @@
--- The file that makes another one known. $1 source, $2 name, $3 digest. Plan: source_files_seen, newest
--- first, twice.
+-- The file that makes another one known. $1 source, $2 name, $3 digest, $4 when it was written. One of an older name that
+-- was written since is a dealer's word anew: Monday's file of the next week. Plan: source_files_seen, newest first, twice.
 SELECT id AS "id!" FROM (
     (SELECT id, digest FROM source_files WHERE source_id = $1 ORDER BY id DESC LIMIT 1)
     UNION ALL
-    (SELECT id, digest FROM source_files WHERE source_id = $1 AND name = $2 ORDER BY id DESC LIMIT 1)
+    (SELECT id, digest FROM source_files WHERE source_id = $1 AND name = $2
+     AND coalesce(modified_at >= $4::timestamptz, true) ORDER BY id DESC LIMIT 1)
 ) newest
 WHERE digest = $3 LIMIT 1

@@ -14,7 +14,7 @@ stays AS (
         coalesce((SELECT id FROM files WHERE seen_at <= now() - $5::int * interval '1 hour' ORDER BY id DESC LIMIT 1), 0)) AS from_file
 ),
 gone AS (
-    UPDATE listings l SET status = 'removed', version = l.version + 1, updated_at = now()
+    UPDATE listings l SET status = 'removed', version = l.version + 1, updated_at = now(), left_at = now()
     WHERE l.id IN (
         SELECT l2.id FROM listings l2
         JOIN source_files f ON f.id = l2.file_id

@@ -15,7 +15,9 @@ put AS (
         title = r.title, description = r.description, link = r.link, date_in_stock =
         r.date_in_stock, parent_stock_number = r.parent_stock_number, provenance = r.provenance,
         status = r.status, image_urls = coalesce(r.image_urls, '{}'), options = coalesce(r.options, '{}'),
-        file_id = coalesce($2::bigint, l.file_id), version = l.version + 1, updated_at = now()
+        file_id = coalesce($2::bigint, l.file_id), version = l.version + 1, updated_at = now(),
+        left_at = CASE WHEN r.status IN ('available', 'pending') THEN NULL
+                       WHEN l.status IN ('available', 'pending') THEN now() ELSE coalesce(l.left_at, l.updated_at) END
     FROM jsonb_populate_recordset(NULL::listings, $1::jsonb) r
     WHERE l.id = r.id
     RETURNING l.id, l.dealer_id, l.kind, l.version, l.price_cents

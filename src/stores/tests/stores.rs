@@ -80,6 +80,7 @@ fn draft(stock: &str, price: Option<i64>) -> ListingDraft {
             ..Details::default()
         },
         originals: [].into(),
+        unread: Vec::new(),
         row: 1,
     }
 }
@@ -388,6 +389,7 @@ fn varied(n: usize) -> ListingDraft {
             ..Details::default()
         },
         originals: [].into(),
+        unread: Vec::new(),
         row: 1,
     }
 }

@@ -1,0 +1,2 @@
+ALTER TABLE archived_listings DROP COLUMN serial;
+ALTER TABLE listings DROP COLUMN left_at;
