@@ -18,6 +18,9 @@ pub struct ListingDraft {
     /// What the cell said, where a table of words made another value of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub originals: BTreeMap<Field, String>,
+    /// Fields of which the row says something that could not be read: no word of theirs, and no blank either.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Field>,
     /// The row in the file, counted from 1 for the first row after the header.
     pub row: u64,
 }

@@ -1,7 +1,8 @@
 //! Whose value stands when a file, a client or the VIN says something new about a listing.
 //!
 //! - an operator's value stands until it is released, and what the dealer says meanwhile is kept under it;
-//! - a file or client sets what it says; what it leaves blank it clears, if it had set it;
+//! - a file or client sets what it says; what it leaves blank it clears, if it had set it; where its word could not be read,
+//!   what it said before stands;
 //! - a VIN only fills blanks;
 //! - what partners report of a unit's history and worth, a file does not say: only an operator puts it right.
 //!
@@ -78,9 +79,9 @@ pub fn apply_with(
     let vin_replaced = listing.vin.is_some() && draft.vin.is_some() && draft.vin != listing.vin;
     let serial_replaced =
         listing.serial.is_some() && draft.serial.is_some() && draft.serial != listing.serial;
-    let silent = match vin_replaced || serial_replaced {
-        true => &[],
-        false => silent,
+    let (silent, unread) = match vin_replaced || serial_replaced {
+        true => (&[][..], &[][..]),
+        false => (silent, draft.unread.as_slice()),
     };
     if draft.vin.is_some() && draft.vin != listing.vin {
         let over = listing.vin.as_ref().map(ToString::to_string);
@@ -115,7 +116,8 @@ pub fn apply_with(
         }
         let original = draft.originals.get(&field).map(String::as_str);
         let said = draft.details.get(field);
-        if said.is_some() || blanks == Blanks::Clear && !silent.contains(&field) {
+        let blank = !silent.contains(&field) && !unread.contains(&field);
+        if said.is_some() || blanks == Blanks::Clear && blank {
             changed |= set(listing, field, said, original, origin);
         }
     }
@@ -329,6 +331,7 @@ mod tests {
                 ..Details::default()
             },
             originals: [].into(),
+            unread: Vec::new(),
             row: 1,
         }
     }
@@ -407,6 +410,23 @@ mod tests {
             apply_with(&mut listing, &said, &file(3), Blanks::KeepAll, &[]);
             assert_eq!(listing.status, becomes);
         }
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_no_blank_but_of_another_unit() {
+        let of = |price, unread: &[Field], vin: &str| ListingDraft {
+            vin: Some(crate::Vin::parse(vin).unwrap()),
+            unread: unread.to_vec(),
+            ..draft(price, Some("Red"))
+        };
+        let (one, other) = ("1HGCM82633A004352", "5TDXZ3DC2KS015402");
+        let mut listing = begin(1, &of(Some(100), &[], one), &file(1));
+        let mumbled = of(None, &[Field::PriceCents], one);
+        assert!(!apply(&mut listing, &mumbled, &file(2)));
+        assert_eq!(listing.details.price_cents, Some(100));
+        let other = of(None, &[Field::PriceCents], other);
+        assert!(apply(&mut listing, &other, &file(3)));
+        assert_eq!(listing.details.price_cents, None);
     }
 
     #[test]

@@ -169,6 +169,7 @@ fn of(stock_number: String, members: &[&Listing]) -> Group {
             status: None,
             details,
             originals: BTreeMap::new(),
+            unread: Vec::new(),
             row: 0,
         },
         members: members.iter().map(|unit| unit.id).collect(),

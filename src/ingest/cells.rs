@@ -10,6 +10,13 @@ pub(crate) struct BadCell {
     pub(crate) message: String,
 }
 
+impl BadCell {
+    /// `Not Priced`: a word of its own, that what stood before stands no more.
+    pub(crate) fn says_there_is_none(&self) -> bool {
+        matches!(self.rule, "not_priced" | "year_unknown")
+    }
+}
+
 fn bad(rule: &'static str, message: impl Into<String>) -> BadCell {
     BadCell {
         rule,
@@ -23,6 +30,8 @@ const LONGEST_CELL: usize = 32_768;
 const MOST_ITEMS: usize = 500;
 /// The first motor vehicles had no model year before this; 2100 leaves room.
 const YEARS: std::ops::RangeInclusive<i64> = 1900..=2100;
+/// No unit has been in stock since before computers kept it.
+const DATES: std::ops::RangeInclusive<i16> = 1980..=2100;
 const LARGEST_NUMBER: i64 = 1_000_000_000;
 
 /// `Ok(None)` for a blank cell.
@@ -40,8 +49,13 @@ pub(crate) fn read(column: &Column, cell: &str) -> Result<Option<Value<'static>>
     if cell.contains('\0') {
         return Err(bad("nul_byte", "the cell has a NUL byte"));
     }
+    let cell = meant(column, cell).trim();
+    if cell.is_empty() {
+        return Ok(None);
+    }
     match column.read_as() {
-        ReadAs::Text => Ok(Some(Value::Text(text(column, cell).into()))),
+        ReadAs::Text => Ok(Some(Value::Text(cell.to_owned().into()))),
+        ReadAs::Number if column.to == Field::Hours => hours(cell).map(Some),
         ReadAs::Number => number(cell).map(Some),
         ReadAs::Year => year(cell).map(Some),
         ReadAs::Money => money(column.to, cell),
@@ -55,16 +69,18 @@ pub(crate) fn read(column: &Column, cell: &str) -> Result<Option<Value<'static>>
     }
 }
 
-fn text(column: &Column, cell: &str) -> String {
-    column
-        .words
-        .iter()
-        .find(|(word, _)| word.eq_ignore_ascii_case(cell))
-        .map_or_else(|| cell.to_owned(), |(_, meaning)| meaning.clone())
+/// What the mapping's words say that the cell means: `Y` of a column of accidents may be 1.
+fn meant<'a>(column: &'a Column, cell: &'a str) -> &'a str {
+    let mut words = column.words.iter();
+    let known = words.find(|(word, _)| word.eq_ignore_ascii_case(cell));
+    known.map_or(cell, |(_, meaning)| meaning)
 }
 
 fn number(cell: &str) -> Result<Value<'static>, BadCell> {
-    let whole = cell.strip_suffix(".0").unwrap_or(cell);
+    let whole = match cell.split_once('.') {
+        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
+        _ => cell,
+    };
     if !domain::grouped(whole) {
         let message = format!("{cell:?}: commas part thousands");
         return Err(bad("not_a_number", message));
@@ -79,6 +95,29 @@ fn number(cell: &str) -> Result<Value<'static>, BadCell> {
             "not_a_number",
             format!("{cell:?} is not a whole number"),
         )),
+    }
+}
+
+/// Of a machine, to the nearest: meters read tenths, and people write `1,200 hrs`.
+fn hours(cell: &str) -> Result<Value<'static>, BadCell> {
+    let lower = cell.to_ascii_lowercase();
+    let unit = |c: char| c.is_ascii_alphabetic() || matches!(c, ' ' | '.');
+    let bare = match lower.trim_end_matches(unit) {
+        bare if matches!(
+            lower[bare.len()..].trim_matches(['.', ' ']),
+            "" | "h" | "hr" | "hrs" | "hour" | "hours"
+        ) =>
+        {
+            bare
+        }
+        _ => &lower,
+    };
+    match bare.split_once('.') {
+        Some((whole, part)) if part.bytes().all(|b| b.is_ascii_digit()) => match number(whole)? {
+            Value::Number(hours) => Ok(Value::Number(hours + i64::from(part >= "5"))),
+            value => Ok(value),
+        },
+        _ => number(bare),
     }
 }
 
@@ -176,7 +215,7 @@ fn list(column: &Column, cell: &str) -> Result<Option<Value<'static>>, BadCell> 
         .split(column.separator.unwrap_or(','))
         .map(str::trim)
         .filter(|item| !item.is_empty())
-        .map(ToOwned::to_owned)
+        .map(|item| meant(column, item).to_owned())
         .collect();
     if items.len() > MOST_ITEMS {
         return Err(bad(
@@ -187,18 +226,45 @@ fn list(column: &Column, cell: &str) -> Result<Option<Value<'static>>, BadCell> 
     Ok((!items.is_empty()).then(|| Value::List(items.into())))
 }
 
-/// `2026-11-02`, `11/02/2026`, `11/2/2026`, each with or without a time behind.
+/// `2026-11-02`, `20261102`, `11/02/2026`, `11/2/26`, each with or without a time behind.
 fn date(cell: &str) -> Result<Value<'static>, BadCell> {
     let day = cell.split([' ', 'T']).next().unwrap_or(cell);
-    let parsed = ["%Y-%m-%d", "%m/%d/%Y", "%m-%d-%Y"]
-        .iter()
-        .find_map(|format| jiff::civil::Date::strptime(format, day).ok());
-    parsed.map(Value::Date).ok_or_else(|| {
-        bad(
-            "not_a_date",
-            format!("{cell:?} is not a date like 2026-11-02 or 11/02/2026"),
-        )
-    })
+    let parts: Vec<&str> = day.split(['-', '/']).collect();
+    let (year, month, of_month) = match parts[..] {
+        [year, month, of_month] if year.len() == 4 => (year, month, of_month),
+        [month, of_month, year] => (year, month, of_month),
+        [all] if all.len() == 8 && all.is_ascii() => (&all[..4], &all[4..6], &all[6..]),
+        _ => ("", "", ""),
+    };
+    let digits = |part: &str| match part.bytes().all(|b| b.is_ascii_digit()) {
+        true => part.parse::<i16>().ok(),
+        false => None,
+    };
+    let year = match year.len() {
+        4 => digits(year),
+        // Of a unit in stock: no other century.
+        2 => digits(year).map(|year| 2000 + year),
+        _ => None,
+    };
+    let short = |part: &str| digits(part).and_then(|part| i8::try_from(part).ok());
+    let parsed = year
+        .zip(short(month).zip(short(of_month)))
+        .and_then(|(year, (month, day))| jiff::civil::Date::new(year, month, day).ok())
+        .ok_or_else(|| {
+            let message = format!("{cell:?} is not a date like 2026-11-02 or 11/02/2026");
+            bad("not_a_date", message)
+        })?;
+    match DATES.contains(&parsed.year()) {
+        true => Ok(Value::Date(parsed)),
+        false => {
+            let message = format!(
+                "{parsed} is not between {} and {}",
+                DATES.start(),
+                DATES.end()
+            );
+            Err(bad("date_out_of_range", message))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -245,11 +311,55 @@ mod tests {
             rule(Field::DateInStock, ReadAs::Date, "2026-13-40"),
             "not_a_date"
         );
+        for text in ["1/2/3", "11/2/226", "1/2026", "2026-+1-02", "13/1/26"] {
+            assert_eq!(
+                rule(Field::DateInStock, ReadAs::Date, text),
+                "not_a_date",
+                "{text}"
+            );
+        }
+        assert_eq!(
+            rule(Field::DateInStock, ReadAs::Date, "1899-12-31"),
+            "date_out_of_range"
+        );
+        for text in ["12 weeks", "1.2.3", "h"] {
+            assert_eq!(
+                rule(Field::Hours, ReadAs::Number, text),
+                "not_a_number",
+                "{text}"
+            );
+        }
         assert_eq!(rule(Field::Description, ReadAs::Text, "a\0b"), "nul_byte");
         assert_eq!(
             rule(Field::Description, ReadAs::Text, &"x".repeat(40_000)),
             "cell_too_long"
         );
+    }
+
+    #[test]
+    fn a_mappings_words_hold_for_every_type() {
+        let column = Column {
+            words: [
+                ("Y".to_owned(), "1".to_owned()),
+                ("Call".to_owned(), String::new()),
+                ("4x4".to_owned(), "Four-Wheel Drive".to_owned()),
+            ]
+            .into(),
+            ..column(Field::Accidents, ReadAs::Number)
+        };
+        assert_eq!(read(&column, "y").unwrap(), Some(Value::Number(1)));
+        let of = |to, read_as| Column {
+            to,
+            read_as: Some(read_as),
+            ..column.clone()
+        };
+        assert_eq!(
+            read(&of(Field::PriceCents, ReadAs::Money), "call").unwrap(),
+            None
+        );
+        let options = read(&of(Field::Options, ReadAs::List), "4X4, Winch").unwrap();
+        let said = vec!["Four-Wheel Drive".to_owned(), "Winch".to_owned()];
+        assert_eq!(options, Some(Value::List(said.into())));
     }
 
     #[test]
@@ -277,6 +387,35 @@ mod tests {
         assert_eq!(
             value(Field::DateInStock, ReadAs::Date, "11/2/2026 0:00"),
             Value::Date(jiff::civil::date(2026, 11, 2))
+        );
+        for (cell, year) in [
+            ("11/2/26", 2026),
+            ("20261102", 2026),
+            ("2026/11/02", 2026),
+            ("11-02-1999", 1999),
+        ] {
+            let date = jiff::civil::date(year, 11, 2);
+            assert_eq!(
+                value(Field::DateInStock, ReadAs::Date, cell),
+                Value::Date(date),
+                "{cell}"
+            );
+        }
+        for (cell, hours) in [
+            ("3,412.7", 3_413),
+            ("1,200 hrs", 1_200),
+            ("88.4h", 88),
+            ("12 Hours.", 12),
+        ] {
+            assert_eq!(
+                value(Field::Hours, ReadAs::Number, cell),
+                Value::Number(hours),
+                "{cell}"
+            );
+        }
+        assert_eq!(
+            value(Field::Cylinders, ReadAs::Number, "4.00"),
+            Value::Number(4)
         );
         assert_eq!(
             value(

@@ -5,7 +5,7 @@ use crate::currency::Currency;
 use crate::fill::{complete, set_text};
 use crate::mapping::{Column, Mapping, ReadAs};
 use crate::plan::{Plan, absent, dealer_places, fields, names, plan, plan_by_place};
-use crate::shape::Shape;
+use crate::shape::{self, Shape};
 use crate::sniff::{self, FileProblem};
 use crate::table::Table;
 use crate::text::{CHUNK, Text};
@@ -53,12 +53,14 @@ pub struct Reader {
     start: u64,
     delimiter: u8,
     flat: bool,
+    torn: Vec<u64>,
     plan: Plan,
     mapping: Mapping,
     /// Places of the columns that name the rooftop, by their names in the mapping.
     dealer_places: HashMap<String, usize>,
     currency: Currency,
     width: usize,
+    surplus: usize,
     header: Option<ByteRecord>,
     row: u64,
     /// Words looked up before, by field and text: files repeat themselves.
@@ -81,13 +83,17 @@ impl Reader {
             start,
             delimiter,
             flat,
+            torn,
         } = table;
-        let mut records = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .flexible(true)
-            .has_headers(mapping.header)
-            .buffer_capacity(CHUNK)
-            .from_reader(text.from(start)?);
+        let of = |text: Text| -> Result<csv::Reader<Text>, FileProblem> {
+            Ok(csv::ReaderBuilder::new()
+                .delimiter(delimiter)
+                .flexible(true)
+                .has_headers(mapping.header)
+                .buffer_capacity(CHUNK)
+                .from_reader(text.from(start)?))
+        };
+        let mut records = of(text)?;
         let mut currency = Currency::default();
         let (plan, dealer_places, width, header) = if mapping.header {
             let header = records
@@ -105,16 +111,24 @@ impl Reader {
             let (plan, width) = plan_by_place(mapping);
             (plan, HashMap::new(), width, None)
         };
+        let mut surplus = 0;
+        if header.is_some() && !flat {
+            // What cannot be read is told when its turn comes.
+            surplus = shape::surplus(&mut records, width).unwrap_or(0);
+            records = of(records.into_inner())?;
+        }
         Ok(Self {
             records,
             start,
             delimiter,
             flat,
+            torn,
             plan,
             mapping: mapping.clone(),
             dealer_places,
             currency,
             width,
+            surplus,
             header,
             row: 0,
             words: HashMap::new(),
@@ -141,6 +155,7 @@ impl Reader {
             start: self.start,
             delimiter: self.delimiter,
             flat: self.flat,
+            torn: self.torn,
         }
     }
 
@@ -169,6 +184,7 @@ impl Reader {
     /// `None` at the end of the file.
     pub fn next_row(&mut self) -> Result<Option<ParsedRow>, FileProblem> {
         loop {
+            let begins = self.records.position().byte();
             let more = self
                 .records
                 .read_byte_record(&mut self.record)
@@ -188,11 +204,14 @@ impl Reader {
                 continue;
             }
             self.row += 1;
-            return Ok(Some(self.parse()));
+            let ends = self.records.position().byte();
+            let torn = self.torn.partition_point(|at| *at < begins);
+            let torn = self.torn.get(torn).is_some_and(|at| *at < ends);
+            return Ok(Some(self.parse(torn)));
         }
     }
 
-    fn parse(&mut self) -> ParsedRow {
+    fn parse(&mut self, torn: bool) -> ParsedRow {
         let mut parsed = ParsedRow {
             row: self.row,
             stock_number: None,
@@ -212,10 +231,14 @@ impl Reader {
             record: &self.record,
             width: self.width,
             exact: self.mapping.header,
+            surplus: self.surplus,
+            delimiter: self.delimiter,
+            torn,
         };
         if let Some((rule, message)) = shape.problem() {
             parsed.rejects.push(lost(self.row, "", "", rule, message));
             parsed.perhaps = shape.perhaps_numbers(&self.plan);
+            parsed.perhaps.extend(shape.swallowed(&self.plan));
             parsed.dealer = self.dealer();
             return parsed;
         }
@@ -227,8 +250,10 @@ impl Reader {
             status: None,
             details: Details::default(),
             originals: BTreeMap::new(),
+            unread: Vec::new(),
             row: self.row,
         };
+        let mut no_vin = None;
         let foreign = self.currency.foreign(&self.record, &self.mapping);
         for (column, places) in &self.plan {
             if self.identity_only && !IDENTITY.contains(&column.to) {
@@ -253,6 +278,7 @@ impl Reader {
                     message.to_owned(),
                 );
                 parsed.rejects.push(reject);
+                parsed.perhaps.extend(shape.swallowed(&self.plan));
                 continue;
             }
             let longest = match column.to {
@@ -314,13 +340,7 @@ impl Reader {
                 }
                 (Field::Vin, Ok(Some(Value::Text(text)))) => match Vin::parse(&text) {
                     Ok(good) => draft.vin = Some(good),
-                    Err(error) => parsed.rejects.push(lost(
-                        self.row,
-                        "vin",
-                        &text,
-                        error.rule(),
-                        error.to_string(),
-                    )),
+                    Err(error) => no_vin = Some((text.into_owned(), error)),
                 },
                 (field, Ok(Some(Value::Text(text)))) => {
                     set_text(&mut draft, field, &text, &mut self.words);
@@ -330,11 +350,44 @@ impl Reader {
                     let _ = draft.details.set(field, value);
                 }
                 (field, Err(bad)) => {
+                    if !bad.says_there_is_none() {
+                        draft.unread.push(field);
+                    }
                     let mut reject = lost(self.row, field.name(), &cell, bad.rule, bad.message);
                     reject.row_lost = matches!(field, Field::StockNumber | Field::Vin);
                     parsed.rejects.push(reject);
                 }
             }
+        }
+        if let Some((text, error)) = no_vin {
+            // Until then each maker numbered as it pleased.
+            let before = draft
+                .details
+                .year
+                .is_some_and(|year| year < FIRST_YEAR_OF_VINS);
+            if before && text.len() < VIN_LENGTH {
+                draft.serial.get_or_insert(text);
+            } else {
+                let reject = lost(self.row, "vin", &text, error.rule(), error.to_string());
+                parsed.rejects.push(reject);
+            }
+        }
+        if !self.identity_only
+            && self.names_no_vehicle(&draft)
+            && !parsed.rejects.iter().any(|reject| reject.row_lost)
+        {
+            let message = "nothing in the row names a vehicle: perhaps it adds up those above";
+            let reject = lost(
+                self.row,
+                "",
+                &draft.stock_number,
+                "no_vehicle",
+                message.to_owned(),
+            );
+            parsed.rejects.push(reject);
+            parsed.stock_number = Some(draft.stock_number).filter(|number| !number.is_empty());
+            parsed.dealer = self.dealer();
+            return parsed;
         }
         if self.mapping.dealer.is_some() {
             parsed.dealer = self.dealer();
@@ -355,6 +408,23 @@ impl Reader {
             let cell = cell.map(sniff::decode).unwrap_or_default();
             cell.trim().replace('\0', "")
         })
+    }
+
+    /// A row that is blank wherever the file says which vehicle a unit is.
+    fn names_no_vehicle(&self, draft: &ListingDraft) -> bool {
+        let naming = |field: &Field| self.plan.iter().any(|(column, _)| column.to == *field);
+        let details = [
+            Field::Year,
+            Field::Make,
+            Field::Model,
+            Field::Title,
+            Field::Description,
+            Field::Category,
+            Field::ParentStockNumber,
+        ];
+        let named = |field: &Field| draft.details.get(*field).is_some();
+        let there = details.iter().filter(|field| naming(field)).count();
+        draft.vin.is_none() && draft.serial.is_none() && there >= 2 && !details.iter().any(named)
     }
 
     /// Identity decides: a row without it is lost, one that repeats it a duplicate.
@@ -416,6 +486,9 @@ const IDENTITY: &[Field] = &[Field::StockNumber, Field::Status, Field::ParentSto
 /// As the API takes them.
 pub(crate) const LONGEST_STOCK_NUMBER: usize = 64;
 const LONGEST_SERIAL: usize = 128;
+/// 49 CFR 565: 17 characters from the model year 1981 on.
+const FIRST_YEAR_OF_VINS: i64 = 1981;
+const VIN_LENGTH: usize = 17;
 /// Cells that may rightly have several lines.
 const PROSE: &[Field] = &[
     Field::Title,
@@ -502,7 +575,19 @@ mod tests {
         );
         let loaded: Vec<bool> = rows.iter().map(|r| r.draft.is_some()).collect();
         assert_eq!(loaded, [true, false, false, false, false]);
+        // Both say that there is none.
+        assert_eq!(rows[0].draft.as_ref().unwrap().unread, []);
         assert!(rows[3].duplicate);
+    }
+
+    #[test]
+    fn a_draft_says_which_of_its_values_could_not_be_read() {
+        let rows = rows(&format!(
+            "{HEAD}Used,A1,,2003,Honda,Accord,twelve,9.9.95,\nUsed,A2,,2003,Honda,Accord,12,Call,\n"
+        ));
+        let unread = |n: usize| rows[n].draft.as_ref().unwrap().unread.clone();
+        assert_eq!(unread(0), [Field::OdometerKm, Field::PriceCents]);
+        assert_eq!(unread(1), []);
     }
 
     #[test]
@@ -545,10 +630,79 @@ mod tests {
             "A2,1FTEW1EG2JFD44217,\"open\nA3,5TDXZ3DC2KS015402,\"x\nA4,5TDXZ3DC2KS015402,b\n";
         let rows = rows(&format!("stock,vin,make\n{long}{open}"));
         assert_eq!(rows[0].rejects[0].rule, "row_too_long");
-        assert_eq!(rows[1].rejects[0].rule, "line_break_in_cell");
-        let message = &rows[1].rejects[0].message;
-        assert!(message.contains("a quote was never closed"), "{message}");
+        assert_eq!(rows[1].rejects[0].rule, "open_quote");
+        assert_eq!(rows[1].perhaps, ["A2", "A3"]);
         assert!(rows[2].draft.is_some());
+        let rows = read("vehicles", "stock,vin,make\nA2,,\"open\nA3,,\"\n");
+        assert_eq!(rows[0].rejects[0].rule, "line_break_in_cell");
+        let message = &rows[0].rejects[0].message;
+        assert!(message.contains("a quote was never closed"), "{message}");
+        assert_eq!(rows[0].perhaps, ["A3"]);
+    }
+
+    #[test]
+    fn what_a_stray_quote_has_swallowed_is_no_description() {
+        let text = "stock,vin,description,price\nA1,,\"Two\nlines, \"\"quoted\"\"\",50\n\
+            A2,,\"Nice truck\nA3,,\"Other\",100\nA4,,\"20\" wheels\",100\n";
+        for extra in ["", "\n\n"] {
+            let rows = read("vehicles", &format!("{extra}{text}"));
+            let loaded: Vec<bool> = rows.iter().map(|row| row.draft.is_some()).collect();
+            assert_eq!(loaded, [true, false, true], "{rows:?}");
+            assert_eq!(rows[1].rejects[0].rule, "open_quote");
+            assert_eq!(rows[1].perhaps, ["A2", "A3"]);
+        }
+    }
+
+    #[test]
+    fn delimiters_too_many_at_the_end_are_a_files_habit_or_a_row_that_moved() {
+        let row = |n: usize, more: &str| {
+            format!("Used,A{n},1HGCM82633A004352,2003,Honda,Accord,1,1,{more}\n")
+        };
+        let habit: String = (0..6).map(|n| row(n, ",, ")).collect();
+        let moved = row(6, "x,y,");
+        let file = rows(&format!("{HEAD}{habit}{moved}{}", row(7, "")));
+        let rules = |rows: &[ParsedRow]| -> Vec<usize> {
+            let refused = rows.iter().filter(|row| row.draft.is_none());
+            refused
+                .map(|row| usize::try_from(row.row).unwrap())
+                .collect()
+        };
+        assert_eq!(rules(&file), [7]);
+        let one = rows(&format!(
+            "{HEAD}{}{}{}",
+            row(0, ","),
+            row(1, ""),
+            row(2, "")
+        ));
+        assert_eq!(rules(&one), [1]);
+    }
+
+    #[test]
+    fn a_row_of_no_vehicle_is_none_where_the_file_has_columns_for_one() {
+        let total = rows(&format!(
+            "{HEAD},Total,,,,,12,\"$4,512\",\n,A1,,2003,,,,,\n"
+        ));
+        assert_eq!(total[0].rejects[0].rule, "no_vehicle");
+        assert!(total[0].draft.is_none() && total[1].draft.is_some());
+        let prices = read("equipment", "stock number,price\nA1,100\n");
+        assert!(prices[0].draft.is_some());
+    }
+
+    #[test]
+    fn a_vin_of_before_1981_is_a_serial() {
+        let of = |year: u32, vin: &str| {
+            let text = format!("vin,stock,year,make\n{vin},A1,{year},Chevrolet\n");
+            read("vehicles", &text).remove(0)
+        };
+        let old = of(1969, "124379N500001");
+        let draft = old.draft.unwrap();
+        assert_eq!(
+            (draft.vin, draft.serial.as_deref()),
+            (None, Some("124379N500001"))
+        );
+        assert!(old.rejects.is_empty());
+        assert_eq!(of(1981, "124379N500001").rejects[0].rule, "vin_length");
+        assert!(of(1969, "1HGCM8263OA004352").draft.is_none());
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub struct Table {
     pub(crate) delimiter: u8,
     /// Made of XML or JSON: what repeats in a unit is joined by `|`.
     pub(crate) flat: bool,
+    /// Where, counted from `start`, a quote closes in the midst of a cell that began lines before: whatever stands between
+    /// are rows of their own.
+    pub(crate) torn: Vec<u64>,
 }
 
 /// A longer one is a quote that was never closed, or a file without lines; it would be held in memory.
@@ -46,6 +49,7 @@ impl Table {
                     start,
                     delimiter,
                     flat: false,
+                    torn: Vec::new(),
                 }
             }
             form => Self {
@@ -53,6 +57,7 @@ impl Table {
                 start: 0,
                 delimiter: b',',
                 flat: true,
+                torn: Vec::new(),
             },
         };
         table.look_through()?;
@@ -71,6 +76,7 @@ impl Table {
         let delimiter = self.delimiter;
         let (mut quoted, mut begins, mut closing) = (false, true, false);
         let (mut row, mut opened, mut length, mut blank) = (0u64, 0u64, 0u64, true);
+        let (mut at, mut spans) = (0u64, false);
         let mut text = self.text.buffered();
         loop {
             let chunk = text.fill_buf().map_err(|error| unusable(&error))?;
@@ -82,7 +88,11 @@ impl Table {
                     quoted = byte == b'"';
                     if quoted {
                         length += 1;
+                        at += 1;
                         continue;
+                    }
+                    if spans && byte != delimiter && !byte.is_ascii_whitespace() {
+                        self.torn.push(at);
                     }
                 }
                 match byte {
@@ -94,6 +104,8 @@ impl Table {
                     _ => {}
                 }
                 let ends = byte == b'\n' || byte == b'\r';
+                spans = ends && quoted || spans && !(ends && !quoted);
+                at += 1;
                 begins = !quoted && (byte == delimiter || ends);
                 row += u64::from(byte == b'\n');
                 blank &= byte.is_ascii_whitespace();

@@ -78,6 +78,7 @@ mod tests {
             status: None,
             details: Details::default(),
             originals: [].into(),
+            unread: Vec::new(),
             row: 1,
         };
         assert_eq!(

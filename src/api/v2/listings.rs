@@ -235,6 +235,7 @@ fn draft(line: u64, text: &str) -> Result<ListingDraft, String> {
         status: parsed.status,
         details: parsed.details,
         originals: [].into(),
+        unread: Vec::new(),
         row: line,
     })
 }
