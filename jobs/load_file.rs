@@ -95,8 +95,8 @@ impl LoadFile {
                 return hold(app, &file, &source, problem.rule(), &problem.to_string()).await;
             }
         };
-        if let Some(reason) = guard(app, &file, &source, &survey, mapping.holds).await? {
-            return hold(app, &file, &source, GUARD, &reason).await;
+        if let Some((rule, reason)) = guard(app, &file, &source, &survey, mapping.holds).await? {
+            return hold(app, &file, &source, rule, &reason).await;
         }
         match mapping.holds {
             Holds::Units => {
@@ -156,33 +156,35 @@ fn wait_for_turn(source: &SourceRow) -> Outcome {
     }
 }
 
-/// Why the file must not be applied without an operator, if so.
+/// Why the file must not be applied without an operator, if so: the rule, and words for it.
 async fn guard(
     app: &App,
     file: &SourceFile,
     source: &SourceRow,
     survey: &Survey,
     holds: Holds,
-) -> Result<Option<String>, JobError> {
+) -> Result<Option<(&'static str, String)>, JobError> {
     if file.next_row > 0 {
         return Ok(None);
     }
-    if !survey.loadable {
-        return Ok(Some(format!(
-            "none of its {} rows can be loaded",
-            survey.rows
-        )));
+    if !survey.loadable && survey.rows > 0 {
+        let reason = format!("none of its {} rows can be loaded", survey.rows);
+        return Ok(Some(("none_loadable", reason)));
+    }
+    let mut conn = app.pool.acquire().await?;
+    // Whoever released it was shown this, and not what else it was held for.
+    if file.released_by.is_some() && !Files::held_for_another(&mut conn, file.id, GUARD).await? {
+        return Ok(None);
+    }
+    if survey.rows == 0 {
+        let reason = "it has no rows: released, it removes every unit that its source brought";
+        return Ok(Some((GUARD, reason.to_owned())));
     }
     if holds == Holds::Reports || source.terms.policy == SyncPolicy::UpdateOnly {
         return Ok(None);
     }
     // Of the whole source, and of each rooftop by itself: one that is missing is few of many.
     let mut lots: HashMap<String, (u64, u64)> = HashMap::new();
-    let mut conn = app.pool.acquire().await?;
-    // Whoever released it was shown this, and not what else it was held for.
-    if file.released_by.is_some() && !Files::held_for_another(&mut conn, file.id, GUARD).await? {
-        return Ok(None);
-    }
     let mut units = Listings::on_the_lot_of(&mut conn, source.id);
     while let Some((rooftop, number)) = units.try_next().await? {
         let key = match source.dealer_id {
@@ -207,10 +209,11 @@ async fn guard(
             "" => String::new(),
             key => format!(" of {key}"),
         };
-        format!(
+        let reason = format!(
             "with its {} rows it would remove {gone} of {units} units{whose}, more than {allowed} %",
             survey.rows
-        )
+        );
+        (GUARD, reason)
     }))
 }
 

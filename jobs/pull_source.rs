@@ -160,9 +160,8 @@ async fn pull_address(
     turn: &Lock,
 ) -> Result<Outcome, JobError> {
     let mut conn = app.pool.acquire().await?;
-    let known = Files::list(&mut conn, Some(source.id), 1).await?;
+    let since = Sightings::newest(&mut conn, source.id).await?;
     std::mem::drop(conn);
-    let since = known.first().and_then(|file| file.modified_at);
     let login = drop::login(app, source)?;
     let mut file = RemoteFile {
         name: file_name(&source.url),

@@ -73,15 +73,19 @@ impl Yard {
         std::fs::write(self.folder.join(name), text).unwrap();
     }
 
-    /// As if so many seconds earlier.
-    fn written(&self, name: &str, ago: u64) {
+    /// As if so many seconds earlier, or later.
+    fn written(&self, name: &str, ago: i64) {
         let file = std::fs::File::options()
             .write(true)
             .open(self.folder.join(name))
             .unwrap();
         let written = file.metadata().unwrap().modified().unwrap();
-        file.set_modified(written - Duration::from_secs(ago))
-            .unwrap();
+        let by = Duration::from_secs(ago.unsigned_abs());
+        let then = match ago < 0 {
+            true => written + by,
+            false => written - by,
+        };
+        file.set_modified(then).unwrap();
     }
 
     fn has(&self, name: &str) -> bool {
@@ -264,6 +268,37 @@ async fn a_file_that_was_written_before_what_is_loaded_is_held_until_an_operator
     yard.test.stepper.perform(&load).await.unwrap();
     yard.later().await;
     assert_eq!(yard.loaded().await[0].1, FileState::Loaded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_was_ahead_once_holds_no_file_after() {
+    let mut yard = yard(Settle::AtOnce, AfterLoad::Leave).await;
+    yard.drop_file("monday.csv", &rows(3, 16));
+    yard.written("monday.csv", -5 * 365 * 24 * 3_600);
+    yard.pull().await;
+    yard.later().await;
+    yard.drop_file("tuesday.csv", &rows(4, 16));
+    // Written after the first was seen.
+    yard.written("tuesday.csv", -60);
+    yard.pull().await;
+    yard.later().await;
+    let loaded = ("tuesday.csv".to_owned(), FileState::Loaded);
+    assert_eq!(yard.loaded().await[0], loaded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn last_weeks_file_of_the_name_written_anew_is_todays_stock() {
+    let mut yard = yard(Settle::AtOnce, AfterLoad::Leave).await;
+    let day = 24 * 3_600;
+    for (name, units, ago) in [("mon.csv", 3, 7), ("tue.csv", 4, 6), ("mon.csv", 3, 0)] {
+        yard.drop_file(name, &rows(units, 16));
+        yard.written(name, ago * day);
+        yard.pull().await;
+        yard.later().await;
+    }
+    let states = yard.loaded().await;
+    let loaded = ("mon.csv".to_owned(), FileState::Loaded);
+    assert_eq!((states.len(), &states[0]), (3, &loaded), "{states:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

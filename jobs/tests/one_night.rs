@@ -269,6 +269,44 @@ async fn a_file_that_would_empty_the_lot_is_held_until_released() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_header_alone_is_held_and_empties_the_lot_when_released() {
+    let mut test = bayview().await;
+    load(&mut test, "monday.csv", row_of(0).as_bytes()).await;
+    let held = load(&mut test, "tuesday.csv", HEADER.as_bytes()).await;
+    assert!(held.held_reason.unwrap().contains("no rows"));
+    released(&mut test, held.id).await;
+    assert_eq!(files(&test).await[0].state, FileState::Loaded);
+    assert!(state(&test).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_cannot_be_read_are_no_stock_whoever_releases_them() {
+    let mut test = bayview().await;
+    load(&mut test, "monday.csv", row_of(0).as_bytes()).await;
+    let nameless = format!("{HEADER}{}", row("", VINS[0], 9_000));
+    let held = load(&mut test, "tuesday.csv", nameless.as_bytes()).await;
+    assert!(held.held_reason.unwrap().contains("none of its 1 rows"));
+    released(&mut test, held.id).await;
+    assert_eq!(files(&test).await[0].state, FileState::Held);
+    assert_eq!(state(&test).await.len(), 1);
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let guarded = Files::held_for_another(&mut conn, held.id, "guard").await;
+    assert!(guarded.unwrap(), "who released it was shown no units");
+}
+
+fn row_of(n: usize) -> String {
+    format!("{HEADER}{}", row(&format!("A{n}"), VINS[n], 9_000))
+}
+
+async fn released(test: &mut TestApp, file: i64) {
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    assert!(Files::release(&mut conn, file, "ops").await.unwrap());
+    drop(conn);
+    all_done(&[test.stepper.perform(&LoadFile { file }).await.unwrap()]);
+    all_done(&test.run_all().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cut_load_goes_on_where_it_stood() {
     let mut test = bayview().await;
     let rows: String = (0..12_000)

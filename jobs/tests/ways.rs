@@ -13,6 +13,7 @@ use stores::{Dealers, Files, ListingFilter, Listings, Sources};
 const STOCK: &str = "Stock Number,VIN,Make,Model,Price\n1,1HGCM82633A004352,Honda,Accord,100\n2,,Ford,F-150,=cmd()\n";
 const SUNDAY: &str = "Sun, 22 Nov 2026 02:00:00 GMT";
 const MONDAY: &str = "Mon, 23 Nov 2026 02:00:00 GMT";
+const TUESDAY: &str = "Tue, 24 Nov 2026 02:00:00 GMT";
 
 async fn put(test: &TestApp, order: Value) -> Result<(), String> {
     let mut conn = test.app.pool.acquire().await.unwrap();
@@ -151,6 +152,8 @@ async fn a_web_address_is_asked_for_what_changed_and_a_login_goes_to_its_host_on
     assert_eq!(pull(&mut test).await["known"], 1);
     let more = format!("{STOCK}3,,Kia,Rio,50\n");
     test.sandbox.serve("stock.csv", served(&more, MONDAY));
+    assert_eq!(pull(&mut test).await["new"], 0, "Monday's was seen");
+    test.sandbox.serve("stock.csv", served(&more, TUESDAY));
     assert_eq!(pull(&mut test).await["new"], 1);
     assert_eq!(on_the_lot(&test).await, 3);
     let mut conn = test.app.pool.acquire().await.unwrap();
