@@ -198,6 +198,10 @@ fn luma(image: &DynamicImage) -> Luma {
         DynamicImage::ImageLuma8(gray) => gray.as_raw().clone(),
         DynamicImage::ImageLumaA8(gray) => gray.pixels().map(|pixel| pixel.0[0]).collect(),
         DynamicImage::ImageRgb8(rgb) => rgb.pixels().map(|pixel| gray(pixel.0)).collect(),
+        DynamicImage::ImageRgba8(rgba) => {
+            let opaque = |pixel: &image::Rgba<u8>| gray([pixel.0[0], pixel.0[1], pixel.0[2]]);
+            rgba.pixels().map(opaque).collect()
+        }
         other => other
             .to_rgba8()
             .pixels()
