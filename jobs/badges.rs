@@ -2,7 +2,7 @@
 //! vehicle that a later file does not name keeps what was said of it.
 
 use crate::App;
-use crate::enrichment::apply;
+use crate::reported::apply;
 use crate::slices::{MOST_REJECTS, advance, kept, parse};
 use domain::ListingDraft;
 use ingest::{Mapping, ParsedRow, Table};

@@ -5,14 +5,14 @@
 //! `listings`, `contradictions`, an alert per dealer with bad VINs, `enrichment_due`. Then: the jobs that ask providers.
 //! Twice: a filled field is not blank any more, and contradictions are replaced.
 
-use crate::{App, enrichment};
-use domain::{Listing, Vin, merge};
+use crate::{App, enrichment, reported};
+use domain::{Details, Listing, Vin, merge};
 use queue::{Engine, Job, JobContext, JobError, Outcome, Policy, Priority, QueueName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 use stores::{Alerts, ContradictionRow, Dealers, Listings, PgConnection, Vins};
-use vin::{Decoded, Decoder, blanks_filled, contradictions};
+use vin::{Decoded, Decoder, blanks_filled, contradictions, errors, facts_of_api};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DecodeVins {
@@ -110,17 +110,21 @@ async fn fill(
     decoded: &HashMap<String, Decoded>,
 ) -> Result<usize, JobError> {
     // A unit that comes to another rooftop brings its past with it.
-    let mut changed = enrichment::reported(tx, listings).await?;
+    let mut changed = reported::reported(tx, listings).await?;
+    let api = of_api(tx, decoded).await?;
     let mut filled = 0;
     for listing in listings.iter_mut() {
         // A VIN with a wrong digit may be another car's: nothing is filled from it.
-        let Some(facts) = facts_of(listing, decoded).filter(|d| d.check_digit_ok) else {
-            continue;
-        };
-        let blanks = blanks_filled(&listing.details.clone(), &facts.facts)
-            .into_iter()
-            .filter(|(field, value)| merge::fill(listing, *field, value.clone()))
-            .count();
+        let sound = |d: &&Decoded| d.check_digit_ok && !errors::doubtful(&d.errors);
+        let facts = facts_of(listing, decoded).filter(sound);
+        let known = listing.vin.as_ref().and_then(|vin| api.get(vin.as_str()));
+        let mut blanks = 0;
+        for facts in facts.map(|d| &d.facts).into_iter().chain(known) {
+            blanks += blanks_filled(&listing.details.clone(), facts)
+                .into_iter()
+                .filter(|(field, value)| merge::fill(listing, *field, value.clone()))
+                .count();
+        }
         if blanks > 0 {
             filled += blanks;
             changed.push(listing.id);
@@ -132,6 +136,28 @@ async fn fill(
     Ok(filled)
 }
 
+/// What the decoder's API said of these before, of another unit perhaps.
+async fn of_api(
+    tx: &mut PgConnection,
+    decoded: &HashMap<String, Decoded>,
+) -> Result<HashMap<String, Details>, JobError> {
+    let unclear = decoded.values().filter(|d| !d.clean());
+    let vins: Vec<String> = unclear.map(|d| d.vin.clone()).collect();
+    let said = Vins::of_api(tx, &vins).await?;
+    let mut facts = HashMap::new();
+    for (vin, codes, values) in said {
+        let codes: Vec<i32> = codes
+            .split(',')
+            .filter_map(|code| code.parse().ok())
+            .collect();
+        if !errors::doubtful(&codes) {
+            let values: BTreeMap<String, String> = serde_json::from_value(values)?;
+            facts.insert(vin, facts_of_api(&values));
+        }
+    }
+    Ok(facts)
+}
+
 async fn note(
     tx: &mut PgConnection,
     ids: &[i64],
@@ -140,7 +166,7 @@ async fn note(
 ) -> Result<usize, JobError> {
     let mut found: Vec<ContradictionRow> = listings
         .iter()
-        .filter_map(enrichment::title_contradiction)
+        .filter_map(reported::title_contradiction)
         .collect();
     for listing in listings {
         let Some(facts) = facts_of(listing, decoded) else {

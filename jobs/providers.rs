@@ -6,7 +6,7 @@ use crate::{App, RefreshHistory, RefreshValuations, RefreshVins, UploadPhotos};
 use partners::history::Selectors;
 use partners::valuation::{Service, Vehicle};
 use partners::{Fetcher, PartnerError, history, upload, vpic};
-use queue::Job;
+use queue::{Engine, Job};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use stores::{Audit, Histories, Provider, ProviderKind, Providers, Schedules, StoreError};
@@ -55,6 +55,10 @@ pub enum ProviderProblem {
     Store(#[from] StoreError),
     #[error(transparent)]
     Sql(#[from] stores::SqlError),
+    #[error(transparent)]
+    Queue(#[from] queue::EngineError),
+    #[error(transparent)]
+    Arguments(#[from] serde_json::Error),
 }
 
 fn order(problem: impl Into<String>) -> ProviderProblem {
@@ -133,6 +137,12 @@ pub async fn put(
     let schedule = format!("refresh-{name}");
     Schedules::ensure(&mut tx, &schedule, EVERY_NIGHT, "UTC", job_of(kind), &args).await?;
     Audit::note(&mut tx, who, "put", &format!("provider {name}")).await?;
+    // What waits for it need not wait for the night.
+    if provider.enabled {
+        app.engine
+            .enqueue(&mut tx, &[crate::enrichment::order(&provider)?])
+            .await?;
+    }
     tx.commit().await?;
     Ok(())
 }
@@ -155,6 +165,13 @@ fn judged(app: &App, kind: ProviderKind, wanted: &ProviderOrder) -> Result<(), P
                 "{name}: {url:?} does not begin with https://"
             ))),
         };
+    for (name, url) in [("url", &wanted.url), ("token_url", &wanted.token_url)] {
+        let host = origin(url);
+        if host.contains('@') {
+            let problem = "a login does not stand in an address: it would be in every error; it is the secret";
+            return Err(order(format!("{name}: {problem}")));
+        }
+    }
     match kind {
         ProviderKind::Upload if wanted.url.starts_with(OWN_STORAGE) => {}
         _ => web("url", &wanted.url)?,
@@ -245,7 +262,8 @@ pub async fn ask_one(app: &App, provider: &Provider, vin: &str) -> Result<String
                 region: settings.region,
             };
             let worth = service.worth(fetcher, &app.tokens, &[vehicle]).await?;
-            Ok(worth.first().map_or_else(
+            let worth = worth.first().and_then(|said| said.worth);
+            Ok(worth.map_or_else(
                 || "it knows no such vehicle".to_owned(),
                 |worth| {
                     format!(

@@ -6,8 +6,10 @@
 //! Twice: what was answered is due no more, and the same report is the same row.
 
 use crate::App;
-use crate::enrichment::{self, Asking, Batch, apply, each, refresh};
+use crate::batch::{Batch, each};
+use crate::enrichment::{self, Asking, refresh};
 use crate::providers::{bearer, settings};
+use crate::reported::apply;
 use partners::history::{Selectors, fetch};
 use partners::{ErrorKind, PartnerError};
 use queue::{Job, JobContext, JobError, Outcome, Policy, QueueName, Unique};
@@ -26,6 +28,8 @@ pub struct RefreshHistory {
 const BATCH: i64 = 50;
 /// A report is a page of text; what is larger is none, and its tree would be many times as large.
 const LARGEST_PAGE: usize = 2 * 1024 * 1024;
+/// And of so many elements at most: a page of elements within elements takes a time that grows with their square.
+const MOST_TAGS: usize = 30_000;
 
 impl Job for RefreshHistory {
     type App = App;
@@ -75,7 +79,12 @@ impl Asking for Pages<'_> {
     type Answer = HistoryReport;
 
     async fn ask(&self, due: Vec<Due>) -> Result<Batch<HistoryReport>, JobError> {
-        Ok(each(self.provider, due, |vin| self.page(vin)).await)
+        let mut batch = each(self.provider, due, |vin| self.page(vin)).await;
+        batch.unread(
+            |report| report.state == ReportState::Drift,
+            |report| report.vin.clone(),
+        );
+        Ok(batch)
     }
 
     async fn keep(&self, tx: &mut PgConnection, reports: &[HistoryReport]) -> Result<(), JobError> {
@@ -108,12 +117,18 @@ impl Pages<'_> {
             Err(error) if error.kind == ErrorKind::NotFound => return Ok(Some(report)),
             Err(error) => return Err(error),
         };
-        if page.len() > LARGEST_PAGE {
-            report.state = ReportState::Drift;
-            report.problem = Some(format!(
+        let tags = page.iter().filter(|byte| **byte == b'<').count();
+        let too_large = match page.len() > LARGEST_PAGE {
+            true => Some(format!(
                 "{} bytes, a report may have {LARGEST_PAGE}",
                 page.len()
-            ));
+            )),
+            false => {
+                (tags > MOST_TAGS).then(|| format!("{tags} tags, a report may have {MOST_TAGS}"))
+            }
+        };
+        if too_large.is_some() {
+            (report.state, report.problem) = (ReportState::Drift, too_large);
             return Ok(Some(report));
         }
         let raw_key = format!("history/{}", blake3::hash(&page).to_hex());

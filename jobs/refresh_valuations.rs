@@ -6,9 +6,11 @@
 //! Twice: what was answered is due no more, and a day has one worth.
 
 use crate::App;
-use crate::enrichment::{self, Asking, Batch, apply, narrowed, refresh};
+use crate::batch::{Batch, narrowed};
+use crate::enrichment::{self, Asking, refresh};
 use crate::providers::{bucket, secret, settings};
-use partners::valuation::{MOST_VEHICLES, Service, Vehicle};
+use crate::reported::apply;
+use partners::valuation::{self, MOST_VEHICLES, Service, Vehicle};
 use queue::{Job, JobContext, JobError, Outcome, Policy, QueueName, Unique};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -93,8 +95,13 @@ async fn many(app: &App, provider: &Provider, due: Vec<Due>) -> Result<Batch<Val
             miles.insert(vin.into(), bucket(km));
         }
     }
+    // What has left the lot, or has no mileage, is asked about no more.
+    let (due, gone): (Vec<Due>, Vec<Due>) = due
+        .into_iter()
+        .partition(|due| miles.contains_key(&due.subject));
+    let gone = gone.into_iter().map(|due| due.subject);
     if miles.is_empty() {
-        return Ok(Batch::of_many(due, Ok(Vec::new())));
+        return Ok(Batch::of_nobody(gone));
     }
     let vehicles: Vec<Vehicle> = miles
         .iter()
@@ -114,21 +121,22 @@ async fn many(app: &App, provider: &Provider, due: Vec<Due>) -> Result<Batch<Val
     let worth = service.worth(&app.fetcher, &app.tokens, &vehicles).await;
     let cents = |dollars: [i64; 3]| Some(dollars.iter().map(|d| d * 100).collect());
     let valued = worth.map(|worth| {
-        miles
-            .iter()
-            .map(|(vin, bucket)| {
-                let known = worth.iter().find(|worth| worth.vin == *vin);
-                Valuation {
-                    vin: vin.clone(),
-                    provider: provider.name.clone(),
-                    odometer_bucket: *bucket,
-                    region: settings.region.clone(),
-                    wholesale_cents: known.and_then(|worth| cents(worth.wholesale)),
-                    retail_cents: known.and_then(|worth| cents(worth.retail)),
-                    sales: known.map_or(0, |worth| i32::try_from(worth.sales).unwrap_or(0)),
-                }
+        let of = |said: &valuation::Said| {
+            Some(Valuation {
+                vin: said.vin.clone(),
+                provider: provider.name.clone(),
+                odometer_bucket: *miles.get(&said.vin)?,
+                region: settings.region.clone(),
+                wholesale_cents: said.worth.and_then(|worth| cents(worth.wholesale)),
+                retail_cents: said.worth.and_then(|worth| cents(worth.retail)),
+                sales: said
+                    .worth
+                    .map_or(0, |worth| i32::try_from(worth.sales).unwrap_or(0)),
             })
-            .collect()
+        };
+        worth.iter().filter_map(of).collect()
     });
-    Ok(Batch::of_many(due, valued))
+    let mut batch = Batch::of_many(due, valued, |valuation: &Valuation| &valuation.vin);
+    batch.nothing_to_ask(gone);
+    Ok(batch)
 }

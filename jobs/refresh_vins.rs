@@ -5,7 +5,8 @@
 //! Twice: what was answered is due no more, and a filled field is not blank any more.
 
 use crate::App;
-use crate::enrichment::{self, Asking, Batch, narrowed, refresh};
+use crate::batch::{Batch, narrowed};
+use crate::enrichment::{self, Asking, refresh};
 use domain::{Details, Listing, merge};
 use partners::vpic::{self, Answer, MOST_VINS};
 use queue::{Job, JobContext, JobError, Outcome, Policy, QueueName, Unique};
@@ -65,7 +66,7 @@ impl Asking for Decodes<'_> {
         let vins: Vec<String> = due.iter().map(|due| due.subject.clone()).collect();
         let (partner, url) = (self.provider.partner(), &self.provider.url);
         let answers = vpic::decode(&self.app.fetcher, &partner, url, &vins).await;
-        Ok(Batch::of_many(due, answers))
+        Ok(Batch::of_many(due, answers, |answer: &Answer| &answer.vin))
     }
 
     async fn keep(&self, tx: &mut PgConnection, answers: &[Answer]) -> Result<(), JobError> {

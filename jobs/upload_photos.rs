@@ -5,7 +5,8 @@
 //! Twice: the digest is the name it is sent under, so the second is the first.
 
 use crate::App;
-use crate::enrichment::{self, Asking, Batch, each, refresh};
+use crate::batch::{Batch, each};
+use crate::enrichment::{self, Asking, refresh};
 use crate::providers::{OWN_STORAGE, bearer};
 use partners::{ErrorKind, PartnerError, upload};
 use queue::{Job, JobContext, JobError, Outcome, Policy, Priority, QueueName, Unique};

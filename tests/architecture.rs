@@ -191,6 +191,8 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
         "testing",
         "turns",
         "enrichment",
+        "batch",
+        "reported",
         "badges",
         "by_hand",
         "columns_gone",

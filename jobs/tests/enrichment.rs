@@ -98,7 +98,7 @@ async fn units_learn_their_past_and_their_worth() {
 async fn a_page_built_anew_is_an_alert_and_never_a_blank() {
     let mut test = TestApp::start().await;
     test.providers().await;
-    stocked(&mut test, &vins(3)).await;
+    stocked(&mut test, &vins(12)).await;
     test.run_all().await;
     let redesigned = PartnerFaults {
         redesigned: true,
@@ -117,7 +117,9 @@ async fn a_page_built_anew_is_an_alert_and_never_a_blank() {
     let provider = "past".to_owned();
     let again = RefreshHistory { provider };
     test.stepper.perform(&again).await.unwrap();
-    assert_eq!(view(&test, "past").await.drifted, 3);
+    // None can be read: one is told of, and the others stay due until somebody has looked.
+    let past = view(&test, "past").await;
+    assert_eq!((past.drifted, past.due), (1, 11));
     let mut conn = test.app.pool.acquire().await.unwrap();
     let listings = Listings::list(&mut conn, &ListingFilter::default(), 0, 10)
         .await
@@ -140,8 +142,36 @@ async fn a_page_built_anew_is_an_alert_and_never_a_blank() {
     // The page is as it was, and somebody puts the selectors again: what could not be read is asked anew.
     test.sandbox.misbehave(Faults::default());
     test.providers().await;
-    test.stepper.perform(&again).await.unwrap();
-    assert_eq!(view(&test, "past").await.drifted, 0);
+    test.stepper.hurry("refresh_history").await.unwrap();
+    test.run_all().await;
+    let past = view(&test, "past").await;
+    assert_eq!((past.drifted, past.due), (0, 0));
+}
+
+/// A vehicle that its service will not tell us of does not end the provider's work, nor stand first in line for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_about_one_vehicle_keeps_no_other_from_its_answer() {
+    let mut test = TestApp::start().await;
+    test.forgive_left_behind();
+    test.providers().await;
+    let vins = vins(9);
+    let refused = PartnerFaults {
+        poison: vins[0].clone(),
+        poison_status: 403,
+        ..PartnerFaults::default()
+    };
+    test.sandbox.misbehave(Faults {
+        history: refused,
+        ..Faults::default()
+    });
+    stocked(&mut test, &vins).await;
+    for step in test.run_all().await {
+        let fine = matches!(step.outcome, Outcome::Done(_) | Outcome::Snooze { .. });
+        assert!(fine, "{}: {:?}", step.kind, step.outcome);
+    }
+    let past = view(&test, "past").await;
+    assert_eq!((past.answers, past.failing), (8, 1));
+    assert!(past.problem.unwrap().contains("403"));
 }
 
 /// One partner is down: no attempt is used, nobody else waits, and what it was to be asked stays due.
@@ -238,6 +268,11 @@ async fn a_service_that_answers_nobody_is_not_asked_about_everybody() {
         "403 is no answer about a vehicle"
     );
     assert!(test.sandbox.requests_of("history") < 20);
+    // The key is put right: what waits for it does not wait for the night.
+    test.providers().await;
+    let waiting = test.stepper.left_behind().await.unwrap();
+    let woken = |job: &&String| job.contains("refresh_history");
+    assert_eq!(waiting.iter().filter(woken).count(), 1, "{waiting:?}");
     let asked = test.sandbox.requests_of("values");
     assert!((2..=40).contains(&asked), "{asked}");
     assert_eq!(view(&test, "worth").await.answers, 0);

@@ -184,6 +184,8 @@ impl From<jobs::providers::ProviderProblem> for Problem {
             ProviderProblem::Partner(error) => Self::invalid(error.to_string()),
             ProviderProblem::Store(error) => error.into(),
             ProviderProblem::Sql(error) => error.into(),
+            ProviderProblem::Queue(error) => failed(&error),
+            ProviderProblem::Arguments(error) => failed(&error),
         }
     }
 }

@@ -226,7 +226,8 @@ impl State {
             body: body.to_bytes(),
         };
         if faults::poisoned(&ways.poison, &asked.path, &asked.body) {
-            return Ok(failed(StatusCode::INTERNAL_SERVER_ERROR));
+            let status = StatusCode::from_u16(ways.poison_status);
+            return Ok(failed(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)));
         }
         Ok(match partner {
             "vpic" => vpic::answer(&asked),

@@ -24,10 +24,16 @@ pub struct Vehicle {
     pub region: String,
 }
 
-/// In whole dollars: below the average, the average, above it.
+/// What is said of one vehicle; no worth is a word too: it was never sold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Worth {
+pub struct Said {
     pub vin: String,
+    pub worth: Option<Worth>,
+}
+
+/// In whole dollars: below the average, the average, above it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Worth {
     pub wholesale: [i64; 3],
     pub retail: [i64; 3],
     /// Sales that it is drawn from.
@@ -92,13 +98,13 @@ impl Band {
 }
 
 impl Service<'_> {
-    /// At most a hundred; who has no worth is not in the answer.
+    /// At most a hundred. Of whom nothing is said, or nothing that can be, is not in the answer.
     pub async fn worth(
         &self,
         fetcher: &Fetcher,
         tokens: &Tokens,
         vehicles: &[Vehicle],
-    ) -> Result<Vec<Worth>, PartnerError> {
+    ) -> Result<Vec<Said>, PartnerError> {
         let asked = self.asked(fetcher, tokens, vehicles).await;
         match asked {
             // Ended, or taken back, before its time: once more with a new one.
@@ -115,7 +121,7 @@ impl Service<'_> {
         fetcher: &Fetcher,
         tokens: &Tokens,
         vehicles: &[Vehicle],
-    ) -> Result<Vec<Worth>, PartnerError> {
+    ) -> Result<Vec<Said>, PartnerError> {
         let token = self.token(fetcher, tokens).await?;
         let ask = Ask {
             method: Method::Post,
@@ -129,18 +135,20 @@ impl Service<'_> {
         };
         let fetched = fetcher.ask(self.partner, &ask).await?;
         let answer: Answer = self.read(&fetched.bytes)?;
-        let worth = answer.items.into_iter().filter_map(|item| {
-            let pricing = item.pricing?;
-            Some(Worth {
-                wholesale: pricing.wholesale.sound()?,
-                retail: pricing.retail.sound()?,
-                vin: item.vin,
-                sales: item.sales,
-            })
+        let said = answer.items.into_iter().filter_map(|item| {
+            let vin = item.vin.trim().to_ascii_uppercase();
+            let worth = match item.pricing {
+                Some(pricing) => Some(Worth {
+                    wholesale: pricing.wholesale.sound()?,
+                    retail: pricing.retail.sound()?,
+                    sales: item.sales,
+                }),
+                None => None,
+            };
+            let wanted = vehicles.iter().any(|vehicle| vehicle.vin == vin);
+            wanted.then_some(Said { vin, worth })
         });
-        Ok(worth
-            .filter(|worth| vehicles.iter().any(|vehicle| vehicle.vin == worth.vin))
-            .collect())
+        Ok(said.collect())
     }
 
     /// Whose a token is: another address or another login is shown a token of its own.

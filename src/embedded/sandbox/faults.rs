@@ -47,8 +47,9 @@ pub struct PartnerFaults {
     pub wrong_content: Wrong,
     /// Of the values' service: requests in one minute, then 429.
     pub quota_per_minute: Option<u32>,
-    /// Requests with this in their path or body are answered 500: one bad subject among many.
+    /// Requests with this in their path or body are answered 500, or as `poison_status` says: one bad subject among many.
     pub poison: String,
+    pub poison_status: u16,
     /// Of the history's pages: built otherwise than they were.
     pub redesigned: bool,
 }
@@ -68,6 +69,7 @@ impl Default for PartnerFaults {
             wrong_content: Wrong::Page,
             quota_per_minute: None,
             poison: String::new(),
+            poison_status: 500,
             redesigned: false,
         }
     }
