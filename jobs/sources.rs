@@ -1,59 +1,15 @@
 //! Make or change a source: what the command line and the API ask for, checked in one place.
 
 use crate::App;
+pub use crate::source_order::{SourceOrder, after_load_word, settle_word};
+use crate::source_order::{Wanted, terms};
 use ingest::Mapping;
 use partners::{PartnerError, sftp};
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use secrecy::ExposeSecret;
 use stores::{
-    AfterLoad, Attachments, Audit, Dealers, Grace, Listings, Login, MOST_REMOVED_PERCENT,
-    NewSource, OwnMappings, PgConnection, Schedules, Settle, Sightings, SourceKind, SourceRow,
-    Sources, StoreError, SyncPolicy, Terms,
+    Audit, Dealers, Listings, NewSource, OwnMappings, PgConnection, Schedules, Sightings,
+    SourceKind, SourceRow, Sources, StoreError,
 };
-
-/// A source as it shall be. What is left out is as for a new one, but for secrets and the host key, which stay.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SourceOrder {
-    /// Whose units its files hold; blank where each row names its own rooftop.
-    pub dealer: String,
-    /// Rooftops that its rows name, and nobody knows yet, are made.
-    pub create_dealers: bool,
-    /// How its files are read.
-    pub mapping: String,
-    /// `sftp`, `folder` or `https`.
-    pub kind: Option<String>,
-    pub host: String,
-    pub port: Option<u16>,
-    pub username: String,
-    pub password: Option<SecretString>,
-    /// In OpenSSH's or PEM form, without a passphrase.
-    pub private_key: Option<SecretString>,
-    /// `SHA256:…`; without it the key that the host shows now is pinned.
-    pub host_key: Option<String>,
-    pub folder: Option<String>,
-    pub pattern: Option<String>,
-    /// Of an https source.
-    pub url: String,
-    /// `twice`, `at_once` or `marker:ENDING`.
-    pub settle: Option<String>,
-    /// `leave`, `delete` or `move:FOLDER`.
-    pub after_load: Option<String>,
-    /// `overwrite`, `merge` or `update_only`.
-    pub policy: Option<String>,
-    pub grace_files: i32,
-    pub grace_hours: i32,
-    /// `keep` or `with_prime`.
-    pub attachments: Option<String>,
-    /// Where its reports go on the drop.
-    pub report_folder: String,
-    /// A file that would take more of the source's units off the lot is held; 30 unless told.
-    pub max_removed_percent: Option<i32>,
-    /// When it is pulled, in the dealer's time zone.
-    pub cron: Option<String>,
-    /// Where it is of no one dealer; UTC unless told.
-    pub time_zone: Option<String>,
-}
 
 /// What came of it.
 #[derive(Clone, Debug)]
@@ -85,7 +41,7 @@ pub enum SourceProblem {
     Arguments(#[from] serde_json::Error),
 }
 
-fn order(problem: impl Into<String>) -> SourceProblem {
+pub(crate) fn order(problem: impl Into<String>) -> SourceProblem {
     SourceProblem::Order(problem.into())
 }
 
@@ -103,31 +59,22 @@ pub async fn put(
             "{key:?} is no key: letters, digits and dashes"
         )));
     }
-    let kind = match wanted.kind.as_deref().unwrap_or("sftp") {
-        "sftp" => SourceKind::Sftp,
-        "folder" => SourceKind::Folder,
-        "https" => SourceKind::Https,
-        other => {
-            return Err(order(format!(
-                "kind: {other:?} is not sftp, folder or https"
-            )));
-        }
-    };
-    let folder = wanted.folder.clone().unwrap_or_else(|| "/".to_owned());
-    let mut terms = terms(&wanted, kind, &folder)?;
     let known = Sources::find(&mut *app.pool.acquire().await?, key).await?;
+    let wanted = Wanted::of(wanted, known.as_ref())?;
+    let (kind, folder) = (wanted.kind, wanted.folder.clone());
+    let mut terms = terms(&wanted)?;
     // What was given to one host is not shown to another.
     let same = known.filter(|known| {
         known.kind == kind
             && known.host == wanted.host
-            && known.port == i32::from(wanted.port.unwrap_or(22))
+            && known.port == i32::from(wanted.port)
             && origin(&known.url) == origin(&wanted.url)
     });
     let moved = same
         .as_ref()
         .is_none_or(|same| same.url != wanted.url || same.folder != folder);
     let known = same;
-    reachable(app, &wanted, kind, &folder, known.as_ref())?;
+    reachable(app, &wanted, known.as_ref())?;
     if let (None, None, Some(known)) = (&wanted.password, &wanted.private_key, &known) {
         // The secret that stays is what it was.
         terms.login = known.terms.login;
@@ -141,14 +88,14 @@ pub async fn put(
         }
         (SourceKind::Sftp, None, Some(known)) => known.host_key.clone(),
         (SourceKind::Sftp, None, _) => {
-            let (host, port) = (wanted.host.clone(), wanted.port.unwrap_or(22));
+            let (host, port) = (wanted.host.clone(), wanted.port);
             tokio::task::spawn_blocking(move || sftp::host_key(&host, port))
                 .await
                 .map_err(|ended| order(ended.to_string()))??
         }
         _ => String::new(),
     };
-    let max_removed_percent = wanted.max_removed_percent.unwrap_or(MOST_REMOVED_PERCENT);
+    let max_removed_percent = wanted.max_removed_percent;
     if !(0..=100).contains(&max_removed_percent) {
         return Err(order(format!(
             "max_removed_percent: {max_removed_percent} is not between 0 and 100"
@@ -179,12 +126,12 @@ pub async fn put(
         create_dealers: wanted.create_dealers,
         max_removed_percent,
         host: wanted.host,
-        port: wanted.port.unwrap_or(22),
+        port: wanted.port,
         username: wanted.username,
         secret,
         host_key: host_key.clone(),
         folder,
-        pattern: wanted.pattern.unwrap_or_else(|| "*.csv".to_owned()),
+        pattern: wanted.pattern,
         mapping: wanted.mapping,
         url: wanted.url,
         terms,
@@ -223,7 +170,7 @@ pub async fn put(
 async fn whose(
     tx: &mut PgConnection,
     key: &str,
-    wanted: &SourceOrder,
+    wanted: &Wanted,
     mapping: &Mapping,
 ) -> Result<(Option<i64>, String), SourceProblem> {
     let named = (wanted.dealer.as_str(), mapping.dealer.is_some());
@@ -278,13 +225,7 @@ pub(crate) fn origin(url: &str) -> String {
 }
 
 /// Everything its kind needs is said.
-fn reachable(
-    app: &App,
-    wanted: &SourceOrder,
-    kind: SourceKind,
-    folder: &str,
-    known: Option<&SourceRow>,
-) -> Result<(), SourceProblem> {
+fn reachable(app: &App, wanted: &Wanted, known: Option<&SourceRow>) -> Result<(), SourceProblem> {
     let secrets = [&wanted.password, &wanted.private_key];
     let secrets = secrets.into_iter().flatten();
     if secrets.clone().count() > 1 {
@@ -296,14 +237,14 @@ fn reachable(
     {
         return Err(order("the password or private key is blank"));
     }
-    match kind {
+    match wanted.kind {
         SourceKind::Sftp if wanted.host.is_empty() || wanted.username.is_empty() => {
             Err(order("an sftp source needs a host and a username"))
         }
         SourceKind::Sftp if secrets.clone().count() == 0 && known.is_none() => Err(order(
             "an sftp source needs a password or a private key, said anew when its host changes",
         )),
-        SourceKind::Folder if wanted.folder.is_none() || !folder.starts_with('/') => {
+        SourceKind::Folder if !wanted.folder.starts_with('/') => {
             Err(order("a folder source needs its folder, from the root"))
         }
         SourceKind::Https
@@ -332,87 +273,4 @@ fn reachable(
         }
         _ => Ok(()),
     }
-}
-
-/// However either is written: `/in`, `/in/`, `//in/.`.
-fn same_folder(one: &str, other: &str) -> bool {
-    let parts = |folder| {
-        let parts = std::path::Path::new(folder).components();
-        parts.filter(|part| {
-            !matches!(
-                part,
-                std::path::Component::CurDir | std::path::Component::RootDir
-            )
-        })
-    };
-    parts(one).eq(parts(other))
-}
-
-fn terms(wanted: &SourceOrder, kind: SourceKind, folder: &str) -> Result<Terms, SourceProblem> {
-    let settle = wanted.settle.as_deref().unwrap_or("twice");
-    let settle = match settle.split_once(':') {
-        None if settle == "twice" => Settle::Twice,
-        None if settle == "at_once" => Settle::AtOnce,
-        Some(("marker", ending)) if !ending.is_empty() => Settle::Marker(ending.to_owned()),
-        _ => {
-            return Err(order(format!(
-                "settle: {settle:?} is not twice, at_once or marker:ENDING"
-            )));
-        }
-    };
-    let after = wanted.after_load.as_deref().unwrap_or("leave");
-    let after_load = match after.split_once(':') {
-        None if after == "leave" => AfterLoad::Leave,
-        None if after == "delete" => AfterLoad::Delete,
-        Some(("move", other)) if !other.is_empty() && !same_folder(other, folder) => {
-            AfterLoad::Move(other.to_owned())
-        }
-        _ => {
-            return Err(order(format!(
-                "after_load: {after:?} is not leave, delete or move:FOLDER, another than {folder}"
-            )));
-        }
-    };
-    let policy = wanted.policy.as_deref().unwrap_or("overwrite");
-    let policy = SyncPolicy::parse(policy).ok_or_else(|| {
-        order(format!(
-            "policy: {policy:?} is not overwrite, merge or update_only"
-        ))
-    })?;
-    let attachments = match wanted.attachments.as_deref().unwrap_or("keep") {
-        "keep" => Attachments::Keep,
-        "with_prime" => Attachments::WithPrime,
-        other => {
-            return Err(order(format!(
-                "attachments: {other:?} is not keep or with_prime"
-            )));
-        }
-    };
-    let grace = Grace {
-        files: wanted.grace_files,
-        hours: wanted.grace_hours,
-    };
-    if !(0..=100).contains(&grace.files) || !(0..=8760).contains(&grace.hours) {
-        return Err(order("grace: 0 to 100 files, 0 to 8760 hours"));
-    }
-    if kind == SourceKind::Https && after_load != AfterLoad::Leave {
-        return Err(order(
-            "after_load: nothing at a web address can be moved or deleted",
-        ));
-    }
-    if kind == SourceKind::Https && !wanted.report_folder.is_empty() {
-        return Err(order("report_folder: a web address takes no reports"));
-    }
-    Ok(Terms {
-        login: match wanted.private_key {
-            Some(_) => Login::Key,
-            None => Login::Password,
-        },
-        settle,
-        after_load,
-        policy,
-        grace,
-        attachments,
-        report_folder: wanted.report_folder.clone(),
-    })
 }

@@ -314,3 +314,41 @@ async fn a_source_that_cannot_work_is_refused_by_name() {
         "nothing is half made"
     );
 }
+
+#[tokio::test]
+async fn what_an_order_leaves_out_stays_as_it_is() {
+    let test = TestApp::start().await;
+    let first = json!({
+        "kind": "folder", "folder": "/in", "pattern": "*.txt", "settle": "marker:.done", "after_load": "move:/done",
+        "policy": "merge", "grace_files": 3, "grace_hours": 48, "attachments": "with_prime", "report_folder": "/out",
+        "max_removed_percent": 10, "cron": "0 4 * * *",
+    });
+    put(&test, first).await.unwrap();
+    let known = async || {
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        Sources::find(&mut conn, "bayview").await.unwrap().unwrap()
+    };
+    let before = known().await;
+    put(&test, json!({ "grace_files": 4 })).await.unwrap();
+    let after = known().await;
+    let mut terms = before.terms.clone();
+    terms.grace.files = 4;
+    assert_eq!(after.terms, terms);
+    assert_eq!(
+        (&after.folder, &after.pattern, after.max_removed_percent),
+        (&before.folder, &before.pattern, before.max_removed_percent)
+    );
+    // Another kind of drop has another place: nothing of the old one's is meant.
+    let moved = json!({ "kind": "https", "url": "https://photos.test/a.csv" });
+    put(&test, moved).await.unwrap();
+    let after = known().await;
+    assert_eq!(
+        (after.folder.as_str(), after.terms.report_folder.as_str()),
+        ("/", "")
+    );
+    assert_eq!(after.terms.grace.files, 4);
+    let nameless: SourceOrder =
+        serde_json::from_value(json!({ "kind": "folder", "folder": "/x" })).unwrap();
+    let refused = jobs::sources::put(&test.app, "new", nameless, "ops").await;
+    assert!(refused.unwrap_err().to_string().contains("mapping"));
+}

@@ -4,6 +4,7 @@ mod put;
 
 use anyhow::{Context, Result};
 use jobs::by_hand::{self, Hand};
+use jobs::sources::{after_load_word, settle_word};
 use std::path::Path;
 use std::process::ExitCode;
 use stores::Files;
@@ -21,7 +22,9 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Make a drop, or change it
+    /// A source's place, login, terms and schedule
+    Show { source: String },
+    /// Make a drop, or change what is named of it
     Put(Box<put::Put>),
     /// Pin the key that its host shows now, after the dealer has confirmed it
     Trust {
@@ -76,7 +79,11 @@ impl Sources {
                             "key": source.key, "kind": source.kind.as_str(), "dealer": source.dealer, "mapping": source.mapping,
                             "host": source.host, "port": source.port, "folder": source.folder,
                             "pattern": source.pattern, "url": source.url, "policy": source.terms.policy.as_str(), "paused": source.paused,
-                            "last_file_at": source.last_file_at, "last_file_state": source.last_file_state,
+                            "username": source.username, "host_key": source.host_key, "create_dealers": source.create_dealers,
+                            "settle": settle_word(&source.terms), "after_load": after_load_word(&source.terms),
+                            "grace_files": source.terms.grace.files, "grace_hours": source.terms.grace.hours,
+                            "attachments": source.terms.attachments.as_str(), "report_folder": source.terms.report_folder,
+                            "max_removed_percent": source.max_removed_percent, "last_file_at": source.last_file_at, "last_file_state": source.last_file_state,
                         });
                         println!("{line}");
                         continue;
@@ -91,6 +98,7 @@ impl Sources {
                     );
                 }
             }
+            Action::Show { source } => show(&mut conn, &source).await?,
             Action::Put(put) => {
                 drop(conn);
                 put.run(&platform).await?;
@@ -194,4 +202,57 @@ impl Sources {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Each under the name that `sources put` has for it.
+async fn show(conn: &mut stores::PgConnection, key: &str) -> Result<()> {
+    let known = stores::Sources::find(conn, key).await?;
+    let source = known.with_context(|| format!("there is no source {key:?}"))?;
+    let schedule = stores::Schedules::find(conn, &format!("pull-{key}")).await?;
+    let terms = &source.terms;
+    let login = match terms.login {
+        stores::Login::Key => "a private key",
+        stores::Login::Password => "a password",
+    };
+    let lines = [
+        ("kind", source.kind.as_str().to_owned()),
+        ("place", source.place()),
+        (
+            "dealer",
+            source
+                .dealer
+                .clone()
+                .unwrap_or_else(|| "each row names its own".to_owned()),
+        ),
+        ("create dealers", source.create_dealers.to_string()),
+        ("mapping", source.mapping.clone()),
+        (
+            "user",
+            match source.username.as_str() {
+                "" => String::new(),
+                user => format!("{user}, with {login}"),
+            },
+        ),
+        ("host key", source.host_key.clone()),
+        ("settle", settle_word(terms)),
+        ("after load", after_load_word(terms)),
+        ("policy", terms.policy.as_str().to_owned()),
+        ("grace files", terms.grace.files.to_string()),
+        ("grace hours", terms.grace.hours.to_string()),
+        ("attachments", terms.attachments.as_str().to_owned()),
+        (
+            "max removed percent",
+            source.max_removed_percent.to_string(),
+        ),
+        ("report folder", terms.report_folder.clone()),
+        (
+            "cron",
+            schedule.map_or_else(String::new, |s| format!("{} in {}", s.cron, s.time_zone)),
+        ),
+        ("paused", source.paused.to_string()),
+    ];
+    for (name, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
+        println!("{name:<20} {value}");
+    }
+    Ok(())
 }

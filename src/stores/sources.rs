@@ -84,6 +84,15 @@ pub enum Attachments {
     WithPrime,
 }
 
+impl Attachments {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::WithPrime => "with_prime",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Login {
     #[default]
@@ -283,10 +292,7 @@ impl Sources {
             source.terms.policy.as_str(),
             source.terms.grace.files,
             source.terms.grace.hours,
-            match source.terms.attachments {
-                Attachments::Keep => "keep",
-                Attachments::WithPrime => "with_prime",
-            },
+            source.terms.attachments.as_str(),
             source.terms.report_folder,
             source.create_dealers,
             source.max_removed_percent

@@ -5,7 +5,7 @@ use crate::Api;
 use crate::auth::Key;
 use crate::problem::Problem;
 use ::jobs::by_hand::{self, Hand};
-use ::jobs::sources::SourceOrder;
+use ::jobs::sources::{SourceOrder, after_load_word, settle_word};
 use domain::spreadsheet;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::{Attachment, AttachmentType, Json};
@@ -35,13 +35,26 @@ struct SourceView {
     grace_hours: i32,
     /// A file that would take more of the source's units off the lot is held.
     max_removed_percent: i32,
+    username: String,
+    /// The pinned one, of SFTP.
+    host_key: String,
+    /// Rooftops that rows name, and nobody knows yet, are made.
+    create_dealers: bool,
+    /// `twice`, `at_once` or `marker:ENDING`.
+    settle: String,
+    /// `leave`, `delete` or `move:FOLDER`.
+    after_load: String,
+    /// `keep` or `with_prime`.
+    attachments: String,
+    /// Where its daily report goes on the drop.
+    report_folder: String,
     paused: bool,
     last_file_at: Option<String>,
     /// `fetched`, `loaded` or `held`.
     last_file_state: Option<String>,
 }
 
-/// A source as it shall be. What is left out is as for a new one, but for secrets and the host key, which stay.
+/// A source as it shall be. What is left out stays as it is; of a new one it is what stands with each.
 #[derive(Object)]
 struct NewSource {
     /// Whose units its files hold; without it each row names its own rooftop.
@@ -52,8 +65,8 @@ struct NewSource {
     time_zone: Option<String>,
     /// A file that would take more of the source's units off the lot is held; 30 unless told.
     max_removed_percent: Option<i32>,
-    /// How its files are read.
-    mapping: String,
+    /// How its files are read; a new one needs it.
+    mapping: Option<String>,
     /// `sftp` unless told, or `https`.
     kind: Option<String>,
     host: Option<String>,
@@ -162,6 +175,13 @@ impl Sources {
                     grace_files: source.terms.grace.files,
                     grace_hours: source.terms.grace.hours,
                     max_removed_percent: source.max_removed_percent,
+                    settle: settle_word(&source.terms),
+                    after_load: after_load_word(&source.terms),
+                    attachments: source.terms.attachments.as_str().to_owned(),
+                    report_folder: source.terms.report_folder,
+                    username: source.username,
+                    host_key: source.host_key,
+                    create_dealers: source.create_dealers,
                     dealer: source.dealer,
                     host: format!("{}:{}", source.host, source.port),
                     folder: source.folder,
@@ -190,28 +210,28 @@ impl Sources {
             return Err(Problem::invalid(message));
         }
         let order = SourceOrder {
-            dealer: wanted.dealer.unwrap_or_default(),
-            create_dealers: wanted.create_dealers.unwrap_or(false),
+            dealer: wanted.dealer,
+            create_dealers: wanted.create_dealers,
             time_zone: wanted.time_zone,
             max_removed_percent: wanted.max_removed_percent,
             mapping: wanted.mapping,
             kind: wanted.kind,
-            host: wanted.host.unwrap_or_default(),
+            host: wanted.host,
             port: wanted.port,
-            username: wanted.username.unwrap_or_default(),
+            username: wanted.username,
             password: wanted.password.map(Into::into),
             private_key: wanted.private_key.map(Into::into),
             host_key: wanted.host_key,
             folder: wanted.folder,
             pattern: wanted.pattern,
-            url: wanted.url.unwrap_or_default(),
+            url: wanted.url,
             settle: wanted.settle,
             after_load: wanted.after_load,
             policy: wanted.policy,
-            grace_files: wanted.grace_files.unwrap_or(0),
-            grace_hours: wanted.grace_hours.unwrap_or(0),
+            grace_files: wanted.grace_files,
+            grace_hours: wanted.grace_hours,
             attachments: wanted.attachments,
-            report_folder: wanted.report_folder.unwrap_or_default(),
+            report_folder: wanted.report_folder,
             cron: wanted.cron,
         };
         let made = ::jobs::sources::put(&self.api.app, &source.0, order, &who.name).await?;

@@ -24,11 +24,11 @@ pub(super) async fn begin(
     std::fs::write(folder.join("badges.csv"), Sandbox::badge_file(&vins))
         .context("write the badge file")?;
     let order = SourceOrder {
-        dealer: "bayview-motors".to_owned(),
-        mapping: "badges".to_owned(),
-        host: "127.0.0.1".to_owned(),
+        dealer: Some("bayview-motors".to_owned()),
+        mapping: Some("badges".to_owned()),
+        host: Some("127.0.0.1".to_owned()),
         port: Some(instance.sftp.port),
-        username: crate::instance::SFTP_USER.to_owned(),
+        username: Some(crate::instance::SFTP_USER.to_owned()),
         password: Some(instance.sftp_password.clone()),
         host_key: Some(instance.sftp.fingerprint.clone()),
         folder: Some("/badges".to_owned()),

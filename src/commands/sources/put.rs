@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 pub(super) struct Put {
     key: String,
-    /// Whose units its files hold; without it each row names its own rooftop
+    /// Whose units its files hold; without it, or blank, each row names its own rooftop
     #[arg(long)]
     dealer: Option<String>,
     /// Rooftops that rows name, and nobody knows yet, are made
@@ -20,15 +20,16 @@ pub(super) struct Put {
     time_zone: Option<String>,
     /// How its files are read, as `mappings list` names them
     #[arg(long)]
-    mapping: String,
-    /// `sftp`, `folder` (of this machine, or mounted) or `https` (one file at an address)
-    #[arg(long, default_value = "sftp")]
-    kind: String,
-    #[arg(long, required_if_eq("kind", "sftp"))]
+    mapping: Option<String>,
+    /// `sftp`, `folder` (of this machine, or mounted) or `https` (one file at an address) [default: sftp]
+    #[arg(long)]
+    kind: Option<String>,
+    #[arg(long)]
     host: Option<String>,
-    #[arg(long, default_value_t = 22)]
-    port: u16,
-    #[arg(long, required_if_eq("kind", "sftp"))]
+    /// [default: 22]
+    #[arg(long)]
+    port: Option<u16>,
+    #[arg(long)]
     user: Option<String>,
     /// A file whose first line is the password
     #[arg(long, conflicts_with = "key_file")]
@@ -40,39 +41,40 @@ pub(super) struct Put {
     #[arg(long)]
     host_key: Option<String>,
     /// Of an https source
-    #[arg(long, required_if_eq("kind", "https"))]
+    #[arg(long)]
     url: Option<String>,
     /// From the root [default for sftp: /]
-    #[arg(long, required_if_eq("kind", "folder"))]
+    #[arg(long)]
     folder: Option<String>,
-    #[arg(long, default_value = "*.csv")]
-    pattern: String,
-    /// When a file is whole: `twice` (the same size and time at two looks), `at_once`, or `marker:.done`
-    #[arg(long, default_value = "twice")]
-    settle: String,
-    /// What becomes of a loaded file: `leave`, `delete` or `move:/folder`
-    #[arg(long, default_value = "leave")]
-    after_load: String,
+    /// [default: *.csv]
+    #[arg(long)]
+    pattern: Option<String>,
+    /// When a file is whole: `twice` (the same size and time at two looks), `at_once`, or `marker:.done` [default: twice]
+    #[arg(long)]
+    settle: Option<String>,
+    /// What becomes of a loaded file: `leave`, `delete` or `move:/folder` [default: leave]
+    #[arg(long)]
+    after_load: Option<String>,
     /// `overwrite` (a file is the whole stock), `merge` (the same, but blanks say nothing) or `update_only` (nothing
-    /// is new and nothing is gone)
-    #[arg(long, default_value = "overwrite")]
-    policy: String,
-    /// A unit that is missing leaves the lot once more files than this lack it
-    #[arg(long, default_value_t = 0)]
-    grace_files: i32,
-    /// And once the first of them is this old
-    #[arg(long, default_value_t = 0)]
-    grace_hours: i32,
-    /// Of a prime unit that is gone or sold: `keep` them on the lot, or let them leave `with_prime`
-    #[arg(long, default_value = "keep")]
-    attachments: String,
+    /// is new and nothing is gone) [default: overwrite]
+    #[arg(long)]
+    policy: Option<String>,
+    /// A unit that is missing leaves the lot once more files than this lack it [default: 0]
+    #[arg(long)]
+    grace_files: Option<i32>,
+    /// And once the first of them is this old [default: 0]
+    #[arg(long)]
+    grace_hours: Option<i32>,
+    /// Of a prime unit that is gone or sold: `keep` them on the lot, or let them leave `with_prime` [default: keep]
+    #[arg(long)]
+    attachments: Option<String>,
     /// Where its daily report goes on the drop [default: none]
     #[arg(long)]
     report_folder: Option<String>,
-    /// A file that would take more of the source's units off the lot is held
-    #[arg(long, default_value_t = stores::MOST_REMOVED_PERCENT)]
-    max_removed_percent: i32,
-    /// When it is pulled [default: 0 2 * * *, for a new one]
+    /// A file that would take more of the source's units off the lot is held [default: 30]
+    #[arg(long)]
+    max_removed_percent: Option<i32>,
+    /// When it is pulled [default: 0 2 * * *]
     #[arg(long)]
     cron: Option<String>,
 }
@@ -80,28 +82,28 @@ pub(super) struct Put {
 impl Put {
     pub(super) async fn run(self, platform: &Platform) -> Result<()> {
         let order = SourceOrder {
-            dealer: self.dealer.unwrap_or_default(),
-            create_dealers: self.create_dealers,
+            dealer: self.dealer,
+            create_dealers: self.create_dealers.then_some(true),
             time_zone: self.time_zone,
-            max_removed_percent: Some(self.max_removed_percent),
+            max_removed_percent: self.max_removed_percent,
             mapping: self.mapping,
-            kind: Some(self.kind),
-            host: self.host.unwrap_or_default(),
-            port: Some(self.port),
-            username: self.user.unwrap_or_default(),
+            kind: self.kind,
+            host: self.host,
+            port: self.port,
+            username: self.user,
             password: self.password_file.as_deref().map(first_line).transpose()?,
             private_key: self.key_file.as_deref().map(whole).transpose()?,
             host_key: self.host_key,
             folder: self.folder,
-            pattern: Some(self.pattern),
-            url: self.url.unwrap_or_default(),
-            settle: Some(self.settle),
-            after_load: Some(self.after_load),
-            policy: Some(self.policy),
+            pattern: self.pattern,
+            url: self.url,
+            settle: self.settle,
+            after_load: self.after_load,
+            policy: self.policy,
             grace_files: self.grace_files,
             grace_hours: self.grace_hours,
-            attachments: Some(self.attachments),
-            report_folder: self.report_folder.unwrap_or_default(),
+            attachments: self.attachments,
+            report_folder: self.report_folder,
             cron: self.cron,
         };
         let who = crate::commands::operator();
