@@ -39,11 +39,13 @@ mod retire;
 pub mod revisit_photos;
 mod shelf;
 mod slices;
+mod source_order;
 pub mod sources;
 mod survey;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod turns;
+pub mod upkeep;
 pub mod upload_photos;
 
 pub use act_on_jobs::ActOnJobs;

@@ -188,6 +188,8 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
         "slices",
         "survey",
         "sources",
+        "source_order",
+        "upkeep",
         "testing",
         "turns",
         "enrichment",

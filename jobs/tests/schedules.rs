@@ -263,3 +263,24 @@ fn daylight_saving_neither_loses_nor_doubles_a_night() {
     );
     assert_eq!(nights[364], "2026-12-31T10:15:00Z");
 }
+
+#[tokio::test]
+async fn every_installation_keeps_its_house_and_an_operators_hours_stay() {
+    let test = TestApp::start().await;
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    jobs::upkeep::ensure(&mut conn).await.unwrap();
+    let mut made = Schedules::list(&mut conn).await.unwrap();
+    let kinds: Vec<&str> = made.iter().map(|schedule| schedule.kind.as_str()).collect();
+    assert_eq!(
+        kinds,
+        ["archive_listings", "prune_history", "revisit_photos"]
+    );
+    for schedule in &made {
+        jobs::loops::check_schedule(schedule).unwrap();
+    }
+    made[0].cron = "0 9 * * 0".to_owned();
+    Schedules::edit(&mut conn, &made[0]).await.unwrap();
+    jobs::upkeep::ensure(&mut conn).await.unwrap();
+    let again = Schedules::list(&mut conn).await.unwrap();
+    assert_eq!((again.len(), again[0].cron.as_str()), (3, "0 9 * * 0"));
+}

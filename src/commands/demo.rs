@@ -208,35 +208,9 @@ async fn furnish(
     }
     // The demo's dealers sold their units this very night; others keep them for a quarter.
     let at_once = serde_json::json!({ "after_days": 0 });
-    Schedules::ensure(
-        &mut tx,
-        "archive-listings",
-        "0 6 * * *",
-        "UTC",
-        "archive_listings",
-        &at_once,
-    )
-    .await?;
-    let nothing = serde_json::json!({});
-    Schedules::ensure(
-        &mut tx,
-        "prune-history",
-        "30 6 * * *",
-        "UTC",
-        "prune_history",
-        &nothing,
-    )
-    .await?;
-    let nights = serde_json::json!({ "nights": 30 });
-    Schedules::ensure(
-        &mut tx,
-        "revisit-photos",
-        "0 7 * * *",
-        "UTC",
-        "revisit_photos",
-        &nights,
-    )
-    .await?;
+    let (key, cron) = jobs::upkeep::ARCHIVE;
+    Schedules::ensure(&mut tx, key, cron, "UTC", "archive_listings", &at_once).await?;
+    jobs::upkeep::ensure(&mut tx).await?;
     for key in Keys::list(&mut tx)
         .await?
         .iter()

@@ -35,6 +35,22 @@ enum Action {
     Resume {
         key: String,
     },
+    /// A clock of your own, for any job
+    Make {
+        key: String,
+        /// As `archive_listings`
+        #[arg(long)]
+        kind: String,
+        /// The job's arguments, as JSON
+        #[arg(long, default_value = "{}")]
+        args: String,
+        /// Five fields, as in crontab(5)
+        #[arg(long)]
+        cron: String,
+        /// As `America/Denver`
+        #[arg(long, default_value = "UTC")]
+        time_zone: String,
+    },
     /// Change when and how it runs; what is not named stays
     Edit {
         key: String,
@@ -111,6 +127,30 @@ impl Schedules {
                 find(&mut conn, &key).await?;
                 stores::Schedules::pause(&mut conn, &key, None).await?;
                 Audit::note(&mut conn, &who, "resume", &format!("schedule {key}")).await?;
+            }
+            Action::Make {
+                key,
+                kind,
+                args,
+                cron,
+                time_zone,
+            } => {
+                anyhow::ensure!(
+                    stores::Schedules::find(&mut conn, &key).await?.is_none(),
+                    "there is a schedule {key:?} already; see `forecourt schedules edit`"
+                );
+                anyhow::ensure!(
+                    partners::sftp::safe_name(&key),
+                    "{key:?} is no name: letters, digits and dashes"
+                );
+                let args = serde_json::from_str(&args).context("--args")?;
+                let mut tx = app.pool.begin().await?;
+                stores::Schedules::ensure(&mut tx, &key, &cron, &time_zone, &kind, &args).await?;
+                let made = find(&mut tx, &key).await?;
+                jobs::loops::check_schedule(&made)?;
+                Audit::note(&mut tx, &who, "make", &format!("schedule {key}")).await?;
+                tx.commit().await?;
+                println!("{}", line(&made));
             }
             Action::Edit {
                 key,

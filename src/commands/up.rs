@@ -27,6 +27,9 @@ pub(super) async fn run(data_dir: &Path, roles: Roles) -> Result<ExitCode> {
     } else {
         None
     };
+    if roles.schedule {
+        jobs::upkeep::ensure(&mut *platform.app.pool.acquire().await?).await?;
+    }
     let loops = roles
         .schedule
         .then(|| jobs::loops::start(&platform.app, &stop));
