@@ -130,7 +130,45 @@ pub(crate) struct Decoded {
     pub(crate) orientation: Orientation,
 }
 
+/// A photo that is judged, and not decoded yet.
+struct Judged<'a> {
+    format: Format,
+    segments: Option<Vec<jpeg::Segment<'a>>>,
+    decoder: Box<dyn ImageDecoder + 'a>,
+    width: u32,
+    height: u32,
+    orientation: Orientation,
+}
+
 pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Decoded, PhotoError> {
+    let photo = judged(bytes, limits)?;
+    let (width, height) = (photo.width, photo.height);
+    let at_an_eighth = photo
+        .segments
+        .filter(|_| width.min(height) / 8 >= limits.side_of_an_eighth.max(1))
+        .and_then(|segments| jpeg::eighth(&segments));
+    let luma = match at_an_eighth {
+        Some(luma) => luma,
+        None => luma(&DynamicImage::from_decoder(photo.decoder).map_err(damaged)?),
+    };
+    Ok(Decoded {
+        format: photo.format,
+        width,
+        height,
+        luma,
+        orientation: photo.orientation,
+    })
+}
+
+/// All of it, in colour, as it is meant to be seen.
+pub(crate) fn upright(bytes: &[u8], limits: Limits) -> Result<DynamicImage, PhotoError> {
+    let photo = judged(bytes, limits)?;
+    let mut image = DynamicImage::from_decoder(photo.decoder).map_err(damaged)?;
+    image.apply_orientation(photo.orientation);
+    Ok(image)
+}
+
+fn judged(bytes: &[u8], limits: Limits) -> Result<Judged<'_>, PhotoError> {
     if bytes.len() > limits.bytes {
         return Err(PhotoError::TooLarge {
             bytes: bytes.len(),
@@ -162,18 +200,12 @@ pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Decoded, PhotoError
         Some(segments) => jpeg::orientation(segments),
         None => decoder.orientation().unwrap_or(Orientation::NoTransforms),
     };
-    let at_an_eighth = segments
-        .filter(|_| width.min(height) / 8 >= limits.side_of_an_eighth.max(1))
-        .and_then(|segments| jpeg::eighth(&segments));
-    let luma = match at_an_eighth {
-        Some(luma) => luma,
-        None => luma(&DynamicImage::from_decoder(decoder).map_err(damaged)?),
-    };
-    Ok(Decoded {
+    Ok(Judged {
         format,
+        segments,
+        decoder: Box::new(decoder),
         width,
         height,
-        luma,
         orientation,
     })
 }

@@ -6,11 +6,13 @@
 //! it is stored; `upright` is after the EXIF orientation, and `mirrored` finds flipped copies.
 
 mod decode;
+mod derive;
 mod fingerprint;
 mod jpeg;
 mod near;
 mod resize;
 
 pub use decode::{Format, Limits, PhotoError};
+pub use derive::{Derived, derived};
 pub use fingerprint::{Fingerprint, Hash, fingerprint};
 pub use near::{DHASH_NEAR, Near, PHASH_NEAR, Shelf};
