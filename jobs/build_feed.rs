@@ -1,15 +1,15 @@
 //! Build one feed: select, preflight, render, guard, upload, publish.
 //!
 //! Starts: cron, or `POST /v2/feeds/{feed}/runs`.
-//! Reads: the feed's definition, `listings`, `photo_urls`, `placeholders`. Writes: `feed_runs`, `feed_exclusions`, object
+//! Reads: the feed's definition, `listings`, `photo_urls`, `photo_uploads`, `placeholders`. Writes: `feed_runs`, `feed_exclusions`, object
 //! `feeds/{feed}/runs/{run}-{attempt}.{ext}`, its copy `feeds/{feed}/latest.{ext}`.
 //! Twice: the run belongs to the job, so a second delivery ends the same run; the same bytes as
 //! the last published run are not uploaded again.
 
 use crate::{App, turns};
-use domain::Dealer;
+use domain::{Dealer, Listing};
 use feeds::{Definition, Feed, Flaw, Flaws, Unit};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use partners::objects::Upload;
 use queue::{Job, JobContext, JobError, Lock, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,8 @@ pub struct BuildFeed {
 
 /// Rendered this much before it goes to the upload.
 const CHUNK_BYTES: usize = 256 * 1024;
+/// Units whose photos are looked up at once.
+const SLICE: usize = 500;
 
 impl Job for BuildFeed {
     type App = App;
@@ -156,26 +158,31 @@ async fn render(
     run.bytes = 0;
     let mut conn = stores::begin_long_read(&app.pool).await?;
     let flaws = flaws(&mut conn, None).await?;
-    let mut listings = Listings::stream(&mut conn, &definition.filter);
-    while let Some(mut listing) = listings.try_next().await? {
-        let Some(dealer) = dealers.get(&listing.dealer_id) else {
-            continue;
-        };
-        let placeholders = flaws.leave_out(&mut listing.details.image_urls);
-        let unit = Unit {
-            listing: &listing,
-            dealer,
-            site: &app.site,
-            placeholders,
-        };
-        if let Err(reasons) = feed.write(&unit, &mut chunk) {
-            exclusions.push(Exclusion {
-                listing_id: listing.id,
-                reasons,
-            });
-        }
-        if chunk.len() >= CHUNK_BYTES {
-            send(&mut chunk, run, &mut digest, upload).await?;
+    let listings = Listings::stream(&mut conn, &definition.filter);
+    let mut slices = listings.try_chunks(SLICE);
+    while let Some(slice) = slices.next().await {
+        let mut slice = slice.map_err(|cut| cut.1)?;
+        let shown = shown(app, definition, &slice).await?;
+        for listing in &mut slice {
+            let Some(dealer) = dealers.get(&listing.dealer_id) else {
+                continue;
+            };
+            let placeholders = flaws.leave_out(&mut listing.details.image_urls, &shown);
+            let unit = Unit {
+                listing,
+                dealer,
+                site: &app.site,
+                placeholders,
+            };
+            if let Err(reasons) = feed.write(&unit, &mut chunk) {
+                exclusions.push(Exclusion {
+                    listing_id: listing.id,
+                    reasons,
+                });
+            }
+            if chunk.len() >= CHUNK_BYTES {
+                send(&mut chunk, run, &mut digest, upload).await?;
+            }
         }
     }
     send(&mut chunk, run, &mut digest, upload).await?;
@@ -184,6 +191,22 @@ async fn render(
     run.diagnostics = serde_json::to_value(&feed.diagnostics)?;
     run.digest = Some(digest.finalize().to_hex().to_string());
     Ok(exclusions)
+}
+
+/// Where the feed's upload provider shows what these units' addresses lead to.
+pub async fn shown(
+    app: &App,
+    definition: &Definition,
+    listings: &[Listing],
+) -> Result<HashMap<String, String>, StoreError> {
+    let Some(provider) = &definition.photos_by else {
+        return Ok(HashMap::new());
+    };
+    let urls = listings
+        .iter()
+        .flat_map(|unit| unit.details.image_urls.clone());
+    let mut conn = app.pool.acquire().await?;
+    Photos::shown_at(&mut conn, provider, &urls.collect::<Vec<_>>()).await
 }
 
 /// What is known to speak against photos of these listings, or of all.

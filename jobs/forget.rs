@@ -38,9 +38,12 @@ pub(crate) async fn photos(app: &App) -> Result<u64, JobError> {
     loop {
         let mut tx = app.pool.begin().await?;
         let gone = Photos::forget(&mut tx, DAYS, SLICE).await?;
+        for object in &gone.objects {
+            app.objects.delete(object).await.map_err(judged)?;
+        }
         tx.commit().await?;
-        forgotten += gone;
-        if gone == 0 {
+        forgotten += gone.files;
+        if gone.files == 0 {
             return Ok(forgotten);
         }
     }

@@ -10,7 +10,7 @@ use crate::shelf::PhotoShelf;
 use crate::{App, enrichment};
 use domain::Listing;
 use futures::StreamExt;
-use partners::{ErrorKind, Validators};
+use partners::{ErrorKind, PartnerError, Validators};
 use photos::{Limits, Near, fingerprint};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, Priority, QueueName};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,8 @@ const AT_ONCE: usize = 8;
 const SLICE: usize = 50;
 /// A host that failed this often in one job is left alone for the rest of it.
 const HOST_FAILURES: u32 = 3;
+/// A host that may be asked again so soon is waited for: its budget is spent, or its next call is a probe.
+const PACED: Duration = Duration::from_secs(10);
 const TRIES: u32 = 5;
 /// Waits 10, 40, 160 … minutes for a failing host.
 const FIRST_WAIT: Duration = Duration::from_secs(10 * 60);
@@ -188,7 +190,10 @@ async fn fetch_all(
             let problem = format!("{host} failed {HOST_FAILURES} times before, left alone for now");
             return (url, Some(UrlOutcome::Failed(problem)));
         }
-        let (outcome, wait) = one(app, &url, told.get(&url)).await;
+        let (outcome, wait) = one(app, &url, told.get(&url), begin_by).await;
+        let Some(outcome) = outcome else {
+            return (url, None);
+        };
         let mut longest = asked.lock().unwrap_or_else(PoisonError::into_inner);
         *longest = (*longest).max(wait.unwrap_or_default());
         drop(longest);
@@ -256,16 +261,29 @@ fn host_of(url: &str) -> String {
 }
 
 /// One photo: fetched, then hashed on a blocking thread, no more at once than there are cores. With how long its host
-/// asks to be left alone, if it does.
-async fn one(app: &App, url: &str, told: Option<&PhotoTold>) -> (UrlOutcome, Option<Duration>) {
-    let fetched = fetched(app, url, told).await;
+/// asks to be left alone, if it does. `None` when its host's budget let nobody ask in time: another job will.
+async fn one(
+    app: &App,
+    url: &str,
+    told: Option<&PhotoTold>,
+    begin_by: Instant,
+) -> (Option<UrlOutcome>, Option<Duration>) {
+    let fetched = loop {
+        match fetched(app, url, told).await {
+            Err(Unfetched::Paced(wait)) if Instant::now() + wait < begin_by => {
+                tokio::time::sleep(wait).await;
+            }
+            fetched => break fetched,
+        }
+    };
     let (bytes, said) = match fetched {
         Ok(fetched) => fetched,
-        Err((outcome, wait)) => return (outcome, wait),
+        Err(Unfetched::Paced(_)) => return (None, None),
+        Err(Unfetched::Ended(outcome, wait)) => return (Some(outcome), wait),
     };
     let Ok(_turn) = app.hashing.acquire().await else {
         let why = "the process is stopping".to_owned();
-        return (UrlOutcome::Failed(why), None);
+        return (Some(UrlOutcome::Failed(why)), None);
     };
     let hashed = match tokio::task::spawn_blocking(move || hashed(&bytes, said)).await {
         Ok(outcome) => outcome,
@@ -274,14 +292,21 @@ async fn one(app: &App, url: &str, told: Option<&PhotoTold>) -> (UrlOutcome, Opt
             problem: format!("the decoder gave up: {ended}"),
         },
     };
-    (hashed, None)
+    (Some(hashed), None)
+}
+
+/// Why there are no bytes of a photo.
+enum Unfetched {
+    /// Its host was not asked: its budget is spent for so long.
+    Paced(Duration),
+    Ended(UrlOutcome, Option<Duration>),
 }
 
 async fn fetched(
     app: &App,
     url: &str,
     told: Option<&PhotoTold>,
-) -> Result<(Vec<u8>, Validators), (UrlOutcome, Option<Duration>)> {
+) -> Result<(Vec<u8>, Validators), Unfetched> {
     let told = told.cloned().unwrap_or_default();
     let known = Validators {
         etag: told.etag,
@@ -294,15 +319,21 @@ async fn fetched(
         Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Denied) => {
             UrlOutcome::Gone(error.message)
         }
+        Err(PartnerError {
+            kind: ErrorKind::Shut,
+            retry_after: Some(wait),
+            ..
+        }) if wait <= PACED => return Err(Unfetched::Paced(wait)),
         Err(error) if error.passing() => {
-            return Err((UrlOutcome::Failed(error.message), error.retry_after));
+            let failed = UrlOutcome::Failed(error.message);
+            return Err(Unfetched::Ended(failed, error.retry_after));
         }
         Err(error) => UrlOutcome::Refused {
             rule: "photo_url_refused".to_owned(),
             problem: error.message,
         },
     };
-    Err((outcome, None))
+    Err(Unfetched::Ended(outcome, None))
 }
 
 fn hashed(bytes: &[u8], said: Validators) -> UrlOutcome {

@@ -30,6 +30,10 @@ pub struct ProviderOrder {
     /// Of a valuation.
     pub token_url: String,
     pub region: String,
+    /// Of an upload to our own storage: where the world sees it, as `https://photos.example.com`.
+    pub shown_at: String,
+    /// And how wide its smaller copies are, in pixels.
+    pub sizes: Vec<u32>,
 }
 
 /// What is kept of it beside the columns.
@@ -42,6 +46,10 @@ pub(crate) struct Settings {
     pub(crate) token_url: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) region: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) shown_at: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) sizes: Vec<u32>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +75,8 @@ fn order(problem: impl Into<String>) -> ProviderProblem {
 
 /// Its digest stands there; `s3:` is our own storage.
 pub(crate) const OWN_STORAGE: &str = "s3:";
+const MOST_SIZES: usize = 8;
+const WIDTHS: std::ops::RangeInclusive<u32> = 16..=4096;
 const EVERY_NIGHT: &str = "30 3 * * *";
 /// An Accord of 2003, which decoders know: what a provider is tried with.
 pub const KNOWN_VIN: &str = "1HGCM82633A004352";
@@ -112,6 +122,8 @@ pub async fn put(
         selectors: wanted.selectors,
         token_url: wanted.token_url,
         region: wanted.region,
+        shown_at: wanted.shown_at,
+        sizes: wanted.sizes,
     };
     let provider = Provider {
         name: name.to_owned(),
@@ -179,6 +191,21 @@ fn judged(app: &App, kind: ProviderKind, wanted: &ProviderOrder) -> Result<(), P
     let open = |url: &str| url.starts_with("http://") && !app.fetcher.is_ours(url);
     if wanted.secret.is_some() && (open(&wanted.url) || open(&wanted.token_url)) {
         return Err(order("a secret goes over https:// only"));
+    }
+    let own = kind == ProviderKind::Upload && wanted.url.starts_with(OWN_STORAGE);
+    if !own && !(wanted.shown_at.is_empty() && wanted.sizes.is_empty()) {
+        return Err(order(
+            "shown_at and sizes are of uploads to our own storage",
+        ));
+    }
+    if !wanted.shown_at.is_empty() {
+        web("shown_at", &wanted.shown_at)?;
+    }
+    if wanted.sizes.len() > MOST_SIZES || !wanted.sizes.iter().all(|width| WIDTHS.contains(width)) {
+        let (from, to) = (WIDTHS.start(), WIDTHS.end());
+        return Err(order(format!(
+            "sizes: at most {MOST_SIZES}, each {from} to {to} pixels wide"
+        )));
     }
     match kind {
         ProviderKind::History => {

@@ -7,8 +7,9 @@
 use crate::App;
 use crate::batch::{Batch, each};
 use crate::enrichment::{self, Asking, refresh};
-use crate::providers::{OWN_STORAGE, bearer};
+use crate::providers::{OWN_STORAGE, bearer, settings};
 use partners::{ErrorKind, PartnerError, upload};
+use photos::{Derived, Limits, derived};
 use queue::{Job, JobContext, JobError, Outcome, Policy, Priority, QueueName, Unique};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -90,37 +91,107 @@ async fn one(
         retry_after: None,
     };
     let mut conn = app.pool.acquire().await.map_err(|e| ours(e.into()))?;
-    let Some((url, format)) = Photos::where_is(&mut conn, &digest).await.map_err(ours)? else {
-        return Ok(None);
-    };
+    let places = Photos::where_is(&mut conn, &digest).await.map_err(ours)?;
     drop(conn);
-    let photo = match app.fetcher.get(&url).await {
-        Ok(fetched) => fetched.bytes,
-        Err(error) if error.passing() => {
-            // The photo's host is down, not the provider.
+    let (mut photo, mut passing) = (None, None);
+    for (url, format) in places {
+        match app.fetcher.get(&url).await {
+            // Else it is another picture by now, fetched and hashed as any.
+            Ok(fetched) if blake3::hash(&fetched.bytes).to_hex().as_str() == digest => {
+                photo = Some((fetched.bytes, format));
+                break;
+            }
+            Err(error) if error.passing() => passing = Some(error),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    let (photo, format) = match (photo, passing) {
+        (Some(photo), _) => photo,
+        // The photo's host is down, not the provider.
+        (None, Some(error)) => {
             return Err(PartnerError {
                 kind: ErrorKind::Corrupt,
                 ..error
             });
         }
-        Err(_) => return Ok(None),
+        (None, None) => return Ok(None),
     };
-    if blake3::hash(&photo).to_hex().as_str() != digest {
-        // Another picture by now; it is fetched and hashed as any.
-        return Ok(None);
-    }
     let content_type = format!("image/{format}");
-    let url = match provider.url.strip_prefix(OWN_STORAGE) {
-        Some(prefix) => {
-            let key = format!("{}/{digest}.{format}", prefix.trim_matches('/'));
-            app.objects.put(&key, photo, &content_type).await?;
-            key
-        }
-        None => {
-            let to = provider.url.replace("{digest}", &digest);
-            let partner = provider.partner();
-            upload::put(&app.fetcher, &partner, &to, shown, &content_type, photo).await?
-        }
+    if let Some(prefix) = provider.url.strip_prefix(OWN_STORAGE) {
+        let to = format!("{}/{digest}", prefix.trim_matches('/'));
+        return own_storage(app, provider, digest, &to, photo, &format)
+            .await
+            .map(Some);
+    }
+    let to = provider.url.replace("{digest}", &digest);
+    let partner = provider.partner();
+    let url = upload::put(&app.fetcher, &partner, &to, shown, &content_type, photo).await?;
+    Ok(Some(PhotoUpload {
+        digest,
+        url,
+        sizes: Vec::new(),
+        objects: Vec::new(),
+    }))
+}
+
+/// The photo as it came, and its smaller copies beside it.
+async fn own_storage(
+    app: &App,
+    provider: &Provider,
+    digest: String,
+    to: &str,
+    photo: Vec<u8>,
+    format: &str,
+) -> Result<PhotoUpload, PartnerError> {
+    let settings = settings(provider);
+    let base = settings.shown_at.trim_end_matches('/').to_owned();
+    let address = |key: &str| match base.as_str() {
+        "" => key.to_owned(),
+        base => format!("{base}/{key}"),
     };
-    Ok(Some(PhotoUpload { digest, url }))
+    let copies = match settings.sizes.is_empty() {
+        true => Vec::new(),
+        false => copies(app, &digest, photo.clone(), settings.sizes).await?,
+    };
+    let key = format!("{to}.{format}");
+    let content_type = format!("image/{format}");
+    app.objects.put(&key, photo, &content_type).await?;
+    let (url, mut sizes, mut objects) = (address(&key), Vec::new(), vec![key]);
+    for copy in copies {
+        let key = format!("{to}-{}.jpeg", copy.width);
+        app.objects.put(&key, copy.jpeg, "image/jpeg").await?;
+        let width = i32::try_from(copy.width).unwrap_or(i32::MAX);
+        sizes.push((width, address(&key)));
+        objects.push(key);
+    }
+    Ok(PhotoUpload {
+        digest,
+        url,
+        sizes,
+        objects,
+    })
+}
+
+/// On a blocking thread, no more at once than there are cores.
+async fn copies(
+    app: &App,
+    digest: &str,
+    photo: Vec<u8>,
+    widths: Vec<u32>,
+) -> Result<Vec<Derived>, PartnerError> {
+    let corrupt = |message: String| PartnerError {
+        kind: ErrorKind::Corrupt,
+        operation: "derive",
+        target: digest.to_owned(),
+        message,
+        retry_after: None,
+    };
+    let _turn = app
+        .hashing
+        .acquire()
+        .await
+        .map_err(|e| corrupt(e.to_string()))?;
+    let made = tokio::task::spawn_blocking(move || derived(&photo, &widths, Limits::DEFAULT));
+    let made = made.await.map_err(|ended| corrupt(ended.to_string()))?;
+    made.map_err(|error| corrupt(error.to_string()))
 }

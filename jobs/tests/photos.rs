@@ -416,3 +416,93 @@ async fn a_feed_shows_photos_of_the_unit_and_nothing_that_stands_for_them() {
             .contains(&"photo_placeholder".to_owned())
     );
 }
+
+#[tokio::test]
+async fn our_own_storage_shows_a_photo_in_every_size_and_forgets_it() {
+    let mut test = TestApp::start().await;
+    let order = serde_json::json!({
+        "kind": "upload", "url": "s3:shown", "shown_at": "https://cdn.example.com/", "sizes": [64, 4_000],
+    });
+    let order = serde_json::from_value(order).unwrap();
+    jobs::providers::put(&test.app, "cdn", order, "ops")
+        .await
+        .unwrap();
+    let real = "http://photos.test/bay/0/0.jpg";
+    let units = stocked(&mut test, &[real]).await;
+    test.run_all().await;
+    let photo = photos(&test, units[0]).await.remove(0);
+    let digest = photo.digest.unwrap();
+    let shown = &photo.uploads[0];
+    let (original, small) = (
+        format!("shown/{digest}.jpeg"),
+        format!("shown/{digest}-64.jpeg"),
+    );
+    assert_eq!(shown.url, format!("https://cdn.example.com/{original}"));
+    let sizes: Vec<(i32, &str)> = shown
+        .sizes
+        .iter()
+        .map(|s| (s.width, s.url.as_str()))
+        .collect();
+    assert_eq!(
+        sizes,
+        [(64, format!("https://cdn.example.com/{small}").as_str())]
+    );
+    let bytes = test.app.objects.get(&original).await.unwrap();
+    assert_eq!(blake3::hash(&bytes).to_hex().as_str(), digest);
+    let copy = test.app.objects.get(&small).await.unwrap();
+    let copy = photos::fingerprint(&copy, photos::Limits::DEFAULT).unwrap();
+    assert_eq!(copy.width, 64);
+
+    let mut definition = feeds::Definition::parse(feeds::BUILT_IN[2].1).unwrap();
+    definition.photos_by = Some("cdn".to_owned());
+    let key = definition.key.clone();
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    stores::Feeds::put(
+        &mut conn,
+        &key,
+        &key,
+        &serde_json::to_value(definition).unwrap(),
+    )
+    .await
+    .unwrap();
+    drop(conn);
+    let step = test.stepper.perform(&BuildFeed { feed: key }).await;
+    assert_eq!(step.unwrap().outcome.word(), "done");
+    let object = test.app.objects.get("feeds/generic/latest.csv").await;
+    let text = String::from_utf8(object.unwrap()).unwrap();
+    assert!(text.contains(&shown.url) && !text.contains(real), "{text}");
+
+    let old =
+        "DELETE FROM listing_photos; UPDATE photo_urls SET fetched_at = now() - interval '99 days'";
+    stores::execute_for_tests(&test.app.pool, old)
+        .await
+        .unwrap();
+    test.stepper
+        .perform(&jobs::PruneHistory::default())
+        .await
+        .unwrap();
+    for key in [original, small] {
+        assert!(!test.app.objects.exists(&key).await.unwrap(), "{key}");
+    }
+}
+
+/// A host's budget makes photos late, and loses none.
+#[tokio::test]
+async fn a_host_with_a_budget_is_waited_for() {
+    let mut test = TestApp::start().await;
+    // Six ask at once: the last of them would wait longer than anybody may.
+    let paced = "INSERT INTO partners (name, calls_per_second) VALUES ('photos photos.test', 2)";
+    stores::execute_for_tests(&test.app.pool, paced)
+        .await
+        .unwrap();
+    let urls: Vec<String> = (0..10)
+        .map(|n| format!("http://photos.test/small/bay/{n}/0.jpg"))
+        .collect();
+    let units = stocked(&mut test, &[&urls.join("|")]).await;
+    test.run_all().await;
+    let found = photos(&test, units[0]).await;
+    assert!(
+        found.iter().all(|photo| photo.state == "fetched"),
+        "{found:?}"
+    );
+}

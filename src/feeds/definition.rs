@@ -22,6 +22,9 @@ pub struct Definition {
     /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_changes_seconds: Option<u32>,
+    /// An upload provider: photos that it shows go out at its address, the others at the dealer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photos_by: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,6 +3,8 @@
 //! A placeholder ("photo coming soon") never goes out: marketplaces refuse it, and one counts it as a photo otherwise.
 //! An address that leads to no photo stays back as long as the unit shows another. Were all of a unit's addresses lost,
 //! they go out as the dealer gave them: a host that answers a marketplace may refuse us.
+//!
+//! A feed may show photos from an upload provider: those that it has go out at its address, whatever became of the dealer's.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -27,17 +29,24 @@ impl Flaws {
         self.known.insert(self.hasher.hash_one(url), flaw);
     }
 
-    /// Leaves what goes out, the first of them the unit's hero; how many placeholders stayed back.
-    pub fn leave_out(&self, urls: &mut Vec<String>) -> usize {
-        if self.known.is_empty() {
+    /// Leaves what goes out, the first of them the unit's hero; how many placeholders stayed back. `shown` is where an upload
+    /// provider shows what an address led to.
+    pub fn leave_out(&self, urls: &mut Vec<String>, shown: &HashMap<String, String>) -> usize {
+        if self.known.is_empty() && shown.is_empty() {
             return 0;
         }
         let flaw = |url: &String| self.known.get(&self.hasher.hash_one(url)).copied();
         let before = urls.len();
         urls.retain(|url| flaw(url) != Some(Flaw::Placeholder));
         let placeholders = before - urls.len();
-        if urls.iter().any(|url| flaw(url).is_none()) {
-            urls.retain(|url| flaw(url).is_none());
+        let fit = |url: &String| shown.contains_key(url) || flaw(url).is_none();
+        if urls.iter().any(fit) {
+            urls.retain(fit);
+        }
+        for url in urls {
+            if let Some(at) = shown.get(url) {
+                url.clone_from(at);
+            }
         }
         placeholders
     }
@@ -46,6 +55,7 @@ impl Flaws {
 #[cfg(test)]
 mod tests {
     use super::{Flaw, Flaws};
+    use std::collections::HashMap;
 
     fn left(urls: &[&str]) -> (Vec<String>, usize) {
         let mut flaws = Flaws::default();
@@ -53,8 +63,20 @@ mod tests {
         flaws.add("lost", Flaw::Lost);
         flaws.add("lost too", Flaw::Lost);
         let mut urls: Vec<String> = urls.iter().map(|url| (*url).to_owned()).collect();
-        let placeholders = flaws.leave_out(&mut urls);
+        let placeholders = flaws.leave_out(&mut urls, &HashMap::new());
         (urls, placeholders)
+    }
+
+    #[test]
+    fn what_a_provider_shows_goes_out_at_its_address_though_the_dealers_is_lost() {
+        let mut flaws = Flaws::default();
+        flaws.add("lost", Flaw::Lost);
+        flaws.add("soon", Flaw::Placeholder);
+        let shown = |url: &str| (url.to_owned(), format!("ours/{url}"));
+        let shown: HashMap<String, String> = ["lost", "b", "soon"].map(shown).into();
+        let mut urls = ["a", "lost", "soon", "b"].map(str::to_owned).to_vec();
+        assert_eq!(flaws.leave_out(&mut urls, &shown), 1);
+        assert_eq!(urls, ["a", "ours/lost", "ours/b"]);
     }
 
     #[test]

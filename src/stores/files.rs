@@ -99,7 +99,7 @@ pub struct RejectRow {
     pub row_lost: bool,
 }
 
-/// Files whose raw copies nobody needs any more.
+/// What nobody needs any more, and the objects that held it.
 #[derive(Clone, Debug)]
 pub struct Forgotten {
     pub files: u64,

@@ -57,7 +57,9 @@ pub use refused::Refused;
 pub use reports::{Aging, Double, Move, PriceDrop, Reports, Stay};
 pub use schedules::{Overlap, Schedule, Schedules, Taken, Tick};
 pub use secrets::{Sealed, Sealer};
-pub use shown_photos::{ListingPhoto, LostPhoto, PhotoCounts, SimilarPhoto, UnfitPhoto};
+pub use shown_photos::{
+    ListingPhoto, LostPhoto, PhotoCounts, ShownAt, SimilarPhoto, Size, UnfitPhoto,
+};
 pub use sightings::Sightings;
 pub use sources::{
     AfterLoad, Attachments, Grace, Login, MOST_REMOVED_PERCENT, NewSource, Settle, SourceKind,

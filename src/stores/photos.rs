@@ -1,6 +1,7 @@
 //! Photos by content, the URLs that lead to them, and which of them look alike.
 
 use crate::error::Res;
+use crate::files::Forgotten;
 use sqlx::PgConnection;
 use std::collections::HashMap;
 
@@ -61,6 +62,10 @@ pub struct PhotoPair {
 pub struct PhotoUpload {
     pub digest: String,
     pub url: String,
+    /// Smaller copies: how wide, and where.
+    pub sizes: Vec<(i32, String)>,
+    /// Of our own storage, to be deleted with the photo.
+    pub objects: Vec<String>,
 }
 
 pub struct Photos;
@@ -324,16 +329,18 @@ impl Photos {
         Ok(())
     }
 
-    /// A URL that led to a photo, and its format.
-    pub async fn where_is(conn: &mut PgConnection, digest: &str) -> Res<Option<(String, String)>> {
+    /// URLs that led to a photo, newest first, and its format.
+    pub async fn where_is(conn: &mut PgConnection, digest: &str) -> Res<Vec<(String, String)>> {
         Ok(sqlx::query!(
             "SELECT u.url, p.format FROM photos p JOIN photo_urls u ON u.photo_id = p.id AND u.state = 'fetched'
-             WHERE p.digest = $1 ORDER BY u.fetched_at DESC LIMIT 1",
+             WHERE p.digest = $1 ORDER BY u.fetched_at DESC LIMIT 3",
             digest
         )
-        .fetch_optional(conn)
+        .fetch_all(conn)
         .await?
-        .map(|row| (row.url, row.format)))
+        .into_iter()
+        .map(|row| (row.url, row.format))
+        .collect())
     }
 
     /// Keeps where photos are shown.
@@ -342,18 +349,23 @@ impl Photos {
         provider: &str,
         uploads: &[PhotoUpload],
     ) -> Res<()> {
-        let digests: Vec<String> = uploads.iter().map(|upload| upload.digest.clone()).collect();
-        let urls: Vec<String> = uploads.iter().map(|upload| upload.url.clone()).collect();
-        sqlx::query!(
-            "INSERT INTO photo_uploads (photo_id, provider, url)
-             SELECT p.id, $1, u.url FROM unnest($2::text[], $3::text[]) u(digest, url) JOIN photos p ON p.digest = u.digest
-             ON CONFLICT (photo_id, provider) DO UPDATE SET url = excluded.url",
-            provider,
-            &digests,
-            &urls
-        )
-        .execute(conn)
-        .await?;
+        for upload in uploads {
+            let (widths, urls): (Vec<i32>, Vec<String>) = upload.sizes.iter().cloned().unzip();
+            sqlx::query!(
+                "INSERT INTO photo_uploads (photo_id, provider, url, widths, size_urls, objects)
+                 SELECT p.id, $1, $3, $4, $5, $6 FROM photos p WHERE p.digest = $2
+                 ON CONFLICT (photo_id, provider) DO UPDATE SET url = $3, widths = $4, size_urls = $5,
+                    objects = ARRAY(SELECT DISTINCT unnest(photo_uploads.objects || $6))",
+                provider,
+                upload.digest,
+                upload.url,
+                &widths,
+                &urls,
+                &upload.objects
+            )
+            .execute(&mut *conn)
+            .await?;
+        }
         Ok(())
     }
 
@@ -368,12 +380,16 @@ impl Photos {
         .await?)
     }
 
-    /// Forgets URLs that no listing has shown for so many days, and photos that only they led to; how many URLs.
-    pub async fn forget(conn: &mut PgConnection, days: i32, limit: i64) -> Res<u64> {
-        let urls = sqlx::query_file_scalar!("queries/forget_photos.sql", days, limit)
+    /// Forgets URLs that no listing has shown for so many days, and photos that only they led to; how many URLs, and the
+    /// objects that showed the photos, which are the caller's to delete.
+    pub async fn forget(conn: &mut PgConnection, days: i32, limit: i64) -> Res<Forgotten> {
+        let row = sqlx::query_file!("queries/forget_photos.sql", days, limit)
             .fetch_one(conn)
             .await?;
-        Ok(urls.unsigned_abs())
+        Ok(Forgotten {
+            files: row.urls.unsigned_abs(),
+            objects: row.objects,
+        })
     }
 
     /// A picture that stands for a missing photo, by its content digest.
@@ -427,7 +443,7 @@ impl UrlRows {
     }
 }
 
-fn keys(urls: &[String]) -> Vec<Vec<u8>> {
+pub(crate) fn keys(urls: &[String]) -> Vec<Vec<u8>> {
     urls.iter()
         .map(|url| blake3::hash(url.as_bytes()).as_bytes()[..16].to_vec())
         .collect()

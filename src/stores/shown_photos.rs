@@ -2,8 +2,9 @@
 
 use crate::Photos;
 use crate::error::{Res, StoreError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
+use std::collections::HashMap;
 
 /// A photo's address that leads to none.
 #[derive(Clone, Debug, Serialize)]
@@ -53,6 +54,23 @@ pub struct ListingPhoto {
     pub shown_by: i64,
     /// Other photos that look alike.
     pub alike: i64,
+    pub uploads: Vec<ShownAt>,
+}
+
+/// Where a provider shows a photo.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownAt {
+    pub provider: String,
+    pub url: String,
+    /// Smaller copies, narrowest first.
+    pub sizes: Vec<Size>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// In pixels.
+    pub width: i32,
+    pub url: String,
 }
 
 /// A photo that looks like another.
@@ -104,6 +122,7 @@ impl Photos {
                     hero: false,
                     shown_by: row.shown_by,
                     alike: row.alike,
+                    uploads: row.uploads.0,
                 })
                 .collect();
         let mut shown = photos.iter_mut();
@@ -111,6 +130,23 @@ impl Photos {
             hero.hero = true;
         }
         Ok(photos)
+    }
+
+    /// Where a provider shows the photos that these addresses lead to, by address.
+    pub async fn shown_at(
+        conn: &mut PgConnection,
+        provider: &str,
+        urls: &[String],
+    ) -> Res<HashMap<String, String>> {
+        let rows = sqlx::query!(
+            "SELECT u.url, s.url AS shown FROM photo_urls u JOIN photo_uploads s ON s.photo_id = u.photo_id
+             WHERE u.key = ANY($1) AND s.provider = $2 AND s.url ~ '^https?://'",
+            &crate::photos::keys(urls),
+            provider
+        )
+        .fetch_all(conn)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.url, row.shown)).collect())
     }
 
     /// What no feed should show: of these listings, or of all.

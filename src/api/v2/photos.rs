@@ -38,6 +38,38 @@ struct PhotoView {
     shown_by: i64,
     /// Other photos that look alike.
     alike: i64,
+    /// Where upload providers show it.
+    uploads: Vec<ShownAtView>,
+}
+
+#[derive(Object)]
+struct ShownAtView {
+    provider: String,
+    /// A key of our own storage where its provider has no `shown_at`.
+    url: String,
+    /// Smaller copies, narrowest first.
+    sizes: Vec<SizeView>,
+}
+
+#[derive(Object)]
+struct SizeView {
+    /// In pixels.
+    width: i32,
+    url: String,
+}
+
+impl From<stores::ShownAt> for ShownAtView {
+    fn from(shown: stores::ShownAt) -> Self {
+        let size = |size: stores::Size| SizeView {
+            width: size.width,
+            url: size.url,
+        };
+        Self {
+            provider: shown.provider,
+            url: shown.url,
+            sizes: shown.sizes.into_iter().map(size).collect(),
+        }
+    }
 }
 
 /// A photo that looks like another.
@@ -116,6 +148,7 @@ impl Photos {
                     hero: photo.hero,
                     shown_by: photo.shown_by,
                     alike: photo.alike,
+                    uploads: photo.uploads.into_iter().map(Into::into).collect(),
                 })
                 .collect(),
         ))

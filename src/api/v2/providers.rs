@@ -56,6 +56,10 @@ struct NewProvider {
     /// Of a valuation.
     token_url: Option<String>,
     region: Option<String>,
+    /// Of an upload to our own storage: where the world sees it, as `https://photos.example.com`.
+    shown_at: Option<String>,
+    /// And how wide its smaller copies are, in pixels; at most eight.
+    sizes: Option<Vec<u32>>,
 }
 
 #[derive(Object)]
@@ -128,6 +132,8 @@ impl Providers {
             selectors,
             token_url: wanted.token_url.unwrap_or_default(),
             region: wanted.region.unwrap_or_default(),
+            shown_at: wanted.shown_at.unwrap_or_default(),
+            sizes: wanted.sizes.unwrap_or_default(),
         };
         ::jobs::providers::put(&self.api.app, &provider.0, order, &who.name).await?;
         Ok(Json(ProviderMade {

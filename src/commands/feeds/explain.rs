@@ -57,6 +57,7 @@ impl Explain {
             None => Vec::new(),
         };
         let flaws = jobs::build_feed::flaws(&mut conn, Some(&ids(&units))).await?;
+        let ours = jobs::build_feed::shown(app, &definition, &units).await?;
         for unit in &mut units {
             let Some(dealer) = dealers.iter().find(|dealer| dealer.id == unit.dealer_id) else {
                 continue;
@@ -73,7 +74,7 @@ impl Explain {
                 continue;
             }
             let shown = unit.details.image_urls.len();
-            let placeholders = flaws.leave_out(&mut unit.details.image_urls);
+            let placeholders = flaws.leave_out(&mut unit.details.image_urls, &ours);
             let left = unit.details.image_urls.len();
             if left < shown {
                 println!(
