@@ -2,9 +2,12 @@
 //! command line, the API and the console all do it here, and each is in the audit.
 
 use crate::sources::SourceProblem;
-use crate::{App, LoadFile, PullSource};
+use crate::{App, DecodeVins, LoadFile, PullSource};
+use domain::{Field, Listing, Value};
 use queue::{Engine, Enqueue, Enqueued, Job, Runs};
-use stores::{Audit, FileState, Files, PgConnection, SourceKind, SourceRow, Sources, StoreError};
+use stores::{
+    Audit, FileState, Files, Overrides, PgConnection, SourceKind, SourceRow, Sources, StoreError,
+};
 
 /// Who does it, and by what: `api key`, `console`, `command line`.
 #[derive(Clone, Copy, Debug)]
@@ -118,4 +121,40 @@ pub async fn reload(app: &App, key: &str, hand: Hand<'_>) -> Result<i64, SourceP
     Audit::note(&mut tx, hand.who, "reload", &format!("source {key}")).await?;
     tx.commit().await?;
     Ok(file)
+}
+
+/// An operator's word on a field of a unit. Where it and the VIN disagree is looked at again.
+pub async fn put_right(
+    app: &App,
+    listing: i64,
+    field: Field,
+    value: Value<'_>,
+    who: &str,
+) -> Result<Listing, SourceProblem> {
+    let mut tx = app.pool.begin().await?;
+    let after = Overrides::put(&mut tx, listing, field, value, who).await?;
+    compared(app, &mut tx, listing).await?;
+    tx.commit().await?;
+    Ok(after)
+}
+
+/// The dealer's newest word stands again. `None` when nobody had overridden the field.
+pub async fn let_go(
+    app: &App,
+    listing: i64,
+    field: Field,
+    who: &str,
+) -> Result<Option<Listing>, SourceProblem> {
+    let mut tx = app.pool.begin().await?;
+    let after = Overrides::release(&mut tx, listing, field, who).await?;
+    compared(app, &mut tx, listing).await?;
+    tx.commit().await?;
+    Ok(after)
+}
+
+async fn compared(app: &App, tx: &mut PgConnection, listing: i64) -> Result<(), SourceProblem> {
+    let listings = vec![listing];
+    let order = Enqueue::of(&DecodeVins { listings })?;
+    app.engine.enqueue(tx, &[order]).await?;
+    Ok(())
 }

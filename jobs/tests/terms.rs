@@ -435,3 +435,48 @@ async fn units_that_are_only_waited_for_do_not_hold_the_next_file() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_number_that_comes_back_as_another_unit_has_no_past() {
+    let mut test = TestApp::start().await;
+    let dealer = rooftop(&test, "a", "").await;
+    let row =
+        |number: &str, vin: &str, price: u32| format!("{number},{vin},Ford,F-150,{price},,\n");
+    let other = row("9", VINS[2], 100);
+    let of = |row: &str| format!("{HEAD}{row}{other}");
+    load(
+        &mut test,
+        "vehicles",
+        dealer,
+        &of(&row("1", VINS[0], 30_000)),
+    )
+    .await;
+    let hand = |value| domain::Value::Text(std::borrow::Cow::Borrowed(value));
+    let brand = domain::Field::TitleBrand;
+    jobs::by_hand::put_right(&test.app, 1, brand, hand("Clean"), "ann")
+        .await
+        .unwrap();
+    load(&mut test, "vehicles", dealer, &of("")).await;
+    terms(
+        &test,
+        "UPDATE listings SET created_at = created_at - interval '40 days' WHERE id = 1;
+        UPDATE price_history SET at = at - interval '40 days'",
+    )
+    .await;
+    load(
+        &mut test,
+        "vehicles",
+        dealer,
+        &of(&row("1", VINS[1], 9_000)),
+    )
+    .await;
+    let unit = units(&test).await.remove(0);
+    assert_eq!((unit.id, unit.details.title_brand.as_deref()), (1, None));
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let drops = Reports::price_drops(&mut conn, None, 30, 5, 10)
+        .await
+        .unwrap();
+    assert!(drops.is_empty(), "{drops:?}");
+    let stay = Reports::stays(&mut conn, VINS[1]).await.unwrap();
+    assert_eq!(stay[0].days, Some(0));
+}

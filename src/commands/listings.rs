@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use domain::{Details, Field, FieldType, Listing, Value};
 use ingest::words;
+use jobs::by_hand;
 use std::path::Path;
 use std::process::ExitCode;
 use stores::{FieldValue, ListingFilter, Overrides, PgConnection, Values};
@@ -66,27 +67,30 @@ enum Action {
 impl Listings {
     pub(super) async fn run(self, data_dir: &Path) -> Result<ExitCode> {
         let platform = super::connect(data_dir).await?;
-        let mut tx = platform.app.pool.begin().await?;
+        let app = &platform.app;
+        let mut conn = app.pool.acquire().await?;
         let who = super::operator();
         match self.action {
-            Action::Show { unit, json } => show(&find(&mut tx, &unit).await?, json)?,
+            Action::Show { unit, json } => show(&find(&mut conn, &unit).await?, json)?,
             Action::Override { unit, field, value } => {
-                let listing = find(&mut tx, &unit).await?;
+                let listing = find(&mut conn, &unit).await?;
                 let field = named(&field)?;
                 let value = read(field, &value)?;
-                let after = Overrides::put(&mut tx, listing.id, field, value, &who).await?;
+                drop(conn);
+                let after = by_hand::put_right(app, listing.id, field, value, &who).await?;
                 line(&after, field);
             }
             Action::Release { unit, field } => {
-                let listing = find(&mut tx, &unit).await?;
+                let listing = find(&mut conn, &unit).await?;
                 let field = named(&field)?;
-                let after = Overrides::release(&mut tx, listing.id, field, &who).await?;
+                drop(conn);
+                let after = by_hand::let_go(app, listing.id, field, &who).await?;
                 let after =
                     after.with_context(|| format!("nobody has overridden {}", field.name()))?;
                 line(&after, field);
             }
             Action::Unknown { dealer, json } => {
-                for found in Values::worded(&mut tx, dealer.as_deref()).await? {
+                for found in Values::worded(&mut conn, dealer.as_deref()).await? {
                     if known(&found) {
                         continue;
                     }
@@ -107,7 +111,7 @@ impl Listings {
             } => {
                 let limit = limit.clamp(1, 100_000);
                 let dealer = dealer.as_deref();
-                for row in Overrides::contradictions(&mut tx, dealer, (0, ""), limit).await? {
+                for row in Overrides::contradictions(&mut conn, dealer, (0, ""), limit).await? {
                     if json {
                         println!("{}", serde_json::to_string(&row)?);
                         continue;
@@ -124,7 +128,6 @@ impl Listings {
                 }
             }
         }
-        tx.commit().await?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,6 +1,7 @@
 //! Whose value stands when a file, a client or the VIN says something new about a listing.
 //!
-//! - an operator's value stands until it is released, and what the dealer says meanwhile is kept under it;
+//! - an operator's value stands until it is released, and what the dealer says meanwhile is kept under it; it goes when its
+//!   number comes back to the lot as another unit;
 //! - a file or client sets what it says; what it leaves blank it clears, if it had set it; where its word could not be read,
 //!   what it said before stands;
 //! - a VIN only fills blanks;
@@ -67,10 +68,11 @@ pub fn apply_with(
     }
     let status = match (blanks, listing.status) {
         // Who only updates does not bring back what the dealer's own file lacks.
-        (Blanks::KeepAll, Status::Removed | Status::Sold | Status::Archived) => listing.status,
+        (Blanks::KeepAll, now) if off_the_lot(now) => now,
         (Blanks::KeepAll, now) => draft.status.unwrap_or(now),
         (_, now) => stands(now, draft.status),
     };
+    let was_gone = off_the_lot(listing.status);
     if status != listing.status {
         listing.status = status;
         changed = true;
@@ -83,6 +85,9 @@ pub fn apply_with(
         true => (&[][..], &[][..]),
         false => (silent, draft.unread.as_slice()),
     };
+    if was_gone && (vin_replaced || serial_replaced) {
+        forget_overrides(listing);
+    }
     if draft.vin.is_some() && draft.vin != listing.vin {
         let over = listing.vin.as_ref().map(ToString::to_string);
         listing.provenance.set(
@@ -139,12 +144,28 @@ fn forget_vehicle(listing: &mut Listing) {
     }
 }
 
+/// A number that comes back to the lot with another VIN is another unit: what an operator said, he said of the one before.
+/// While it is on the lot another VIN is the same unit put right.
+fn forget_overrides(listing: &mut Listing) {
+    for &field in Details::FIELDS {
+        let holder = listing.provenance.get(field).map(|origin| origin.source);
+        if holder == Some(Source::Operator) {
+            let _ = listing.details.set(field, None);
+            listing.provenance.forget(field);
+        }
+    }
+}
+
+fn off_the_lot(status: Status) -> bool {
+    matches!(status, Status::Removed | Status::Sold | Status::Archived)
+}
+
 /// Where a unit stands that is in a file again: where the row says; without a word of it, what had left the lot is
 /// back on it.
 fn stands(now: Status, said: Option<Status>) -> Status {
     match (said, now) {
         (Some(said), _) => said,
-        (None, Status::Removed | Status::Sold | Status::Archived) => Status::Available,
+        (None, now) if off_the_lot(now) => Status::Available,
         (None, now) => now,
     }
 }
@@ -161,6 +182,7 @@ pub fn fill(listing: &mut Listing, field: Field, value: Value<'_>) -> bool {
         original: None,
         by: None,
         over: None,
+        under: None,
     };
     listing.provenance.set(field, origin);
     true
@@ -180,6 +202,7 @@ pub fn report(
         original: None,
         by: None,
         over: None,
+        under: None,
     };
     field.is_reported() && set(listing, field, said, None, &origin)
 }
@@ -193,7 +216,7 @@ fn set(
 ) -> bool {
     let holder = listing.provenance.get(field).map(|o| o.source);
     if holder == Some(Source::Operator) && origin.source != Source::Operator {
-        return kept_under(listing, field, said);
+        return kept_under(listing, field, said, origin.source);
     }
     let before = listing.details.get(field);
     if before == said {
@@ -224,23 +247,26 @@ fn set(
 }
 
 /// What the dealer says under an operator's value, for when that is released.
-fn kept_under(listing: &mut Listing, field: Field, said: Option<Value<'_>>) -> bool {
+fn kept_under(listing: &mut Listing, field: Field, said: Option<Value<'_>>, whose: Source) -> bool {
     let (Some(said), Some(held)) = (said, listing.provenance.0.get_mut(&field)) else {
         return false;
     };
     let said = Some(said.to_string());
     let news = held.over != said;
-    held.over = said;
+    (held.over, held.under) = (said, Some(whose));
     news
 }
 
 /// An operator's word, over whatever stands there. `false` when the field cannot have such a value.
 pub fn put_right(listing: &mut Listing, field: Field, value: Value<'_>, who: &str) -> bool {
     let held = listing.provenance.get(field);
-    let over = match held {
+    let (over, under) = match held {
         // The dealer's word stays the one under it, however often it is put right.
-        Some(held) if held.source == Source::Operator => held.over.clone(),
-        _ => listing.details.get(field).map(|value| value.to_string()),
+        Some(held) if held.source == Source::Operator => (held.over.clone(), held.under),
+        held => {
+            let word = listing.details.get(field).map(|value| value.to_string());
+            (word, held.map(|held| held.source))
+        }
     };
     if !listing.details.set(field, Some(value)) {
         return false;
@@ -252,6 +278,7 @@ pub fn put_right(listing: &mut Listing, field: Field, value: Value<'_>, who: &st
         original: None,
         by: Some(who.to_owned()),
         over,
+        under,
     };
     listing.provenance.set(field, origin);
     true
@@ -264,7 +291,7 @@ pub fn release(listing: &mut Listing, field: Field) -> bool {
     let Some(held) = held.filter(|held| held.source == Source::Operator) else {
         return false;
     };
-    let over = held.over.clone();
+    let (over, under) = (held.over.clone(), held.under);
     let value = over.and_then(|text| match field.field_type() {
         FieldType::Text => Some(Value::Text(text.into())),
         FieldType::Number => text.parse().ok().map(Value::Number),
@@ -278,12 +305,13 @@ pub fn release(listing: &mut Listing, field: Field) -> bool {
     listing.provenance.0.remove(&field);
     if !blank {
         let origin = Origin {
-            source: Source::File,
+            source: under.unwrap_or(Source::File),
             file: None,
             row: None,
             original: None,
             by: None,
             over: None,
+            under: None,
         };
         listing.provenance.set(field, origin);
     }
@@ -315,6 +343,7 @@ mod tests {
             original: None,
             by: None,
             over: None,
+            under: None,
         }
     }
 
@@ -373,6 +402,51 @@ mod tests {
         );
         assert!(listing.provenance.get(Field::Owners).is_none());
         assert_eq!(listing.details.exterior_color.as_deref(), Some("Red"));
+    }
+
+    #[test]
+    fn a_number_that_comes_back_as_another_unit_has_no_ones_word_on_it() {
+        let of = |vin: &str| ListingDraft {
+            vin: Some(crate::Vin::parse(vin).unwrap()),
+            ..draft(Some(100), Some("Red"))
+        };
+        for (gone, stands) in [(true, None), (false, Some("Clean"))] {
+            let mut listing = begin(1, &of("1HGCM82633A004352"), &file(1));
+            let clean = Value::Text("Clean".into());
+            assert!(put_right(&mut listing, Field::TitleBrand, clean, "ann"));
+            if gone {
+                listing.status = Status::Removed;
+            }
+            assert!(apply(&mut listing, &of("5TDXZ3DC2KS015402"), &file(2)));
+            assert_eq!(listing.details.title_brand.as_deref(), stands);
+        }
+    }
+
+    #[test]
+    fn a_released_word_is_whose_it_was() {
+        let mut listing = begin(1, &draft(Some(100), None), &file(1));
+        let one = Some(Value::Number(1));
+        assert!(report(&mut listing, Field::Owners, one, Source::History));
+        assert!(put_right(
+            &mut listing,
+            Field::Owners,
+            Value::Number(2),
+            "ann"
+        ));
+        assert!(put_right(
+            &mut listing,
+            Field::Owners,
+            Value::Number(3),
+            "ann"
+        ));
+        assert!(release(&mut listing, Field::Owners));
+        assert_eq!(listing.details.owners, Some(1));
+        let by = listing.provenance.get(Field::Owners).map(|o| o.source);
+        assert_eq!(by, Some(Source::History));
+        assert!(
+            report(&mut listing, Field::Owners, None, Source::History),
+            "theirs to clear"
+        );
     }
 
     #[test]
@@ -498,6 +572,7 @@ mod tests {
             original: None,
             by: None,
             over: None,
+            under: None,
         };
         apply(&mut listing, &draft(Some(80), None), &operator);
         assert!(!apply(&mut listing, &draft(Some(100), None), &file(3)));

@@ -53,6 +53,9 @@ pub struct Origin {
     /// The value this one replaced, as text; under an operator's value the dealer's newest word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<String>,
+    /// Whose that word is, under an operator's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under: Option<Source>,
 }
 
 /// One origin for each field that has a value.

@@ -394,6 +394,7 @@ pub fn said_by(file: Option<i64>, draft: &ListingDraft) -> Origin {
         original: None,
         by: None,
         over: None,
+        under: None,
     }
 }
 

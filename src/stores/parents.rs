@@ -71,6 +71,7 @@ impl Parents {
             original: None,
             by: None,
             over: None,
+            under: None,
         };
         let drafts: Vec<(i64, &ListingDraft)> =
             drafts.iter().map(|draft| (dealer_id, draft)).collect();

@@ -3,6 +3,7 @@
 use crate::Api;
 use crate::auth::Key;
 use crate::problem::Problem;
+use ::jobs::by_hand;
 use domain::{Details, Field, FieldType, Listing, Value};
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
@@ -84,10 +85,9 @@ impl Words {
         let who = key.require(&self.api, Scope::Operate).await?;
         let field = named(&field.0)?;
         let value = read(field, &word.0.value).map_err(Problem::invalid)?;
-        let mut tx = self.api.app.pool.begin().await?;
-        let listing = Overrides::put(&mut tx, id.0, field, value, &who.name).await?;
-        let words = words(&mut tx, &listing).await?;
-        tx.commit().await?;
+        let app = &self.api.app;
+        let listing = by_hand::put_right(app, id.0, field, value, &who.name).await?;
+        let words = words(&mut *app.pool.acquire().await?, &listing).await?;
         Ok(Json(words))
     }
 
@@ -105,14 +105,13 @@ impl Words {
     ) -> Result<Json<Vec<Word>>, Problem> {
         let who = key.require(&self.api, Scope::Operate).await?;
         let field = named(&field.0)?;
-        let mut tx = self.api.app.pool.begin().await?;
-        let released = Overrides::release(&mut tx, id.0, field, &who.name).await?;
+        let app = &self.api.app;
+        let released = by_hand::let_go(app, id.0, field, &who.name).await?;
         let Some(listing) = released else {
             let what = format!("override of {} on listing", field.name());
             return Err(Problem::not_found(&what, id.0));
         };
-        let words = words(&mut tx, &listing).await?;
-        tx.commit().await?;
+        let words = words(&mut *app.pool.acquire().await?, &listing).await?;
         Ok(Json(words))
     }
 

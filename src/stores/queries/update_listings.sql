@@ -16,6 +16,9 @@ put AS (
         r.date_in_stock, parent_stock_number = r.parent_stock_number, provenance = r.provenance,
         status = r.status, image_urls = coalesce(r.image_urls, '{}'), options = coalesce(r.options, '{}'),
         file_id = coalesce($2::bigint, l.file_id), version = l.version + 1, updated_at = now(),
+        -- A number that comes back as another unit begins anew.
+        created_at = CASE WHEN l.status NOT IN ('available', 'pending') AND r.status IN ('available', 'pending')
+                               AND (l.vin <> r.vin OR l.serial <> r.serial) THEN now() ELSE l.created_at END,
         left_at = CASE WHEN r.status IN ('available', 'pending') THEN NULL
                        WHEN l.status IN ('available', 'pending') THEN now() ELSE coalesce(l.left_at, l.updated_at) END
     FROM jsonb_populate_recordset(NULL::listings, $1::jsonb) r
