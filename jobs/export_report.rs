@@ -8,6 +8,7 @@
 use crate::gates::judged;
 use crate::{App, drop};
 use domain::spreadsheet;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use queue::{Job, JobContext, JobError, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
@@ -35,7 +36,7 @@ const COLUMNS: [&str; 9] = [
     "rule",
     "message",
 ];
-/// Files of this long before the report are told.
+/// Files of this long before the first report are told; each after it goes on where the one before ended.
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 /// Files that are looked at; a drop with more a day is told its newest.
 const MOST_FILES: i64 = 500;
@@ -85,13 +86,15 @@ impl Job for ExportReport {
             let reason = format!("source {} has no report folder", source.key);
             return Ok(Outcome::Cancelled { reason });
         }
-        let (mut report, text) = written(app, cx, &source).await?;
+        let (mut report, text, since) = written(app, cx, &source).await?;
         report.bytes = text.len();
         let way = drop::way(app, &source)?;
         let place = drop::place(app, &source, cx, Self::POLICY.timeout).await?;
         let put = drop::put(app, &way, &source, &report.name, text.into_bytes()).await;
         crate::turns::release(app, &place).await;
         put.map_err(judged)?;
+        let mut conn = app.pool.acquire().await?;
+        Sources::reported(&mut conn, source.id, since, cx.now()).await?;
         Ok(Outcome::Done(serde_json::to_value(report)?))
     }
 }
@@ -100,7 +103,7 @@ async fn written(
     app: &App,
     cx: &JobContext,
     source: &SourceRow,
-) -> Result<(Report, String), JobError> {
+) -> Result<(Report, String, Timestamp), JobError> {
     let decoder = app.decoder().await?;
     let mut conn = app.pool.acquire().await?;
     let dealer = match &source.dealer {
@@ -111,15 +114,21 @@ async fn written(
         JobError::reject_because(format!("source {} is of no one dealer", source.key))
     })?;
     let zone = TimeZone::get(&dealer.time_zone).unwrap_or(TimeZone::UTC);
-    let day = cx.now().to_zoned(zone).date();
+    let day = cx.now().to_zoned(zone.clone()).date();
     let mut report = Report {
         name: format!("forecourt-{}-{day}.csv", source.key),
         ..Report::default()
     };
-    let since = cx.now().checked_sub(A_DAY).unwrap_or(cx.now());
+    let since = match Sources::report_of(&mut conn, source.id).await? {
+        // The day's own, once more.
+        Some((at, since)) if at.to_zoned(zone).date() == day => since,
+        Some((at, _)) => at,
+        None => cx.now().checked_sub(A_DAY).unwrap_or(cx.now()),
+    };
     let mut text = spreadsheet::line(COLUMNS);
+    let to_tell = Files::moved_since(&mut conn, source.id, since).await?;
     let files = Files::list(&mut conn, Some(source.id), MOST_FILES).await?;
-    for file in files.iter().rev().filter(|file| file.seen_at >= since) {
+    for file in files.iter().rev().filter(|file| to_tell.contains(&file.id)) {
         report.files += 1;
         report.held += usize::from(file.state == FileState::Held);
         text += &told(file);
@@ -223,7 +232,7 @@ async fn written(
             "excluded", "", "", number, vin, "", "", &reasons, &unit.feed,
         ]);
     }
-    Ok((report, text))
+    Ok((report, text, since))
 }
 
 /// Decoding what was perhaps meant keeps a core busy: not one that others wait for.

@@ -96,6 +96,20 @@ async fn a_folder_is_a_drop_and_gets_its_report() {
         ("price_cents", "'=cmd()"),
         "no formula"
     );
+    // What was loaded longer ago than a day, and after the last report, is told by the next.
+    let late = "UPDATE source_files SET seen_at = now() - interval '3 days', loaded_at = now() - interval '2 days';
+        UPDATE sources SET reported_since = now() - interval '5 days', reported_at = now() - interval '60 hours'";
+    stores::execute_for_tests(&test.app.pool, late)
+        .await
+        .unwrap();
+    for told_files in [1, 1] {
+        let source = "bayview".to_owned();
+        let step = test.stepper.perform(&ExportReport { source }).await;
+        let Outcome::Done(told) = step.unwrap().outcome else {
+            panic!("a report")
+        };
+        assert_eq!(told["files"], told_files, "the day's own once more, whole");
+    }
     // What only the decoder and the photos' hosts know.
     let of = |what: &str| {
         rows.iter()

@@ -277,6 +277,22 @@ impl Files {
         .await?)
     }
 
+    /// What came, was loaded, or waits for an operator since then: what a dealer is to be told of.
+    pub async fn moved_since(
+        conn: &mut PgConnection,
+        source_id: i64,
+        since: Timestamp,
+    ) -> Res<Vec<i64>> {
+        Ok(sqlx::query_scalar!(
+            "SELECT id FROM source_files
+             WHERE source_id = $1 AND (seen_at >= $2 OR loaded_at >= $2 OR state = 'held')",
+            source_id,
+            crate::unstamp(since)
+        )
+        .fetch_all(conn)
+        .await?)
+    }
+
     /// The file that is the source's stock.
     pub async fn newest_loaded(conn: &mut PgConnection, source_id: i64) -> Res<Option<i64>> {
         Ok(sqlx::query_scalar!(

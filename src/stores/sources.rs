@@ -256,6 +256,37 @@ pub const MOST_REMOVED_PERCENT: i32 = 30;
 pub struct Sources;
 
 impl Sources {
+    /// When the dealer was told of the source's files, and from when on that told.
+    pub async fn report_of(
+        conn: &mut PgConnection,
+        id: i64,
+    ) -> Res<Option<(Timestamp, Timestamp)>> {
+        let told = sqlx::query!(
+            r#"SELECT reported_at AS "at!", reported_since AS "since!" FROM sources
+             WHERE id = $1 AND reported_at IS NOT NULL AND reported_since IS NOT NULL"#,
+            id
+        );
+        let told = told.fetch_optional(conn).await?;
+        Ok(told.map(|told| (crate::stamp(told.at), crate::stamp(told.since))))
+    }
+
+    pub async fn reported(
+        conn: &mut PgConnection,
+        id: i64,
+        since: Timestamp,
+        at: Timestamp,
+    ) -> Res<()> {
+        sqlx::query!(
+            "UPDATE sources SET reported_at = $2, reported_since = $3 WHERE id = $1",
+            id,
+            crate::unstamp(at),
+            crate::unstamp(since)
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
     /// Makes or updates the source with this key; returns its id.
     pub async fn put(conn: &mut PgConnection, source: &NewSource) -> Res<i64> {
         let [login, settle, marker, after, folder] = source.terms.words();
