@@ -209,10 +209,8 @@ async fn tell_bad(
             continue;
         };
         let shown = units.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-        let message = format!(
-            "{} units have a vin whose check digit is wrong: {shown}",
-            units.len()
-        );
+        let more = if units.len() > 5 { " and others" } else { "" };
+        let message = format!("units have a vin whose check digit is wrong: {shown}{more}");
         Alerts::raise(tx, "bad_vins", "warning", &dealer.key, &message).await?;
     }
     Ok(())

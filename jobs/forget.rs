@@ -1,9 +1,10 @@
-//! What nobody needs any more after its retention: raw files and what was refused of them, photos that no unit shows.
+//! What nobody needs any more after its retention: raw files and what was refused of them, photos that no unit shows, reports
+//! on vehicles that are no unit.
 
 use crate::App;
 use crate::gates::judged;
 use queue::JobError;
-use stores::{Files, Photos};
+use stores::{Files, Histories, Photos};
 
 /// A file that was replaced by newer ones, and a photo whose units all left, are kept this long.
 const DAYS: i32 = 90;
@@ -38,6 +39,23 @@ pub(crate) async fn photos(app: &App) -> Result<u64, JobError> {
     loop {
         let mut tx = app.pool.begin().await?;
         let gone = Photos::forget(&mut tx, DAYS, SLICE).await?;
+        for object in &gone.objects {
+            app.objects.delete(object).await.map_err(judged)?;
+        }
+        tx.commit().await?;
+        forgotten += gone.files;
+        if gone.files == 0 {
+            return Ok(forgotten);
+        }
+    }
+}
+
+/// What providers said of vehicles that are no listing any more, and the pages it stood on. How much.
+pub(crate) async fn reports(app: &App) -> Result<u64, JobError> {
+    let mut forgotten = 0;
+    loop {
+        let mut tx = app.pool.begin().await?;
+        let gone = Histories::forget(&mut tx, DAYS, SLICE).await?;
         for object in &gone.objects {
             app.objects.delete(object).await.map_err(judged)?;
         }

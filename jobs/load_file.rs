@@ -21,7 +21,7 @@ use std::time::Duration;
 use stores::{
     AfterLoad, Alerts, Attachments, Bringing, Dealers, FileCounts, FileOrder, FileState, Files,
     Listings, OwnMappings, PgConnection, RejectRow, Sightings, SourceFile, SourceKind, SourceRow,
-    Sources, SyncPolicy,
+    Sources, SyncPolicy, Vins,
 };
 use tokio::sync::mpsc;
 
@@ -475,6 +475,7 @@ async fn finish(
     let mut tx = app.pool.begin().await?;
     Files::loaded(&mut tx, file.id).await?;
     Alerts::resolve(&mut tx, "file_held", &source.key).await?;
+    Vins::settle_bad(&mut tx).await?;
     let drop = matches!(source.kind, SourceKind::Sftp | SourceKind::Folder);
     if drop && source.terms.after_load != AfterLoad::Leave {
         let clear = ClearDrop {

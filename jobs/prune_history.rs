@@ -32,6 +32,8 @@ struct Report {
     /// Whose raw copies were forgotten.
     files: u64,
     photo_urls: u64,
+    /// Of vehicles that are no listing any more: pages and worths.
+    reports: u64,
 }
 
 impl Job for PruneHistory {
@@ -68,6 +70,7 @@ impl Job for PruneHistory {
         drop(conn);
         report.files = forget::files(app).await?;
         report.photo_urls = forget::photos(app).await?;
+        report.reports = forget::reports(app).await?;
         let mut conn = app.pool.acquire().await?;
         report.partitions = Jobs::ensure_history_days(&mut conn, DAYS_AHEAD).await?;
         Ok(Outcome::Done(serde_json::to_value(report)?))

@@ -94,6 +94,56 @@ async fn units_learn_their_past_and_their_worth() {
     assert_eq!(test.sandbox.requests_of("history"), 60);
 }
 
+/// What is said of a vehicle goes with it: nobody asks on, and after its retention nothing is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vehicle_that_is_gone_is_not_asked_about_and_is_forgotten() {
+    let mut test = TestApp::start().await;
+    test.forgive_left_behind();
+    test.providers().await;
+    stocked(&mut test, &vins(3)).await;
+    test.run_all().await;
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let pages = stores::Histories::of(&mut conn, &vins(3)).await.unwrap();
+    let page = pages[0].report.raw_key.clone().unwrap();
+    assert!(test.app.objects.exists(&page).await.unwrap());
+    // One is due still when all leave; the archive takes them out of the tables.
+    let gone = "INSERT INTO enrichment_due (provider, subject, priority) SELECT 'past', vin, 1 FROM listings LIMIT 1;
+        UPDATE listings SET status = 'removed'; UPDATE providers SET looked_at = NULL;
+        UPDATE enrichment_due SET due_at = now() + interval '1 hour'";
+    sql(&test, gone).await;
+    let provider = "past".to_owned();
+    test.stepper
+        .perform(&RefreshHistory { provider })
+        .await
+        .unwrap();
+    assert_eq!(view(&test, "past").await.due, 0);
+    assert_eq!(view(&test, "past").await.failing, 0);
+    sql(
+        &test,
+        "UPDATE history_reports SET fetched_at = now() - interval '99 days';
+        UPDATE valuations SET day = current_date - 99",
+    )
+    .await;
+    test.stepper
+        .perform(&jobs::PruneHistory::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        view(&test, "past").await.answers,
+        3,
+        "a listing is there still"
+    );
+    let archive = jobs::ArchiveListings { after_days: 0 };
+    test.stepper.perform(&archive).await.unwrap();
+    test.stepper
+        .perform(&jobs::PruneHistory::default())
+        .await
+        .unwrap();
+    assert_eq!(view(&test, "past").await.answers, 0);
+    assert_eq!(view(&test, "worth").await.answers, 0);
+    assert!(!test.app.objects.exists(&page).await.unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_built_anew_is_an_alert_and_never_a_blank() {
     let mut test = TestApp::start().await;

@@ -470,6 +470,10 @@ async fn a_vin_fills_blanks_notes_contradictions_and_tells_bad_digits() {
         .await
         .unwrap()]);
     assert_eq!(state(&test).await, listings);
+    let mended = text.replace("1HGCM82643A004352", VINS[1]);
+    load(&mut test, "mended.csv", mended.as_bytes()).await;
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    assert!(Alerts::open(&mut conn).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

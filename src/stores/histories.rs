@@ -1,6 +1,7 @@
 //! What providers said of vehicles' past and worth.
 
 use crate::error::Res;
+use crate::files::Forgotten;
 use crate::stamp;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -133,6 +134,18 @@ impl Histories {
         .fetch_one(conn)
         .await?;
         Ok((row.pages, row.example))
+    }
+
+    /// Forgets what was said so many days ago of vehicles that no listing is any more; how much, and the pages that no other
+    /// report names, which are the caller's to delete.
+    pub async fn forget(conn: &mut PgConnection, days: i32, limit: i64) -> Res<Forgotten> {
+        let row = sqlx::query_file!("queries/forget_reports.sql", days, limit)
+            .fetch_one(&mut *conn)
+            .await?;
+        Ok(Forgotten {
+            files: row.reports.unsigned_abs() + row.valuations.unsigned_abs(),
+            objects: row.objects,
+        })
     }
 
     /// The ids of units on the lot with one of these VINs.

@@ -248,6 +248,16 @@ impl Providers {
     /// in their order here as everywhere, so that two who want the same never wait for each other.
     pub async fn want_old(conn: &mut PgConnection, provider: &Provider, limit: i64) -> Res<u64> {
         let (kind, name, days) = (provider.kind, &provider.name, provider.refresh_days);
+        if kind != ProviderKind::Upload {
+            // Nobody pays for an answer about a unit that is gone.
+            sqlx::query!(
+                "DELETE FROM enrichment_due e WHERE e.provider = $1 AND NOT EXISTS (
+                    SELECT 1 FROM listings l WHERE l.vin = e.subject AND l.status IN ('available', 'pending'))",
+                name
+            )
+            .execute(&mut *conn)
+            .await?;
+        }
         let done = match kind {
             ProviderKind::History => {
                 sqlx::query_file!("queries/old_histories.sql", name, days, limit)

@@ -93,6 +93,19 @@ impl Vins {
             .collect())
     }
 
+    /// Ends the alerts of rooftops that have no unit with a wrong check digit on the lot any more.
+    pub async fn settle_bad(conn: &mut PgConnection) -> Res<()> {
+        sqlx::query!(
+            "UPDATE alerts a SET resolved_at = now() WHERE a.what = 'bad_vins' AND a.resolved_at IS NULL AND NOT EXISTS (
+                SELECT 1 FROM dealers d JOIN listings l ON l.dealer_id = d.id AND l.status IN ('available', 'pending')
+                JOIN vin_decodes v ON v.vin = l.vin AND '1' = ANY(string_to_array(v.errors, ','))
+                WHERE d.key = a.subject)"
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
     /// Replaces what is known of these listings.
     pub async fn contradict(
         conn: &mut PgConnection,
