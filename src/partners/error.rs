@@ -36,10 +36,17 @@ impl PartnerError {
         target: impl Into<String>,
         message: impl Into<String>,
     ) -> Self {
+        // What follows a `?` may be a key: it is nobody's to read in a log.
+        let mut target = target.into();
+        if target.contains("://")
+            && let Some(query) = target.find('?')
+        {
+            target.truncate(query);
+        }
         Self {
             kind,
             operation,
-            target: target.into(),
+            target,
             message: message.into(),
             retry_after: None,
         }

@@ -56,6 +56,8 @@ pub(crate) fn oldest_first(a: &RemoteFile, b: &RemoteFile) -> std::cmp::Ordering
 /// `LIBSSH2_ERROR_FILE`: how ssh2 says that a folder has no more entries.
 const NO_MORE_FILES: ErrorCode = ErrorCode::Session(-16);
 const CONNECT: Duration = Duration::from_secs(10);
+/// Of one name, tried in turn.
+const MOST_ADDRESSES: usize = 4;
 /// A server that takes longer for one exchange hangs.
 pub const ANSWER: Duration = Duration::from_secs(30);
 /// Read and written at once.
@@ -76,7 +78,7 @@ impl SftpClient {
         check_host_key(&session, settings, &target)?;
         match &settings.login {
             SftpLogin::Password(password) => {
-                session.userauth_password(&settings.username, password.expose_secret())
+                password_login(&session, &settings.username, password.expose_secret())
             }
             SftpLogin::Key(key) => {
                 session.userauth_pubkey_memory(&settings.username, None, key.expose_secret(), None)
@@ -296,6 +298,29 @@ pub fn host_key(host: &str, port: u16) -> Result<String, PartnerError> {
     shake_hands(host, port, ANSWER).map(|(session, _)| shown_key(&session))
 }
 
+/// As a password; where a server takes none as such, as the answer to its questions (RFC 4256), as many servers ask for it.
+fn password_login(session: &Session, user: &str, password: &str) -> Result<(), ssh2::Error> {
+    let methods = session.auth_methods(user).unwrap_or_default().to_owned();
+    let asks = |method: &str| methods.split(',').any(|word| word == method);
+    if asks("keyboard-interactive") && !asks("password") {
+        return session.userauth_keyboard_interactive(user, &mut Answers(password));
+    }
+    session.userauth_password(user, password)
+}
+
+/// The same to each question that is not to be shown; to the others nothing.
+struct Answers<'a>(&'a str);
+
+impl ssh2::KeyboardInteractivePrompt for Answers<'_> {
+    fn prompt<'a>(&mut self, _: &str, _: &str, prompts: &[ssh2::Prompt<'a>]) -> Vec<String> {
+        let answer = |prompt: &ssh2::Prompt<'a>| match prompt.echo {
+            true => String::new(),
+            false => self.0.to_owned(),
+        };
+        prompts.iter().map(answer).collect()
+    }
+}
+
 fn shown_key(session: &Session) -> String {
     session
         .host_key_hash(HashType::Sha256)
@@ -305,19 +330,22 @@ fn shown_key(session: &Session) -> String {
 
 fn shake_hands(host: &str, port: u16, answer: Duration) -> Result<(Session, String), PartnerError> {
     let target = format!("{host}:{port}");
-    let address = (host, port)
+    let addresses = (host, port)
         .to_socket_addrs()
-        .map_err(|e| error(ErrorKind::Unavailable, "find host", &target, &e.to_string()))?
-        .next()
-        .ok_or_else(|| error(ErrorKind::Unavailable, "find host", &target, "no address"))?;
-    let stream = TcpStream::connect_timeout(&address, CONNECT).map_err(|e| {
-        error(
-            ErrorKind::Unavailable,
-            "connect to",
-            &target,
-            &e.to_string(),
-        )
-    })?;
+        .map_err(|e| error(ErrorKind::Unavailable, "find host", &target, &e.to_string()))?;
+    // A name may have an address of a kind that this machine has no way to.
+    let (mut connected, mut problem) = (None, "no address".to_owned());
+    for address in addresses.take(MOST_ADDRESSES) {
+        match TcpStream::connect_timeout(&address, CONNECT) {
+            Ok(stream) => {
+                connected = Some(stream);
+                break;
+            }
+            Err(e) => problem = format!("{address}: {e}"),
+        }
+    }
+    let stream =
+        connected.ok_or_else(|| error(ErrorKind::Unavailable, "connect to", &target, &problem))?;
     let mut session = Session::new().map_err(|e| {
         error(
             ErrorKind::Unavailable,
