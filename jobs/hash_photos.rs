@@ -11,7 +11,7 @@ use crate::{App, enrichment};
 use domain::Listing;
 use futures::StreamExt;
 use partners::{ErrorKind, PartnerError, Validators};
-use photos::{Limits, Near, fingerprint};
+use photos::{Hash, Limits, Near, fingerprint};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, Priority, QueueName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
@@ -388,9 +388,12 @@ async fn compare(app: &App) -> Result<usize, JobError> {
 fn pairs(shelf: &PhotoShelf, fresh: &[PhotoHashes]) -> Vec<PhotoPair> {
     let mut pairs = Vec::new();
     for photo in fresh {
+        // As it is, and flipped: advertisers turn pictures round so that nobody finds them.
         let mut near = shelf.near(photo.phash, photo.dhash);
+        let flipped = Hash(photo.dhash).flipped();
+        near.extend(shelf.near(photo.mirrored, flipped.0));
         near.retain(|near| near.id != photo.id && near.confirmed());
-        near.sort_by_key(|near| (near.phash + near.dhash, near.id));
+        let mut near = Near::best(near);
         near.truncate(MOST_PAIRS);
         pairs.extend(near.into_iter().map(|near| pair(photo.id, near)));
     }

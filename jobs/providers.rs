@@ -193,7 +193,8 @@ fn judged(app: &App, kind: ProviderKind, wanted: &ProviderOrder) -> Result<(), P
         return Err(order("a secret goes over https:// only"));
     }
     let own = kind == ProviderKind::Upload && wanted.url.starts_with(OWN_STORAGE);
-    if !own && !(wanted.shown_at.is_empty() && wanted.sizes.is_empty()) {
+    let shown = !wanted.shown_at.is_empty() || !wanted.sizes.is_empty();
+    if shown && !own {
         return Err(order(
             "shown_at and sizes are of uploads to our own storage",
         ));

@@ -62,6 +62,7 @@ async fn a_picture_is_hashed_once_however_many_show_it() {
             "http://photos.test/moved/bay/0/0.jpg",
             "http://photos.test/small/bay/0/0.jpg",
             "http://photos.test/bay/4/0.jpg",
+            "http://photos.test/flipped/bay/4/0.jpg",
         ],
     )
     .await;
@@ -77,10 +78,12 @@ async fn a_picture_is_hashed_once_however_many_show_it() {
     let copy = &photos(&test, units[3]).await[0];
     assert_ne!(copy.digest, first[0].digest);
     assert_eq!((copy.shown_by, copy.alike), (0, 1));
-    assert_eq!(photos(&test, units[4]).await[0].alike, 0);
+    // And its mirror image by both hashes.
+    assert_eq!(photos(&test, units[4]).await[0].alike, 1);
+    assert_eq!(photos(&test, units[5]).await[0].alike, 1);
     let expected = PhotoCounts {
-        hashed: 4,
-        duplicates: 2,
+        hashed: 5,
+        duplicates: 4,
         placeholders: 1,
         problems: 0,
     };
@@ -95,7 +98,7 @@ async fn a_picture_is_hashed_once_however_many_show_it() {
     };
     assert_eq!(
         (report["known"].as_u64(), report["fetched"].as_u64()),
-        (Some(5), Some(0))
+        (Some(6), Some(0))
     );
     assert_eq!(test.sandbox.requests(), asked);
     assert_eq!(counts(&test).await, expected);

@@ -1,7 +1,7 @@
 //! `photo`: fingerprints of files, which of them look alike, and the pictures that stand for none.
 
 use anyhow::{Context, Result, ensure};
-use photos::{Fingerprint, Hash, Limits, Shelf, fingerprint};
+use photos::{Fingerprint, Hash, Limits, Near, Shelf, fingerprint};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -45,9 +45,8 @@ impl Photo {
                     shelf.push(photo.id, Hash(photo.phash), Hash(photo.dhash));
                 }
                 let mut near = shelf.near(print.phash, print.dhash);
-                near.extend(shelf.near(print.mirrored, print.dhash));
-                near.sort_by_key(|near| (near.phash + near.dhash, near.id));
-                near.dedup_by_key(|near| near.id);
+                near.extend(shelf.near(print.mirrored, print.dhash.flipped()));
+                let near = Near::best(near);
                 println!("{} of {} photos", near.len(), shelf.len());
                 for near in near.iter().take(50) {
                     let sure = if near.confirmed() { "alike" } else { "perhaps" };

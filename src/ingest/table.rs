@@ -104,7 +104,9 @@ impl Table {
                     _ => {}
                 }
                 let ends = byte == b'\n' || byte == b'\r';
-                spans = ends && quoted || spans && !(ends && !quoted);
+                if ends {
+                    spans = quoted;
+                }
                 at += 1;
                 begins = !quoted && (byte == delimiter || ends);
                 row += u64::from(byte == b'\n');

@@ -16,6 +16,13 @@ impl Hash {
         (self.0 ^ other.0).count_ones()
     }
 
+    /// Of a dhash: that of the photo flipped left to right, but where neighbours are equal. Each row is read the other way
+    /// round, and what was darker than its neighbour is lighter than it.
+    pub fn flipped(self) -> Self {
+        let rows = self.0.to_be_bytes();
+        Self(u64::from_be_bytes(rows.map(|row| !row.reverse_bits())))
+    }
+
     fn of(bits: impl Iterator<Item = bool>) -> Self {
         Self(bits.fold(0, |hash, bit| hash << 1 | u64::from(bit)))
     }

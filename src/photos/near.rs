@@ -18,6 +18,15 @@ impl Near {
     pub fn confirmed(self) -> bool {
         self.phash <= PHASH_NEAR && self.dhash <= DHASH_NEAR
     }
+
+    /// Each photo once, as near as it was found, the nearest first.
+    pub fn best(mut found: Vec<Self>) -> Vec<Self> {
+        let apart = |near: &Self| near.phash + near.dhash;
+        found.sort_by_key(|near| (near.id, apart(near)));
+        found.dedup_by_key(|near| near.id);
+        found.sort_by_key(|near| (apart(near), near.id));
+        found
+    }
 }
 
 /// Hashes side by side, in the order they came.
@@ -68,5 +77,12 @@ mod tests {
         let found = shelf.near(Hash(0b1), Hash(0b1));
         assert_eq!(found.iter().map(|near| near.id).collect::<Vec<_>>(), [1, 2]);
         assert!(found[0].confirmed() && !found[1].confirmed());
+    }
+
+    #[test]
+    fn a_photo_that_was_found_twice_is_told_once_as_near_as_it_is() {
+        let near = |id, phash, dhash| Near { id, phash, dhash };
+        let found = vec![near(1, 9, 9), near(2, 1, 1), near(1, 0, 0), near(2, 5, 5)];
+        assert_eq!(Near::best(found), [near(1, 0, 0), near(2, 1, 1)]);
     }
 }

@@ -46,6 +46,8 @@ pub struct PhotoHashes {
     pub id: i64,
     pub phash: u64,
     pub dhash: u64,
+    /// The phash of the photo flipped left to right.
+    pub mirrored: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,7 +275,7 @@ impl Photos {
     /// Hashes of the photos above an id, in order: what a flat scan has not seen yet.
     pub async fn hashes_after(conn: &mut PgConnection, id: i64) -> Res<Vec<PhotoHashes>> {
         Ok(sqlx::query!(
-            "SELECT id, phash, dhash FROM photos WHERE id > $1 ORDER BY id",
+            "SELECT id, phash, dhash, mirrored FROM photos WHERE id > $1 ORDER BY id",
             id
         )
         .fetch_all(conn)
@@ -283,6 +285,7 @@ impl Photos {
             id: row.id,
             phash: row.phash.cast_unsigned(),
             dhash: row.dhash.cast_unsigned(),
+            mirrored: row.mirrored.cast_unsigned(),
         })
         .collect())
     }
@@ -290,7 +293,7 @@ impl Photos {
     /// Photos nobody compared with the others yet, oldest first.
     pub async fn uncompared(conn: &mut PgConnection, limit: i64) -> Res<Vec<PhotoHashes>> {
         Ok(sqlx::query!(
-            "SELECT id, phash, dhash FROM photos WHERE compared_at IS NULL ORDER BY id LIMIT $1",
+            "SELECT id, phash, dhash, mirrored FROM photos WHERE compared_at IS NULL ORDER BY id LIMIT $1",
             limit
         )
         .fetch_all(conn)
@@ -300,6 +303,7 @@ impl Photos {
             id: row.id,
             phash: row.phash.cast_unsigned(),
             dhash: row.dhash.cast_unsigned(),
+            mirrored: row.mirrored.cast_unsigned(),
         })
         .collect())
     }

@@ -3,6 +3,7 @@
 //! - `/{folder}/{name}.jpg`: a picture of its own; the same path always has the same bytes;
 //! - `/stock/{name}.jpg`: the same, wherever it is used (dealers share stock photos);
 //! - `/small/{folder}/{name}.jpg`: the picture of `/{folder}/{name}.jpg`, coded harder (a near duplicate);
+//! - `/flipped/{folder}/{name}.jpg`: the same picture, turned left to right;
 //! - `/coming-soon.jpg`: the placeholder;
 //! - `/missing/…`: 404; `/busy/…`: 503; `/page/…`: a web page that claims to be a JPEG; `/cut/…`: a JPEG cut off;
 //!   `/bomb/…`: a PNG of 60,000 x 60,000; `/inside/…`: a redirect to a private address; `/round/…`: a redirect to itself;
@@ -99,7 +100,7 @@ pub(super) fn answer(asked: &Asked, files: &Files) -> Reply {
             photo(b"<!DOCTYPE html><html><body>Log in to see this photo</body></html>".to_vec())
         }
         "cut" => {
-            let mut whole = picture(path, QUALITY);
+            let mut whole = jpeg(&painted(path), QUALITY);
             whole.truncate(whole.len() / 2);
             photo(whole)
         }
@@ -107,9 +108,14 @@ pub(super) fn answer(asked: &Asked, files: &Files) -> Reply {
         "inside" => moved("http://169.254.169.254/latest/meta-data/"),
         "round" => moved(path),
         "moved" => moved(&format!("/{rest}")),
-        "small" => photo(picture(&format!("/{rest}"), QUALITY_OF_COPIES)),
+        "small" => photo(jpeg(&painted(&format!("/{rest}")), QUALITY_OF_COPIES)),
+        "flipped" => {
+            let picture = painted(&format!("/{rest}"));
+            let flipped = image::imageops::flip_horizontal(&picture);
+            photo(jpeg(&flipped, QUALITY))
+        }
         _ if path == "/coming-soon.jpg" => photo(placeholder()),
-        _ => photo(picture(path, QUALITY)),
+        _ => photo(jpeg(&painted(path), QUALITY)),
     }
 }
 
@@ -128,7 +134,7 @@ fn moved(to: &str) -> Reply {
 }
 
 /// A unit on a lot, more or less: what differs from path to path are large shapes, as in photos.
-fn picture(path: &str, quality: u8) -> Vec<u8> {
+fn painted(path: &str) -> image::RgbImage {
     let mut state = fnv(path.as_bytes());
     let mut roll = |sides: u32| {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -150,7 +156,7 @@ fn picture(path: &str, quality: u8) -> Vec<u8> {
             ]
         })
         .collect();
-    let image = image::RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
+    image::RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
         let inside = |[sx, sy, w, h, ..]: &&[u32; 7]| {
             (*sx..sx + w).contains(&x) && (*sy..sy + h).contains(&y)
         };
@@ -159,8 +165,7 @@ fn picture(path: &str, quality: u8) -> Vec<u8> {
             None => [200 - y / 2, 210 - y / 2, 90 + x / 4],
         };
         image::Rgb([r, g, b].map(|c| u8::try_from(c.min(255)).unwrap_or(u8::MAX)))
-    });
-    jpeg(&image, quality)
+    })
 }
 
 fn jpeg(image: &image::RgbImage, quality: u8) -> Vec<u8> {

@@ -86,3 +86,23 @@ fn a_turned_photo_keeps_its_stored_hash_and_has_an_upright_one() {
     assert!(turned.upright.distance(upright) <= 4, "{}", turned.upright);
     assert!(base.mirrored.distance(mirrored) <= 4, "{}", base.mirrored);
 }
+
+#[test]
+fn a_photo_flipped_left_to_right_is_found_by_both_hashes() {
+    for file in ["base.jpg", "progressive.jpg", "odd_444.jpg"] {
+        let path = Path::new("tests/made").join(file);
+        let bytes = std::fs::read(path).unwrap();
+        let print = fingerprint(&bytes, Limits::DEFAULT).unwrap();
+        let flipped = image::load_from_memory(&bytes).unwrap().fliph();
+        let mut png = std::io::Cursor::new(Vec::new());
+        flipped.write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let other = fingerprint(png.get_ref(), Limits::DEFAULT).unwrap();
+        let phash = other.phash.distance(print.mirrored);
+        let dhash = other.dhash.distance(print.dhash.flipped());
+        assert!(phash <= 4 && dhash <= 4, "{file}: {phash} {dhash}");
+        assert!(
+            other.phash.distance(print.phash) > 10,
+            "{file} is no mirror image of itself"
+        );
+    }
+}
