@@ -210,8 +210,6 @@ impl<T> Batch<T> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
 
     fn due(count: usize, tries: i32) -> Vec<Due> {

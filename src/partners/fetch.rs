@@ -287,7 +287,12 @@ fn answered(url: &str, status: StatusCode, response: &reqwest::Response) -> Part
         .get(DATE)
         .and_then(|date| date.to_str().ok());
     let now = now.and_then(gate::http_date);
-    let now = now.unwrap_or_else(|| jiff::Timestamp::now().as_second());
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an HTTP date is of the wall clock, and it is only a wait"
+    )]
+    let ours = || jiff::Timestamp::now().as_second();
+    let now = now.unwrap_or_else(ours);
     let words = wait.map_or(String::new(), |wait| format!(", retry after {wait}"));
     let mut error = PartnerError::new(kind, "fetch", url, format!("status {status}{words}"));
     error.retry_after = wait.and_then(|wait| gate::retry_after(wait, now));
