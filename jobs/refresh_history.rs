@@ -135,7 +135,8 @@ impl Pages<'_> {
         let put = app.objects.put(&raw_key, page.clone(), "text/html");
         put.await?;
         report.raw_key = Some(raw_key);
-        report.report_url = Some(url.clone());
+        // What follows a `?` may be our key.
+        report.report_url = url.split('?').next().map(str::to_owned);
         // A page may be built to be slow to read: not on a thread that others wait for.
         let (selectors, vin) = (self.selectors.clone(), report.vin.clone());
         let read = tokio::task::spawn_blocking(move || selectors.read(&vin, &page));
