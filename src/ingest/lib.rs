@@ -8,6 +8,7 @@ mod cells;
 mod currency;
 mod fill;
 mod flat;
+mod identity;
 mod mapping;
 mod plan;
 mod reader;

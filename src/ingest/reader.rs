@@ -3,6 +3,7 @@
 use crate::cells;
 use crate::currency::Currency;
 use crate::fill::{complete, set_text};
+use crate::identity::{self, IDENTITY, longest};
 use crate::mapping::{Column, Mapping, ReadAs};
 use crate::plan::{Plan, absent, dealer_places, fields, names, plan, plan_by_place};
 use crate::shape::{self, Shape};
@@ -281,11 +282,7 @@ impl Reader {
                 parsed.perhaps.extend(shape.swallowed(&self.plan));
                 continue;
             }
-            let longest = match column.to {
-                Field::StockNumber => LONGEST_STOCK_NUMBER,
-                Field::Serial => LONGEST_SERIAL,
-                _ => usize::MAX,
-            };
+            let longest = longest(column.to);
             if cell.trim().chars().count() > longest {
                 let message = format!("more than {longest} characters");
                 let mut reject = lost(
@@ -360,12 +357,7 @@ impl Reader {
             }
         }
         if let Some((text, error)) = no_vin {
-            // Until then each maker numbered as it pleased.
-            let before = draft
-                .details
-                .year
-                .is_some_and(|year| year < FIRST_YEAR_OF_VINS);
-            if before && text.len() < VIN_LENGTH {
+            if identity::before_vins(&draft, &text) {
                 draft.serial.get_or_insert(text);
             } else {
                 let reject = lost(self.row, "vin", &text, error.rule(), error.to_string());
@@ -373,7 +365,7 @@ impl Reader {
             }
         }
         if !self.identity_only
-            && self.names_no_vehicle(&draft)
+            && identity::names_no_vehicle(&self.plan, &draft)
             && !parsed.rejects.iter().any(|reject| reject.row_lost)
         {
             let message = "nothing in the row names a vehicle: perhaps it adds up those above";
@@ -408,23 +400,6 @@ impl Reader {
             let cell = cell.map(sniff::decode).unwrap_or_default();
             cell.trim().replace('\0', "")
         })
-    }
-
-    /// A row that is blank wherever the file says which vehicle a unit is.
-    fn names_no_vehicle(&self, draft: &ListingDraft) -> bool {
-        let naming = |field: &Field| self.plan.iter().any(|(column, _)| column.to == *field);
-        let details = [
-            Field::Year,
-            Field::Make,
-            Field::Model,
-            Field::Title,
-            Field::Description,
-            Field::Category,
-            Field::ParentStockNumber,
-        ];
-        let named = |field: &Field| draft.details.get(*field).is_some();
-        let there = details.iter().filter(|field| naming(field)).count();
-        draft.vin.is_none() && draft.serial.is_none() && there >= 2 && !details.iter().any(named)
     }
 
     /// Identity decides: a row without it is lost, one that repeats it a duplicate.
@@ -481,14 +456,6 @@ impl Reader {
     }
 }
 
-/// What tells units apart, whether they are for sale, and with what.
-const IDENTITY: &[Field] = &[Field::StockNumber, Field::Status, Field::ParentStockNumber];
-/// As the API takes them.
-pub(crate) const LONGEST_STOCK_NUMBER: usize = 64;
-const LONGEST_SERIAL: usize = 128;
-/// 49 CFR 565: 17 characters from the model year 1981 on.
-const FIRST_YEAR_OF_VINS: i64 = 1981;
-const VIN_LENGTH: usize = 17;
 /// Cells that may rightly have several lines.
 const PROSE: &[Field] = &[
     Field::Title,

@@ -1,7 +1,7 @@
 //! Rows whose cells are not where they belong: too many, too few, or far too long.
 
+use crate::identity::longest;
 use crate::plan::Plan;
-use crate::reader::LONGEST_STOCK_NUMBER;
 use crate::sniff;
 use csv::ByteRecord;
 use domain::Field;
@@ -43,7 +43,7 @@ impl Shape<'_> {
             })
             .filter_map(|place| self.record.get(place))
             .map(|cell| sniff::decode(cell).trim().to_owned())
-            .filter(|cell| !cell.is_empty() && cell.chars().count() <= LONGEST_STOCK_NUMBER)
+            .filter(|cell| !cell.is_empty() && cell.chars().count() <= longest(Field::StockNumber))
             .collect()
     }
 
@@ -67,7 +67,7 @@ impl Shape<'_> {
                     .collect::<Vec<_>>()
             })
             .map(|cell| sniff::decode(cell).trim().trim_matches('"').to_owned())
-            .filter(|cell| !cell.is_empty() && cell.chars().count() <= LONGEST_STOCK_NUMBER)
+            .filter(|cell| !cell.is_empty() && cell.chars().count() <= longest(Field::StockNumber))
             .take(MOST_SWALLOWED)
             .collect()
     }
