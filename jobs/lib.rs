@@ -21,6 +21,7 @@ mod enrichment;
 pub mod export_report;
 mod forget;
 pub mod gates;
+mod guard;
 pub mod hash_photos;
 pub mod load_file;
 pub mod loops;

@@ -6,12 +6,12 @@
 //! and `hash_photos` for what is new or changed, `clear_drop` where the source's terms ask for it.
 //! Twice: slices count once (`source_files.next_row`), and the same row changes nothing.
 
+use crate::guard::guard;
 use crate::slices::{MOST_REJECTS, Slice, advance, kept, parse};
 use crate::survey::{Survey, survey};
 use crate::{App, ClearDrop, LiesAgain, badges, columns_gone, of_new_listings, raw, retire};
 use domain::merge::Blanks;
 use domain::{Dealer, ListingDraft};
-use futures::TryStreamExt;
 use ingest::{Holds, Mapping, ParsedRow, Table, Units};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Jobs, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
@@ -29,11 +29,6 @@ use tokio::sync::mpsc;
 pub struct LoadFile {
     pub file: i64,
 }
-
-/// The rule that a file is held by when it would remove too many.
-const GUARD: &str = "guard";
-/// Stock this small may change wholly without an operator.
-const GUARD_FROM_UNITS: u64 = 5;
 
 impl Job for LoadFile {
     type App = App;
@@ -154,67 +149,6 @@ fn wait_for_turn(source: &SourceRow) -> Outcome {
         after: Duration::from_secs(2),
         reason: format!("another file of {} is being loaded", source.key),
     }
-}
-
-/// Why the file must not be applied without an operator, if so: the rule, and words for it.
-async fn guard(
-    app: &App,
-    file: &SourceFile,
-    source: &SourceRow,
-    survey: &Survey,
-    holds: Holds,
-) -> Result<Option<(&'static str, String)>, JobError> {
-    if file.next_row > 0 {
-        return Ok(None);
-    }
-    if !survey.loadable && survey.rows > 0 {
-        let reason = format!("none of its {} rows can be loaded", survey.rows);
-        return Ok(Some(("none_loadable", reason)));
-    }
-    let mut conn = app.pool.acquire().await?;
-    // Whoever released it was shown this, and not what else it was held for.
-    if file.released_by.is_some() && !Files::held_for_another(&mut conn, file.id, GUARD).await? {
-        return Ok(None);
-    }
-    if survey.rows == 0 {
-        let reason = "it has no rows: released, it removes every unit that its source brought";
-        return Ok(Some((GUARD, reason.to_owned())));
-    }
-    if holds == Holds::Reports || source.terms.policy == SyncPolicy::UpdateOnly {
-        return Ok(None);
-    }
-    // Of the whole source, and of each rooftop by itself: one that is missing is few of many.
-    let mut lots: HashMap<String, (u64, u64)> = HashMap::new();
-    let mut units = Listings::on_the_lot_of(&mut conn, source.id);
-    while let Some((rooftop, number)) = units.try_next().await? {
-        let key = match source.dealer_id {
-            Some(_) => "",
-            None => &rooftop,
-        };
-        let there = survey.units.contains(key, &number) || survey.unsure.contains("", &number);
-        for lot in ["", key].iter().take(1 + usize::from(!key.is_empty())) {
-            let (units, gone) = lots.entry((*lot).to_owned()).or_default();
-            *units += 1;
-            *gone += u64::from(!there);
-        }
-    }
-    let allowed = u64::try_from(source.max_removed_percent).unwrap_or(0);
-    let mut lots: Vec<(String, (u64, u64))> = lots.into_iter().collect();
-    lots.sort();
-    let too_many = lots
-        .into_iter()
-        .find(|(_, (units, gone))| *units >= GUARD_FROM_UNITS && gone * 100 > units * allowed);
-    Ok(too_many.map(|(rooftop, (units, gone))| {
-        let whose = match rooftop.as_str() {
-            "" => String::new(),
-            key => format!(" of {key}"),
-        };
-        let reason = format!(
-            "with its {} rows it would remove {gone} of {units} units{whose}, more than {allowed} %",
-            survey.rows
-        );
-        (GUARD, reason)
-    }))
 }
 
 async fn hold(

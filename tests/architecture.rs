@@ -182,6 +182,7 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
         "drop",
         "forget",
         "gates",
+        "guard",
         "raw",
         "retire",
         "shelf",
