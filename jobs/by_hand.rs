@@ -147,7 +147,9 @@ pub async fn let_go(
 ) -> Result<Option<Listing>, SourceProblem> {
     let mut tx = app.pool.begin().await?;
     let after = Overrides::release(&mut tx, listing, field, who).await?;
-    compared(app, &mut tx, listing).await?;
+    if after.is_some() {
+        compared(app, &mut tx, listing).await?;
+    }
     tx.commit().await?;
     Ok(after)
 }

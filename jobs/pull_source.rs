@@ -37,6 +37,8 @@ struct Report {
 
 /// Between the two looks at a file that must not have changed.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
+/// Files written within so many seconds of each other may have been put there together.
+const TOGETHER: i64 = 3600;
 /// A file that is still being written is looked at again this much later.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -102,6 +104,7 @@ async fn pull(
         unsafe_names: unsafe_names.len(),
         ..Report::default()
     };
+    let newest = newest(&files);
     let mut new = Vec::new();
     for file in files {
         if fetched_before(app, source, &file).await? {
@@ -114,7 +117,8 @@ async fn pull(
     // One file that cannot be had must not keep the others behind it from arriving.
     let mut first_problem = None;
     for file in settled {
-        match take(app, cx, source, &way, turn, &file).await {
+        let anew = newest.as_ref() == Some(&file.name);
+        match take(app, cx, source, &way, turn, (&file, anew)).await {
             Ok(Some(true)) => report.new += 1,
             Ok(Some(false)) => report.known += 1,
             Ok(None) => report.unsettled.push(file.name),
@@ -182,7 +186,7 @@ async fn pull_address(
         Ok(Download::NotModified) => Ok(false),
         Ok(Download::Arrived { modified }) => {
             file.modified = modified;
-            keep(app, cx, source, turn, &file, &stage).await
+            keep(app, cx, source, turn, (&file, false), &stage).await
         }
         Err(error) => Err(error),
     };
@@ -284,6 +288,17 @@ async fn find(app: &App, key: &str) -> Result<SourceRow, JobError> {
     source.ok_or_else(|| JobError::reject_because(format!("there is no source {key:?}")))
 }
 
+/// The file that was written long after all others of the drop, if there is one: the dealer's newest word, whatever its name.
+/// Where they were all put there together their times say nothing.
+fn newest(files: &[RemoteFile]) -> Option<String> {
+    let written = |file: &&RemoteFile| file.modified.unwrap_or(i64::MIN);
+    let newest = files.iter().max_by_key(written)?;
+    let apart = |other: &RemoteFile| {
+        other.name == newest.name || written(&other) < written(&newest).saturating_sub(TOGETHER)
+    };
+    files.iter().all(apart).then(|| newest.name.clone())
+}
+
 /// `true` when the file is new to us and its load is enqueued, `None` when it changed while it was read.
 async fn take(
     app: &App,
@@ -291,13 +306,16 @@ async fn take(
     source: &SourceRow,
     way: &Way,
     turn: &Lock,
-    file: &RemoteFile,
+    (file, anew): (&RemoteFile, bool),
 ) -> Result<Option<bool>, JobError> {
     // A folder's file is copied anew each time; what came over SFTP goes on where it stopped.
     let own = (source.kind == SourceKind::Folder).then_some(cx);
     let stage = drop::stage(app, source, file, own).await?;
     let taken = match drop::fetch(app, way, source, file, &stage).await {
-        Ok(Arrived::Whole) => keep(app, cx, source, turn, file, &stage).await.map(Some),
+        Ok(Arrived::Whole) => {
+            let kept = keep(app, cx, source, turn, (file, anew), &stage);
+            kept.await.map(Some)
+        }
         Ok(Arrived::Changed) => Ok(None),
         Err(error) => Err(judged(error)),
     };
@@ -334,7 +352,7 @@ async fn keep(
     cx: &JobContext,
     source: &SourceRow,
     turn: &Lock,
-    file: &RemoteFile,
+    (file, anew): (&RemoteFile, bool),
     stage: &Path,
 ) -> Result<bool, JobError> {
     let kept = raw::keep(app, stage).await.map_err(raw::RawError::judged)?;
@@ -348,7 +366,7 @@ async fn keep(
         modified_at: modified_at(file),
         object_key: kept.object_key.clone(),
     };
-    let (file_id, new) = Files::record(&mut tx, &record).await?;
+    let (file_id, new) = Files::record(&mut tx, &record, anew).await?;
     raw::still_kept(&mut tx, app, stage, &kept)
         .await
         .map_err(raw::RawError::judged)?;

@@ -299,6 +299,13 @@ async fn last_weeks_file_of_the_name_written_anew_is_todays_stock() {
     let states = yard.loaded().await;
     let loaded = ("mon.csv".to_owned(), FileState::Loaded);
     assert_eq!((states.len(), &states[0]), (3, &loaded), "{states:?}");
+    // All put there anew at once: nothing is news.
+    for (name, units) in [("mon.csv", 3), ("tue.csv", 4)] {
+        yard.drop_file(name, &rows(units, 16));
+    }
+    yard.pull().await;
+    yard.later().await;
+    assert_eq!(yard.loaded().await.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -281,18 +281,13 @@ fn answered(url: &str, status: StatusCode, response: &reqwest::Response) -> Part
     };
     let wait = response.headers().get(RETRY_AFTER);
     let wait = wait.and_then(|wait| wait.to_str().ok());
-    // Measured against the partner's own clock, when it tells it; else against ours.
+    // Measured against the partner's own clock, when it tells it.
     let now = response
         .headers()
         .get(DATE)
         .and_then(|date| date.to_str().ok());
     let now = now.and_then(gate::http_date);
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "an HTTP date is of the wall clock, and it is only a wait"
-    )]
-    let ours = || jiff::Timestamp::now().as_second();
-    let now = now.unwrap_or_else(ours);
+    let now = now.unwrap_or(i64::MAX);
     let words = wait.map_or(String::new(), |wait| format!(", retry after {wait}"));
     let mut error = PartnerError::new(kind, "fetch", url, format!("status {status}{words}"));
     error.retry_after = wait.and_then(|wait| gate::retry_after(wait, now));

@@ -216,10 +216,10 @@ impl Archives {
         Ok(back)
     }
 
-    /// Units that left by any archive and have not come back.
+    /// Units that left by any archive and have not come back; their parents are none.
     pub async fn count(conn: &mut PgConnection) -> Res<i64> {
         Ok(sqlx::query_scalar!(
-            r#"SELECT count(*) AS "n!" FROM archived_listings WHERE restored_at IS NULL"#
+            r#"SELECT count(*) AS "n!" FROM archived_listings WHERE restored_at IS NULL AND kind <> 'parent'"#
         )
         .fetch_one(conn)
         .await?)

@@ -2,6 +2,7 @@
 //! refused.
 
 use crate::error::{Res, StoreError};
+use crate::forgotten::Forgotten;
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -99,20 +100,13 @@ pub struct RejectRow {
     pub row_lost: bool,
 }
 
-/// What nobody needs any more, and the objects that held it.
-#[derive(Clone, Debug)]
-pub struct Forgotten {
-    pub files: u64,
-    pub objects: Vec<String>,
-}
-
 pub struct Files;
 
 impl Files {
     /// Records a file. What is known already is not recorded again: its id, `false`. Known is the
-    /// source's newest file, or the newest of this name and not written since, with the same digest; a dealer who goes
-    /// back to an earlier stock sends a new file of old bytes.
-    pub async fn record(conn: &mut PgConnection, file: &NewFile) -> Res<(i64, bool)> {
+    /// source's newest file, or the newest of this name, with the same digest; a dealer who goes back to an earlier stock
+    /// sends a new file of old bytes. One that was written `anew`, alone of its drop, is known by its name no more.
+    pub async fn record(conn: &mut PgConnection, file: &NewFile, anew: bool) -> Res<(i64, bool)> {
         sqlx::query!(
             "SELECT pg_advisory_xact_lock(hashtextextended('files of source ' || $1::bigint, 0))",
             file.source_id
@@ -124,7 +118,7 @@ impl Files {
             file.source_id,
             file.name,
             file.digest,
-            file.modified_at.map(crate::unstamp)
+            file.modified_at.filter(|_| anew).map(crate::unstamp)
         )
         .fetch_optional(&mut *conn)
         .await?;

@@ -1,7 +1,7 @@
 //! What providers said of vehicles' past and worth.
 
 use crate::error::Res;
-use crate::files::Forgotten;
+use crate::forgotten::Forgotten;
 use crate::stamp;
 use jiff::Timestamp;
 use serde::Serialize;

@@ -11,6 +11,7 @@ mod error;
 mod feeds;
 mod files;
 mod filter_sql;
+mod forgotten;
 mod going_on;
 mod histories;
 mod keys;
@@ -40,9 +41,8 @@ pub use changes::{Change, Changes};
 pub use dealers::Dealers;
 pub use error::StoreError;
 pub use feeds::{Exclusion, FeedRow, FeedRun, Feeds, LeftOut};
-pub use files::{
-    FileCounts, FileOrder, FileState, Files, Forgotten, NewFile, RejectRow, SourceFile,
-};
+pub use files::{FileCounts, FileOrder, FileState, Files, NewFile, RejectRow, SourceFile};
+pub use forgotten::Forgotten;
 pub use histories::{
     Histories, HistoryReport, KnownReport, KnownValuation, ReportState, Valuation, Valuations,
 };

@@ -1,7 +1,7 @@
 //! Photos by content, the URLs that lead to them, and which of them look alike.
 
 use crate::error::Res;
-use crate::files::Forgotten;
+use crate::forgotten::Forgotten;
 use sqlx::PgConnection;
 use std::collections::HashMap;
 

@@ -111,6 +111,7 @@ async fn an_operators_word_survives_the_next_file_and_ends_when_it_is_released()
     assert_eq!(served.word("price_cents").await["value"], "880000");
     let (status, problem) = served.send(Method::DELETE, path, json!({})).await;
     assert_eq!(status, StatusCode::NOT_FOUND, "{problem}");
+    served.test.run_all().await;
 
     let mut conn = served.test.app.pool.acquire().await.unwrap();
     let did: Vec<String> = Audit::list(&mut conn, 10)
@@ -164,6 +165,17 @@ async fn identity_and_values_of_another_kind_are_refused_and_contradictions_list
             "/contradictions?after=1&after_field=make",
             json!({}),
         )
+        .await;
+    assert_eq!(none, json!([]));
+    // An operator who says what the VIN says has settled it.
+    let path = "/listings/1/overrides/make";
+    let (status, _) = served
+        .send(Method::PUT, path, json!({ "value": "Honda" }))
+        .await;
+    assert_eq!(status, StatusCode::OK);
+    served.test.run_all().await;
+    let (_, none) = served
+        .send(Method::GET, "/contradictions?dealer=bayview", json!({}))
         .await;
     assert_eq!(none, json!([]));
 }

@@ -1,4 +1,4 @@
--- The file that makes another one known. $1 source, $2 name, $3 digest, $4 when it was written. One of an older name that
+-- The file that makes another one known. $1 source, $2 name, $3 digest, $4 when it was written, if that says anything. One of an older name that
 -- was written since is a dealer's word anew: Monday's file of the next week. Plan: source_files_seen, newest first, twice.
 SELECT id AS "id!" FROM (
     (SELECT id, digest FROM source_files WHERE source_id = $1 ORDER BY id DESC LIMIT 1)

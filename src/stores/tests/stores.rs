@@ -62,7 +62,10 @@ async fn file(pool: &PgPool, dealer_id: i64, digest: &str) -> (i64, i64) {
         modified_at: None,
         object_key: "raw/x".to_owned(),
     };
-    (source_id, Files::record(&mut conn, &file).await.unwrap().0)
+    (
+        source_id,
+        Files::record(&mut conn, &file, false).await.unwrap().0,
+    )
 }
 
 fn draft(stock: &str, price: Option<i64>) -> ListingDraft {
