@@ -34,7 +34,10 @@ pub(crate) async fn guard(
         return Ok(None);
     }
     if survey.rows == 0 {
-        let reason = "it has no rows: released, it removes every unit that its source brought";
+        let reason = match (holds, source.terms.policy) {
+            (Holds::Reports, _) | (_, SyncPolicy::UpdateOnly) => "it has no rows",
+            _ => "it has no rows: released, it removes every unit that its source brought",
+        };
         return Ok(Some((GUARD, reason.to_owned())));
     }
     if holds == Holds::Reports || source.terms.policy == SyncPolicy::UpdateOnly {

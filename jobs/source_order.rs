@@ -87,7 +87,10 @@ pub(crate) struct Wanted {
 impl Wanted {
     pub(crate) fn of(said: SourceOrder, known: Option<&SourceRow>) -> Result<Self, SourceProblem> {
         let kind = match said.kind.as_deref() {
-            None => known.map_or(SourceKind::Sftp, |known| known.kind),
+            None => match known.map(|known| known.kind) {
+                Some(kind @ (SourceKind::Folder | SourceKind::Https)) => kind,
+                Some(SourceKind::Sftp | SourceKind::Upload) | None => SourceKind::Sftp,
+            },
             Some("sftp") => SourceKind::Sftp,
             Some("folder") => SourceKind::Folder,
             Some("https") => SourceKind::Https,

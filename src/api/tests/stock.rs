@@ -195,6 +195,28 @@ async fn what_cannot_be_a_dealer_or_a_source_is_refused_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_the_server_stays_where_the_server_put_it() {
+    let served = serve().await;
+    let (status, _) = served.put("/dealers/bayview", json!({})).await;
+    assert_eq!(status, StatusCode::OK);
+    let order = json!({ "dealer": "bayview", "mapping": "vehicles", "kind": "folder", "folder": "/srv/in" });
+    let order = serde_json::from_value(order).unwrap();
+    jobs::sources::put(&served.test.app, "yard", order, "ops")
+        .await
+        .unwrap();
+    for body in [
+        json!({ "folder": "/etc" }),
+        json!({ "report_folder": "/root" }),
+        json!({ "after_load": "move:/tmp/x" }),
+    ] {
+        let (status, problem) = served.put("/sources/yard", body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("on the server"), "{problem}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_vehicle_is_known_by_its_vin_and_providers_are_made_and_tried() {
     let mut served = serve().await;
     let asked =

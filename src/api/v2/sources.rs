@@ -205,7 +205,12 @@ impl Sources {
     ) -> Result<Json<SourceMade>, Problem> {
         let who = key.require(&self.api, Scope::Admin).await?;
         let wanted = wanted.0;
-        if wanted.kind.as_deref() == Some("folder") {
+        let mut conn = self.api.app.pool.acquire().await?;
+        let known = stores::Sources::find(&mut conn, &source.0).await?;
+        drop(conn);
+        // What is left out stays, the kind too.
+        let is_folder = known.is_some_and(|known| known.kind == stores::SourceKind::Folder);
+        if wanted.kind.as_deref() == Some("folder") || wanted.kind.is_none() && is_folder {
             let message = "a folder of the server is named on the server: `forecourt sources put --kind folder`";
             return Err(Problem::invalid(message));
         }
