@@ -68,8 +68,8 @@ where
         if let Some(answer) = answer {
             batch.take(due, answer);
         }
-        let refused = batch.asked.is_empty() && batch.denied.len() >= DENIALS;
-        stopping.store(batch.stopped.is_some() || refused, Ordering::Relaxed);
+        let stop = batch.stopped.is_some() || batch.refused();
+        stopping.store(stop, Ordering::Relaxed);
     }
     batch.settle_denied();
     batch
@@ -133,15 +133,19 @@ impl<T> Batch<T> {
         self.asked.extend(gone);
     }
 
-    /// What is refused while others are answered waits by itself; where nothing is answered we are refused.
+    /// So many refusals and no answer: we are refused.
+    fn refused(&self) -> bool {
+        self.asked.is_empty() && self.denied.len() >= DENIALS
+    }
+
+    /// What is refused waits by itself, unless we are.
     fn settle_denied(&mut self) {
-        let mut denied = std::mem::take(&mut self.denied);
-        match denied.pop() {
-            Some((_, error)) if self.asked.is_empty() => self.stopped = Some(error),
-            last => denied
-                .into_iter()
-                .chain(last)
-                .for_each(|(due, error)| self.put_off(due, &error)),
+        let refused = self.refused();
+        for (due, error) in std::mem::take(&mut self.denied) {
+            match refused {
+                true => self.stopped = Some(error),
+                false => self.put_off(due, &error),
+            }
         }
     }
 
@@ -243,19 +247,25 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_of_one_vehicle_where_others_are_answered() {
-        let mut batch = Batch::new();
-        let mut due = due(3, 0).into_iter();
-        batch.take(due.next().unwrap(), Err(error(ErrorKind::Denied)));
-        batch.take(due.next().unwrap(), Ok(Some(1)));
-        batch.settle_denied();
-        assert_eq!((batch.asked.len(), batch.failed.len()), (1, 1));
-        assert!(batch.stopped.is_none());
-        let mut batch = Batch::<u8>::new();
-        batch.take(due.next().unwrap(), Err(error(ErrorKind::Denied)));
-        batch.settle_denied();
-        assert_eq!(batch.stopped.unwrap().kind, ErrorKind::Denied);
-        assert!(batch.failed.is_empty(), "no subject is to blame");
+    fn refusals_are_of_vehicles_until_three_are_and_nobody_is_answered() {
+        let of = |denied: usize, answered: usize| {
+            let mut batch = Batch::new();
+            for (n, due) in due(denied + answered, 0).into_iter().enumerate() {
+                let answer = match n < denied {
+                    true => Err(error(ErrorKind::Denied)),
+                    false => Ok(Some(n)),
+                };
+                batch.take(due, answer);
+            }
+            batch.settle_denied();
+            let stopped = batch.stopped.map(|error| error.kind);
+            (batch.asked.len(), batch.failed.len(), stopped)
+        };
+        assert_eq!(of(1, 1), (1, 1, None));
+        assert_eq!(of(2, 0), (0, 2, None));
+        assert_eq!(of(DENIALS, 1), (1, DENIALS, None));
+        // No subject is to blame.
+        assert_eq!(of(DENIALS, 0), (0, 0, Some(ErrorKind::Denied)));
     }
 
     #[test]
