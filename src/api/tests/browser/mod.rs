@@ -83,7 +83,8 @@ impl Window {
         // Between two pages there is nothing to ask.
         match self
             .page
-            .evaluate("document.body ? document.body.innerText : ''")
+            // Half a page is none: what it says further down is not there yet.
+            .evaluate("document.readyState === 'loading' ? '' : document.body.innerText")
             .await
         {
             Ok(found) => found.into_value().unwrap_or_default(),
@@ -116,7 +117,8 @@ impl Window {
     /// Clicks what carries this label: a button or a link.
     pub(crate) async fn press(&self, label: &str) {
         let script = format!(
-            "(() => {{ const all = [...document.querySelectorAll('button, a')];
+            "(() => {{ if (document.readyState === 'loading') return false;
+               const all = [...document.querySelectorAll('button, a')];
                const it = all.find((e) => e.innerText.trim().startsWith({label:?})); if (it) it.click(); return !!it }})()"
         );
         let begun = Instant::now();
