@@ -386,20 +386,29 @@ pub fn safe_name(name: &str) -> bool {
             .all(|c| !c.is_control() && !matches!(c, '/' | '\\' | ':' | '\u{fffd}'))
 }
 
-/// `*` is any run of characters; case does not matter.
+/// `*` is any run of characters; case does not matter. Only the last star is ever tried again: what it leaves behind
+/// an earlier one could not find either.
 pub fn matches(pattern: &str, name: &str) -> bool {
-    fn go(pattern: &[u8], name: &[u8]) -> bool {
-        match (pattern.first(), name.first()) {
-            (None, None) => true,
-            (Some(b'*'), _) => {
-                go(&pattern[1..], name) || (!name.is_empty() && go(pattern, &name[1..]))
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+    let (mut p, mut n) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p + 1, n));
+                p += 1;
             }
-            (Some(p), Some(n)) => p.eq_ignore_ascii_case(n) && go(&pattern[1..], &name[1..]),
-            _ => false,
+            Some(letter) if letter.eq_ignore_ascii_case(&name[n]) => (p, n) = (p + 1, n + 1),
+            _ => match &mut star {
+                Some((after, taken)) => {
+                    *taken += 1;
+                    (p, n) = (*after, *taken);
+                }
+                None => return false,
+            },
         }
     }
-    // Two stars in a row mean one; more stars than this would cost exponential time.
-    pattern.matches('*').count() <= 4 && go(pattern.as_bytes(), name.as_bytes())
+    pattern[p..].iter().all(|rest| *rest == b'*')
 }
 
 fn error(kind: ErrorKind, operation: &'static str, target: &str, message: &str) -> PartnerError {
@@ -446,6 +455,11 @@ mod tests {
         assert!(matches("*.csv", "STOCK.CSV"));
         assert!(matches("bay*2026*.txt", "bayview-2026-11.txt"));
         assert!(!matches("*.csv", "stock.csv.part"));
-        assert!(!matches("*****", "a"));
+        assert!(matches("*****", "a") && matches("*", "") && !matches("", "a"));
+        assert!(matches("a*b*c*d*e*f", "a1b2c3d4e5f") && !matches("a*b*c*d*e*f", "a1b2c3d4e5"));
+        assert!(matches("*ab*b", "aabab.b") && !matches("*ab*c", "aabab.b"));
+        // What would take a matcher that tries every star again longer than there is time.
+        assert!(!matches(&"a*".repeat(60), &"a".repeat(59)));
+        assert!(!matches(&format!("{}b", "a*".repeat(60)), &"a".repeat(200)));
     }
 }
