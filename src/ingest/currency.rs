@@ -34,6 +34,10 @@ impl Currency {
         }
     }
 
+    pub(crate) fn reads(&self, place: usize) -> bool {
+        self.places.contains(&place)
+    }
+
     /// What the row says, where that is not ours.
     pub(crate) fn foreign(&self, record: &ByteRecord, mapping: &Mapping) -> Option<String> {
         let said = self

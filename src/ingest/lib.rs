@@ -12,6 +12,7 @@ mod identity;
 mod mapping;
 mod plan;
 mod reader;
+mod reject;
 mod rooftop;
 mod shape;
 mod sniff;
@@ -24,7 +25,8 @@ mod unpack;
 pub mod words;
 
 pub use mapping::{BUILT_IN, Column, Holds, Mapping, MappingError};
-pub use reader::{ParsedRow, Reader, Reject};
+pub use reader::{ParsedRow, Reader};
+pub use reject::Reject;
 pub use sniff::FileProblem;
 pub use suggest::{Suggestion, suggest};
 pub use table::Table;

@@ -1,5 +1,6 @@
 //! Mappings: which column of a dealer's file fills which field, as data.
 
+use crate::rooftop::slug;
 use domain::{Details, Field, FieldType, Kind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -69,31 +70,97 @@ impl Holds {
 
     fn takes(self, field: Field) -> bool {
         match self {
-            Self::Units => !field.is_reported(),
+            Self::Units => {
+                // A parent's are counted, never read.
+                let of_parents = matches!(field, Field::PriceToCents | Field::Units);
+                let identity = [Field::StockNumber, Field::Vin, Field::Serial, Field::Status];
+                identity.contains(&field)
+                    || Details::FIELDS.contains(&field) && !field.is_reported() && !of_parents
+            }
             Self::Reports => Self::REPORTED.contains(&field),
         }
     }
 }
 
-/// Header names of the columns that say whose unit a row is.
-#[derive(Clone, Debug, Deserialize)]
+/// Where a row says whose unit it is: by a key of the dealer's, by his name, or by both.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DealerColumns {
-    pub name: String,
+    /// What the file calls the rooftop: `MP12345`. It is the dealer's key, unless `keys` says which that is.
+    #[serde(default)]
+    pub key: Option<Cell>,
+    /// What the key's column says (compared without case) to the key of the dealer it means.
+    #[serde(default)]
+    pub keys: BTreeMap<String, String>,
+    /// Without a key, the key is made of this and of the postal code.
+    #[serde(default)]
+    pub name: Option<Cell>,
     /// What follows this in the name is advertising.
     #[serde(default)]
     pub name_until: Option<String>,
     #[serde(default)]
-    pub street: Option<String>,
+    pub street: Option<Cell>,
     /// The city stands behind the street, in the same cell.
     #[serde(default)]
     pub street_ends_in_city: bool,
     #[serde(default)]
-    pub city: Option<String>,
+    pub city: Option<Cell>,
     #[serde(default)]
-    pub state: Option<String>,
+    pub state: Option<Cell>,
     #[serde(default)]
-    pub postal_code: Option<String>,
+    pub postal_code: Option<Cell>,
+}
+
+impl DealerColumns {
+    pub(crate) fn cells(&self) -> impl Iterator<Item = &Cell> {
+        [
+            &self.key,
+            &self.name,
+            &self.street,
+            &self.city,
+            &self.state,
+            &self.postal_code,
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    fn problem(&self, header: bool) -> Option<String> {
+        if self.key.is_none() && self.name.is_none() {
+            return Some("has neither a key nor a name".to_owned());
+        }
+        if self.key.is_none() && !self.keys.is_empty() {
+            return Some("has keys, and no column that is one (`key`)".to_owned());
+        }
+        let sound = |key: &&String| slug(key) == **key;
+        if let Some(key) = self.keys.values().find(|key| !sound(key)) {
+            return Some(format!("has {key:?}, which is no dealer's key"));
+        }
+        let misplaced = |cell: &&Cell| match cell {
+            Cell::Name(name) => !header || name.is_empty(),
+            Cell::Names(names) => !header || names.is_empty(),
+            Cell::At(at) => *at == 0,
+        };
+        let why = match header {
+            true => "places are counted from 1, and names are not blank",
+            false => "without a header a column is where it is: a number, counted from 1",
+        };
+        self.cells().find(misplaced).map(|_| why.to_owned())
+    }
+}
+
+/// A cell of a row, by its column.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a header name, a list of them, or a place counted from 1"
+)]
+pub enum Cell {
+    Name(String),
+    /// The first one the file has with a value in the row.
+    Names(Vec<String>),
+    /// Counted from 1.
+    At(usize),
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -104,7 +171,8 @@ pub struct Column {
     /// one the file has with a value in the row wins.
     #[serde(default)]
     pub from: Vec<String>,
-    /// The place of the column, counted from 1, in files without a header.
+    /// The place of the column, counted from 1: where it is in files without a header, and in others when none of the
+    /// names is in it, and no other column's.
     #[serde(default)]
     pub at: Option<usize>,
     #[serde(default, rename = "as")]
@@ -169,6 +237,8 @@ pub enum MappingError {
     NotByVin { name: String },
     #[error("mapping {name}: {field} has neither a header name (`from`) nor a place (`at`)")]
     NoPlace { name: String, field: &'static str },
+    #[error("mapping {name}: `dealer` {problem}")]
+    Dealer { name: String, problem: String },
     #[error("mapping {name}: the template of {field} {problem}")]
     Template {
         name: String,
@@ -256,12 +326,16 @@ impl Mapping {
                 holds: self.holds,
             });
         }
+        let dealer = self.dealer.as_ref();
+        if let Some(problem) = dealer.and_then(|dealer| dealer.problem(self.header)) {
+            return Err(MappingError::Dealer {
+                name: self.name.clone(),
+                problem,
+            });
+        }
         for column in &self.columns {
-            let placed = if self.header {
-                !column.from.is_empty()
-            } else {
-                column.at.is_some_and(|at| at > 0)
-            };
+            let named = self.header && !column.from.is_empty();
+            let placed = column.at.map_or(named, |at| at > 0);
             if !placed {
                 return Err(MappingError::NoPlace {
                     name: self.name.clone(),
@@ -358,6 +432,27 @@ mod tests {
             Mapping::parse("x", by_number),
             Err(MappingError::NotByVin { .. })
         ));
+        let nobody = "name: x\nkind: vehicle\ndealer: {city: c}\ncolumns:\n  - {to: stock_number, from: [s]}\n";
+        assert!(
+            Mapping::parse("x", nobody)
+                .unwrap_err()
+                .to_string()
+                .contains("neither a key nor a name")
+        );
+        let headless = "name: x\nkind: vehicle\nheader: false\ndealer: {key: lot}\ncolumns:\n  - {to: stock_number, at: 1}\n";
+        assert!(
+            Mapping::parse("x", headless)
+                .unwrap_err()
+                .to_string()
+                .contains("a number, counted from 1")
+        );
+        let shapeless = "name: x\nkind: vehicle\ndealer: {key: {a: 1}}\ncolumns:\n  - {to: stock_number, from: [s]}\n";
+        assert!(
+            Mapping::parse("x", shapeless)
+                .unwrap_err()
+                .to_string()
+                .contains("a header name, a list of them, or a place")
+        );
         let typo = "name: x\nkind: vehicle\ncolumns:\n  - {to: stock_number, form: [s]}\n";
         assert!(
             Mapping::parse("x", typo)

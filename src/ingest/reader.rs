@@ -5,29 +5,18 @@ use crate::currency::Currency;
 use crate::fill::{complete, set_text};
 use crate::identity::{self, IDENTITY, longest};
 use crate::mapping::{Column, Mapping, ReadAs};
-use crate::plan::{Plan, absent, dealer_places, fields, names, plan, plan_by_place};
+use crate::plan::{Plan, absent, fields, names, of_dealer, plan, plan_by_place};
+use crate::reject::Reject;
+use crate::rooftop::Rooftop;
 use crate::shape::{self, Shape};
 use crate::sniff::{self, FileProblem};
 use crate::table::Table;
 use crate::text::{CHUNK, Text};
 use crate::units::Units;
-use crate::{rooftop, words};
+use crate::words;
 use csv::ByteRecord;
 use domain::{Dealer, Details, Field, ListingDraft, Value, Vin, parents};
 use std::collections::{BTreeMap, HashMap};
-
-/// A value or a row that was refused, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reject {
-    /// Counted from 1 for the first row after the header.
-    pub row: u64,
-    pub column: String,
-    pub value: String,
-    pub rule: String,
-    pub message: String,
-    /// The whole row is lost, not only the value.
-    pub row_lost: bool,
-}
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParsedRow {
@@ -45,9 +34,6 @@ pub struct ParsedRow {
     pub rejects: Vec<Reject>,
 }
 
-/// Kept of a refused value: enough to find it in the file.
-const VALUE_KEPT: usize = 200;
-
 #[derive(Debug)]
 pub struct Reader {
     records: csv::Reader<Text>,
@@ -57,8 +43,7 @@ pub struct Reader {
     torn: Vec<u64>,
     plan: Plan,
     mapping: Mapping,
-    /// Places of the columns that name the rooftop, by their names in the mapping.
-    dealer_places: HashMap<String, usize>,
+    rooftop: Rooftop,
     currency: Currency,
     width: usize,
     surplus: usize,
@@ -96,7 +81,8 @@ impl Reader {
         };
         let mut records = of(text)?;
         let mut currency = Currency::default();
-        let (plan, dealer_places, width, header) = if mapping.header {
+        let mut rooftop = Rooftop::default();
+        let (plan, width, header) = if mapping.header {
             let header = records
                 .byte_headers()
                 .map_err(|error| FileProblem::Unreadable {
@@ -105,12 +91,17 @@ impl Reader {
                 })?
                 .clone();
             let names = names(&header)?;
-            let places = dealer_places(&names, mapping)?;
+            if let Some(dealer) = &mapping.dealer {
+                rooftop = of_dealer(dealer, Some(&names))?;
+            }
             currency = Currency::of(&names, mapping);
-            (plan(&names, mapping)?, places, header.len(), Some(header))
+            (plan(&names, mapping)?, header.len(), Some(header))
         } else {
+            if let Some(dealer) = &mapping.dealer {
+                rooftop = of_dealer(dealer, None)?;
+            }
             let (plan, width) = plan_by_place(mapping);
-            (plan, HashMap::new(), width, None)
+            (plan, width, None)
         };
         let mut surplus = 0;
         if header.is_some() && !flat {
@@ -126,7 +117,7 @@ impl Reader {
             torn,
             plan,
             mapping: mapping.clone(),
-            dealer_places,
+            rooftop,
             currency,
             width,
             surplus,
@@ -165,6 +156,19 @@ impl Reader {
         self.plan
             .iter()
             .map(|(column, places)| (column, places.iter().map(|place| place + 1).collect()))
+    }
+
+    /// Columns of the file, counted from 1, that nothing is read from.
+    pub fn unread(&self) -> Vec<(usize, String)> {
+        let read = |place: usize| {
+            let filled = self.plan.iter().any(|(_, places)| places.contains(&place));
+            filled || self.rooftop.reads(place) || self.currency.reads(place)
+        };
+        let cells = self.header.iter().flatten().enumerate();
+        cells
+            .filter(|(place, _)| !read(*place))
+            .map(|(place, cell)| (place + 1, sniff::decode(cell).trim().to_owned()))
+            .collect()
     }
 
     /// Fields that the file's columns fill.
@@ -224,7 +228,7 @@ impl Reader {
         };
         if self.header.as_ref() == Some(&self.record) {
             let message = "the header again: perhaps two files were put together".to_owned();
-            let reject = lost(self.row, "", "", "header_again", message);
+            let reject = Reject::of_row(self.row, "", "", "header_again", message);
             parsed.rejects.push(reject);
             return parsed;
         }
@@ -237,7 +241,9 @@ impl Reader {
             torn,
         };
         if let Some((rule, message)) = shape.problem() {
-            parsed.rejects.push(lost(self.row, "", "", rule, message));
+            parsed
+                .rejects
+                .push(Reject::of_row(self.row, "", "", rule, message));
             parsed.perhaps = shape.perhaps_numbers(&self.plan);
             parsed.perhaps.extend(shape.swallowed(&self.plan));
             parsed.dealer = self.dealer();
@@ -271,7 +277,7 @@ impl Reader {
             if cell.trim().contains('\n') && !PROSE.contains(&column.to) {
                 let message = "the cell goes on in the next line: perhaps a quote was never closed";
                 let name = column.to.name();
-                let reject = lost(
+                let reject = Reject::of_row(
                     self.row,
                     name,
                     &cell,
@@ -285,7 +291,7 @@ impl Reader {
             let longest = longest(column.to);
             if cell.trim().chars().count() > longest {
                 let message = format!("more than {longest} characters");
-                let mut reject = lost(
+                let mut reject = Reject::of_row(
                     self.row,
                     column.to.name(),
                     &cell,
@@ -299,8 +305,7 @@ impl Reader {
             if let (Some(currency), ReadAs::Money) = (&foreign, column.read_as()) {
                 let message = format!("it is in {currency}: only US dollars are kept");
                 let name = column.to.name();
-                let mut reject = lost(self.row, name, &cell, "not_dollars", message);
-                reject.row_lost = false;
+                let reject = Reject::of_value(self.row, name, &cell, "not_dollars", message);
                 parsed.rejects.push(reject);
                 continue;
             }
@@ -315,14 +320,13 @@ impl Reader {
                     Some(status) => draft.status = Some(status),
                     None => {
                         let message = "no word we know for where a unit stands: a mapping's `words` can say what it means";
-                        let mut reject = lost(
+                        let reject = Reject::of_value(
                             self.row,
                             "status",
                             &text,
                             "status_unknown",
                             message.to_owned(),
                         );
-                        reject.row_lost = false;
                         parsed.rejects.push(reject);
                     }
                 },
@@ -350,7 +354,8 @@ impl Reader {
                     if !bad.says_there_is_none() {
                         draft.unread.push(field);
                     }
-                    let mut reject = lost(self.row, field.name(), &cell, bad.rule, bad.message);
+                    let mut reject =
+                        Reject::of_row(self.row, field.name(), &cell, bad.rule, bad.message);
                     reject.row_lost = matches!(field, Field::StockNumber | Field::Vin);
                     parsed.rejects.push(reject);
                 }
@@ -360,7 +365,8 @@ impl Reader {
             if identity::before_vins(&draft, &text) {
                 draft.serial.get_or_insert(text);
             } else {
-                let reject = lost(self.row, "vin", &text, error.rule(), error.to_string());
+                let reject =
+                    Reject::of_row(self.row, "vin", &text, error.rule(), error.to_string());
                 parsed.rejects.push(reject);
             }
         }
@@ -369,7 +375,7 @@ impl Reader {
             && !parsed.rejects.iter().any(|reject| reject.row_lost)
         {
             let message = "nothing in the row names a vehicle: perhaps it adds up those above";
-            let reject = lost(
+            let reject = Reject::of_row(
                 self.row,
                 "",
                 &draft.stock_number,
@@ -385,7 +391,7 @@ impl Reader {
             parsed.dealer = self.dealer();
             if parsed.dealer.is_none() {
                 let message = "the row does not say whose unit it is".to_owned();
-                let reject = lost(self.row, "dealer", "", "dealer_missing", message);
+                let reject = Reject::of_row(self.row, "dealer", "", "dealer_missing", message);
                 parsed.rejects.push(reject);
             }
         }
@@ -394,11 +400,9 @@ impl Reader {
     }
 
     fn dealer(&self) -> Option<Dealer> {
-        rooftop::dealer(self.mapping.dealer.as_ref()?, |name| {
-            let place = self.dealer_places.get(name);
-            let cell = place.and_then(|place| self.record.get(*place));
-            let cell = cell.map(sniff::decode).unwrap_or_default();
-            cell.trim().replace('\0', "")
+        self.rooftop.dealer(self.mapping.dealer.as_ref()?, |place| {
+            let cell = self.record.get(place).map(sniff::decode);
+            cell.unwrap_or_default().trim().replace('\0', "")
         })
     }
 
@@ -407,7 +411,7 @@ impl Reader {
         if draft.stock_number.is_empty() {
             if !parsed.rejects.iter().any(|r| r.column == "stock_number") {
                 let message = "the row has no stock number: it cannot be told from others";
-                parsed.rejects.push(lost(
+                parsed.rejects.push(Reject::of_row(
                     self.row,
                     "stock_number",
                     "",
@@ -422,7 +426,7 @@ impl Reader {
                 "stock numbers that begin with {:?} are ours",
                 parents::PREFIX
             );
-            parsed.rejects.push(lost(
+            parsed.rejects.push(Reject::of_row(
                 self.row,
                 "stock_number",
                 &draft.stock_number,
@@ -438,7 +442,7 @@ impl Reader {
         if self.seen.contains(rooftop, &number) {
             parsed.duplicate = true;
             let message = "an earlier row of the file has this stock number; that row stands";
-            parsed.rejects.push(lost(
+            parsed.rejects.push(Reject::of_row(
                 self.row,
                 "stock_number",
                 &draft.stock_number,
@@ -472,22 +476,6 @@ pub(crate) fn blank(mapping: &Mapping, cell: &str) -> bool {
             .blanks
             .iter()
             .any(|blank| blank.eq_ignore_ascii_case(cell))
-}
-
-fn lost(row: u64, column: &str, value: &str, rule: &str, message: String) -> Reject {
-    Reject {
-        row,
-        column: column.to_owned(),
-        // PostgreSQL has no NUL in text; the rest stands as it was sent.
-        value: value
-            .chars()
-            .filter(|c| *c != '\0')
-            .take(VALUE_KEPT)
-            .collect(),
-        rule: rule.to_owned(),
-        message: message.replace('\0', ""),
-        row_lost: true,
-    }
 }
 
 #[cfg(test)]
@@ -725,6 +713,50 @@ mod tests {
             (details.make.as_deref(), details.cylinders),
             (Some("Chevrolet"), Some(4))
         );
+    }
+
+    #[test]
+    fn a_row_says_its_dealers_key_wherever_it_stands() {
+        let mapping = "name: x\nkind: vehicle\ndealer: {key: [Lot, Rooftop], keys: {\"MP 1\": bayview}, name: Seller}\n\
+            columns:\n  - {to: stock_number, from: [Stock]}\n  - {to: make, from: [Make], at: 4}\n  - {to: model, from: [Model]}\n";
+        let mapping = Mapping::parse("x", mapping).unwrap();
+        let text = "Rooftop,Seller,Stock,Brand,Colour\nmp 1,Bayview Motors,7,Ford,Red\nHill 2,,7,Jeep,Red\n,Bay,8,Jeep,Red\n";
+        let mut reader = Reader::new(text.as_bytes().to_vec(), &mapping).unwrap();
+        assert_eq!(reader.unread(), [(5, "Colour".to_owned())]);
+        let mut next = || reader.next_row().unwrap().unwrap();
+        let (first, second, third) = (next(), next(), next());
+        let dealer = |row: &ParsedRow| row.dealer.clone().map(|d| (d.key, d.name));
+        assert_eq!(
+            [dealer(&first), dealer(&second), dealer(&third)],
+            [
+                Some(("bayview".to_owned(), "Bayview Motors".to_owned())),
+                Some(("hill-2".to_owned(), "Hill 2".to_owned())),
+                None
+            ]
+        );
+        assert_eq!(third.rejects[0].rule, "dealer_missing");
+        // No column is called make: it is where the mapping says.
+        let make = first.draft.unwrap().details.make;
+        assert_eq!(make.as_deref(), Some("Ford"));
+        // Unless that is another's.
+        let taken = b"Lot,Stock,Colour,Model\nA,7,Red,Ranger\n".to_vec();
+        let mut reader = Reader::new(taken, &mapping).unwrap();
+        let row = reader.next_row().unwrap().unwrap();
+        assert_eq!(row.draft.unwrap().details.make, None);
+        let nobody = Reader::new(b"Seller,Stock\nBay,7\n".to_vec(), &mapping).unwrap_err();
+        assert!(nobody.to_string().contains("Lot or Rooftop"), "{nobody}");
+    }
+
+    #[test]
+    fn without_a_header_the_dealer_is_where_the_mapping_says() {
+        let mapping = "name: x\nkind: vehicle\nheader: false\ndealer: {key: 3}\ncolumns:\n  - {to: stock_number, at: 1}\n  - {to: make, at: 2}\n";
+        let mapping = Mapping::parse("x", mapping).unwrap();
+        let mut reader = Reader::new(b"7,Ford,BAY\n8,Jeep\n".to_vec(), &mapping).unwrap();
+        let row = reader.next_row().unwrap().unwrap();
+        assert_eq!(row.dealer.unwrap().key, "bay");
+        // Too short for the dealer is too short.
+        let short = reader.next_row().unwrap().unwrap();
+        assert_eq!((short.draft, &*short.rejects[0].rule), (None, "ragged_row"));
     }
 
     #[test]

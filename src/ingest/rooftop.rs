@@ -44,43 +44,90 @@ const STREETS: &[&str] = &[
     "sq",
 ];
 
-/// From the row's cells. `None` when the name is blank: then nobody can say whose unit it is.
-pub(crate) fn dealer(columns: &DealerColumns, cell: impl Fn(&str) -> String) -> Option<Dealer> {
-    let full = cell(&columns.name);
-    let name = match &columns.name_until {
-        Some(end) => full.split(end.as_str()).next().unwrap_or(&full),
-        None => &full,
-    };
-    let name = name.trim();
-    if name.is_empty() {
-        return None;
+/// Where the row's cells are that name it; the first one with a text stands.
+#[derive(Debug, Default)]
+pub(crate) struct Rooftop {
+    pub(crate) key: Vec<usize>,
+    pub(crate) name: Vec<usize>,
+    pub(crate) street: Vec<usize>,
+    pub(crate) city: Vec<usize>,
+    pub(crate) state: Vec<usize>,
+    pub(crate) postal_code: Vec<usize>,
+}
+
+impl Rooftop {
+    pub(crate) fn reads(&self, place: usize) -> bool {
+        [
+            &self.key,
+            &self.name,
+            &self.street,
+            &self.city,
+            &self.state,
+            &self.postal_code,
+        ]
+        .into_iter()
+        .any(|places| places.contains(&place))
     }
-    let of = |column: &Option<String>| column.as_deref().map(&cell).unwrap_or_default();
-    let (mut street, mut city) = (of(&columns.street), of(&columns.city));
-    if columns.street_ends_in_city && city.is_empty() {
-        (street, city) = split_city(&street);
+
+    /// `None` when the key is blank, or without one the name: then nobody can say whose unit it is.
+    pub(crate) fn dealer(
+        &self,
+        columns: &DealerColumns,
+        cell: impl Fn(usize) -> String,
+    ) -> Option<Dealer> {
+        let of = |places: &[usize]| {
+            let texts = places.iter().map(|place| cell(*place));
+            texts
+                .into_iter()
+                .find(|text| !text.is_empty())
+                .unwrap_or_default()
+        };
+        let full = of(&self.name);
+        let name = match &columns.name_until {
+            Some(end) => full.split(end.as_str()).next().unwrap_or(&full),
+            None => &full,
+        };
+        let mut name = name.trim().to_owned();
+        let (mut street, mut city) = (of(&self.street), of(&self.city));
+        if columns.street_ends_in_city && city.is_empty() {
+            (street, city) = split_city(&street);
+        }
+        let postal_code: String = of(&self.postal_code);
+        let postal_code = if postal_code.chars().any(|c| c.is_ascii_digit()) {
+            postal_code
+        } else {
+            String::new()
+        };
+        let key = if columns.key.is_some() {
+            let said = of(&self.key);
+            if name.is_empty() {
+                name.clone_from(&said);
+            }
+            let mut keys = columns.keys.iter();
+            match keys.find(|(text, _)| text.trim().eq_ignore_ascii_case(&said)) {
+                Some((_, key)) => key.clone(),
+                None => slug(&said),
+            }
+        } else if name.is_empty() {
+            String::new()
+        } else {
+            slug(&format!("{name} {postal_code}"))
+        };
+        (!key.is_empty()).then(|| Dealer {
+            store_code: key.clone(),
+            key,
+            name,
+            street,
+            city,
+            state: words::state(&of(&self.state))
+                .unwrap_or_default()
+                .to_owned(),
+            postal_code,
+            country: "US".to_owned(),
+            time_zone: "UTC".to_owned(),
+            ..Dealer::default()
+        })
     }
-    let postal_code: String = of(&columns.postal_code);
-    let postal_code = if postal_code.chars().any(|c| c.is_ascii_digit()) {
-        postal_code
-    } else {
-        String::new()
-    };
-    let key = slug(&format!("{name} {postal_code}"));
-    (!key.is_empty()).then(|| Dealer {
-        store_code: key.clone(),
-        key,
-        name: name.to_owned(),
-        street,
-        city,
-        state: words::state(&of(&columns.state))
-            .unwrap_or_default()
-            .to_owned(),
-        postal_code,
-        country: "US".to_owned(),
-        time_zone: "UTC".to_owned(),
-        ..Dealer::default()
-    })
 }
 
 /// `25560 Madison Ave Murrieta` -> street and city, at the last word that ends a street.
@@ -116,29 +163,51 @@ pub(crate) fn slug(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn columns() -> DealerColumns {
-        DealerColumns {
-            name: "name".into(),
-            name_until: Some(" - ".into()),
-            street: Some("street".into()),
-            street_ends_in_city: true,
-            city: None,
-            state: Some("state".into()),
-            postal_code: Some("zip".into()),
-        }
-    }
+    use crate::mapping::Cell;
 
     fn of(name: &str, street: &str, state: &str, zip: &str) -> Option<Dealer> {
-        dealer(&columns(), |column| {
-            match column {
-                "name" => name,
-                "street" => street,
-                "state" => state,
-                _ => zip,
-            }
-            .to_owned()
+        let columns = DealerColumns {
+            name_until: Some(" - ".into()),
+            street_ends_in_city: true,
+            ..DealerColumns::default()
+        };
+        let places = Rooftop {
+            name: vec![0],
+            street: vec![1],
+            state: vec![2],
+            postal_code: vec![3],
+            ..Rooftop::default()
+        };
+        places.dealer(&columns, |place| {
+            [name, street, state, zip][place].to_owned()
         })
+    }
+
+    fn keyed(key: &str, other: &str, name: &str) -> Option<(String, String)> {
+        let columns = DealerColumns {
+            key: Some(Cell::Names(vec!["lot".into(), "rooftop".into()])),
+            keys: [("MP12345".to_owned(), "bayview-motors".to_owned())].into(),
+            ..DealerColumns::default()
+        };
+        let places = Rooftop {
+            key: vec![0, 1],
+            name: vec![2],
+            ..Rooftop::default()
+        };
+        let dealer = places.dealer(&columns, |place| [key, other, name][place].to_owned())?;
+        Some((dealer.key, dealer.name))
+    }
+
+    #[test]
+    fn a_rows_key_is_the_dealers_or_means_one() {
+        let named = |key: &str, name: &str| Some((key.to_owned(), name.to_owned()));
+        assert_eq!(
+            keyed("mp12345", "", "Bayview"),
+            named("bayview-motors", "Bayview")
+        );
+        assert_eq!(keyed("", "Lot 7", ""), named("lot-7", "Lot 7"));
+        // The name does not stand in: else the rooftop would be two.
+        assert_eq!(keyed("", "", "Bayview"), None);
     }
 
     #[test]

@@ -22,6 +22,40 @@ const LOOKED_AT: usize = 500;
 /// A value is shown this long.
 const SHOWN: usize = 40;
 
+/// Header names (folded) that say which rooftop a row is of, by its key and by its name.
+const ROOFTOP_KEYS: &[&str] = &[
+    "dealerid",
+    "dealerkey",
+    "dealercode",
+    "dealernumber",
+    "dealershipid",
+    "rooftop",
+    "rooftopid",
+    "storeid",
+    "storecode",
+    "storenumber",
+    "locationid",
+    "locationcode",
+    "branchid",
+    "branchcode",
+    "lot",
+    "lotid",
+    "lotcode",
+    "sellerid",
+];
+const ROOFTOP_NAMES: &[&str] = &[
+    "dealer",
+    "dealername",
+    "dealership",
+    "dealershipname",
+    "rooftopname",
+    "storename",
+    "locationname",
+    "branchname",
+    "seller",
+    "sellername",
+];
+
 /// A column of the file, and some of what stands in it.
 struct Seen {
     name: String,
@@ -56,6 +90,10 @@ pub fn suggest(bytes: Vec<u8>, name: &str) -> Result<Suggestion, FileProblem> {
             lines[place] = Some(column.line(guess, joint, "   # a guess"));
         }
     }
+    let rooftop = match holds {
+        Holds::Units => rooftop(&columns, &mut lines),
+        Holds::Reports => String::new(),
+    };
     let word = match kind {
         Kind::Vehicle => "vehicle",
         _ => "equipment",
@@ -68,7 +106,7 @@ pub fn suggest(bytes: Vec<u8>, name: &str) -> Result<Suggestion, FileProblem> {
         Holds::Reports => ("holds: reports\n", "The VIN is what tells rows apart."),
     };
     let mut yaml = format!(
-        "# Suggested from a file. Try it: forecourt mappings test FILE.yaml DATA\nname: {name}\nkind: {word}\n{holds}columns:\n"
+        "# Suggested from a file. Try it: forecourt mappings test FILE.yaml DATA\nname: {name}\nkind: {word}\n{holds}{rooftop}columns:\n"
     );
     if !taken.contains(&Field::StockNumber) {
         let instead = vins.or(columns.first()).map_or("", |column| &column.name);
@@ -97,6 +135,33 @@ pub fn suggest(bytes: Vec<u8>, name: &str) -> Result<Suggestion, FileProblem> {
         known,
         unknown,
     })
+}
+
+/// Where the rows say whose unit each is, of the columns that nothing else was read from; those get no line.
+fn rooftop(columns: &[Seen], lines: &mut [Option<String>]) -> String {
+    let mut named = |names: &[&str]| {
+        let found = columns
+            .iter()
+            .zip(lines.iter_mut())
+            .find(|(column, line)| {
+                let name = folded(&column.name);
+                line.is_none() && !column.values.is_empty() && names.contains(&name.as_str())
+            })?;
+        *found.1 = Some(String::new());
+        Some(&found.0.name)
+    };
+    match (named(ROOFTOP_KEYS), named(ROOFTOP_NAMES)) {
+        (None, None) => String::new(),
+        (key, name) => {
+            let key = key.map(|key| format!("key: {key:?}"));
+            let name = name.map(|name| format!("name: {name:?}"));
+            let cells: Vec<String> = key.into_iter().chain(name).collect();
+            format!(
+                "# Whose unit a row is. A source of one dealer needs none of it.\ndealer: {{{}}}\n",
+                cells.join(", ")
+            )
+        }
+    }
 }
 
 /// The columns, and what stands between a list's items when its values do not tell.
@@ -282,6 +347,21 @@ impl Seen {
 mod tests {
     use super::*;
     use crate::Reader;
+
+    #[test]
+    fn a_column_that_names_the_rooftop_is_the_dealers() {
+        let file = b"Lot,Seller,Stock #,VIN,Foo\nMP1,Bay,7,1HGCM82633A004352,x\n".to_vec();
+        let suggestion = suggest(file.clone(), "mine").unwrap();
+        assert_eq!((suggestion.known, suggestion.unknown), (4, 1));
+        let mapping = Mapping::parse("mine", &suggestion.yaml).unwrap();
+        let mut reader = crate::Reader::new(file, &mapping).unwrap();
+        let dealer = reader.next_row().unwrap().unwrap().dealer.unwrap();
+        assert_eq!((&*dealer.key, &*dealer.name), ("mp1", "Bay"));
+        // A column that is there and blank names nobody.
+        let blank = b"Lot,Stock #,VIN\n,7,1HGCM82633A004352\n".to_vec();
+        let yaml = suggest(blank, "mine").unwrap().yaml;
+        assert!(Mapping::parse("mine", &yaml).unwrap().dealer.is_none());
+    }
 
     #[test]
     fn what_is_suggested_is_a_mapping_that_reads_the_file() {
