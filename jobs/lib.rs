@@ -25,6 +25,7 @@ mod guard;
 pub mod hash_photos;
 pub mod load_file;
 pub mod loops;
+pub mod mappings;
 pub mod probe_partner;
 pub mod providers;
 pub mod prune_history;

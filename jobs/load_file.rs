@@ -7,6 +7,7 @@
 //! Twice: slices count once (`source_files.next_row`), and the same row changes nothing.
 
 use crate::guard::guard;
+use crate::mappings::{self, MappingProblem};
 use crate::slices::{MOST_REJECTS, Slice, advance, kept, parse};
 use crate::survey::{Survey, survey};
 use crate::{App, ClearDrop, LiesAgain, badges, columns_gone, of_new_listings, raw, retire};
@@ -111,12 +112,11 @@ impl LoadFile {
 /// one rooftop needs no column that names it.
 async fn mapping(app: &App, source: &SourceRow, file: i64) -> Result<Mapping, JobError> {
     let mut conn = app.pool.acquire().await?;
-    let own = OwnMappings::newest(&mut conn, &source.mapping).await?;
-    let read = match &own {
-        Some(own) => Mapping::parse(&own.name, &own.yaml),
-        None => Mapping::built_in(&source.mapping),
-    };
-    let mut mapping = read.map_err(|error| JobError::reject(&error))?;
+    let found = mappings::find(&mut conn, &source.mapping).await;
+    let (mut mapping, own) = found.map_err(|problem| match problem {
+        MappingProblem::Mapping(error) => JobError::reject(&error),
+        other => other.into(),
+    })?;
     OwnMappings::used(&mut conn, file, own.map(|own| own.version)).await?;
     if source.dealer_id.is_some() {
         mapping.dealer = None;

@@ -1,6 +1,7 @@
 //! Make or change a source: what the command line and the API ask for, checked in one place.
 
 use crate::App;
+use crate::mappings::{self, MappingProblem};
 pub use crate::source_order::{SourceOrder, after_load_word, settle_word};
 use crate::source_order::{Wanted, terms};
 use ingest::Mapping;
@@ -26,6 +27,8 @@ pub enum SourceProblem {
     /// What was asked for cannot be.
     #[error("{0}")]
     Order(String),
+    #[error(transparent)]
+    Mapping(#[from] MappingProblem),
     #[error(transparent)]
     Host(#[from] PartnerError),
     #[error(transparent)]
@@ -102,11 +105,8 @@ pub async fn put(
         )));
     }
     let mut tx = app.pool.begin().await?;
-    let mapping = match OwnMappings::newest(&mut tx, &wanted.mapping).await? {
-        Some(own) => Mapping::parse(&own.name, &own.yaml),
-        None => Mapping::built_in(&wanted.mapping),
-    };
-    let mapping = mapping.map_err(|error| order(error.to_string()))?;
+    OwnMappings::lock(&mut tx, &wanted.mapping).await?;
+    let (mapping, _) = mappings::find(&mut tx, &wanted.mapping).await?;
     let (dealer_id, zone) = whose(&mut tx, key, &wanted, &mapping).await?;
     let secret = wanted.password.as_ref().or(wanted.private_key.as_ref());
     let secret = match (secret, &known) {

@@ -183,6 +183,7 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
         "forget",
         "gates",
         "guard",
+        "mappings",
         "raw",
         "retire",
         "shelf",

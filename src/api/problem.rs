@@ -96,11 +96,24 @@ impl From<jobs::dealers::DealerProblem> for Problem {
     }
 }
 
+impl From<jobs::mappings::MappingProblem> for Problem {
+    fn from(problem: jobs::mappings::MappingProblem) -> Self {
+        use jobs::mappings::MappingProblem;
+        match problem {
+            MappingProblem::Order(detail) => Self::invalid(detail),
+            MappingProblem::Mapping(error) => Self::invalid(error.to_string()),
+            MappingProblem::Store(error) => error.into(),
+            MappingProblem::Sql(error) => error.into(),
+        }
+    }
+}
+
 impl From<jobs::sources::SourceProblem> for Problem {
     fn from(problem: jobs::sources::SourceProblem) -> Self {
         use jobs::sources::SourceProblem;
         match problem {
             SourceProblem::Order(detail) => Self::invalid(detail),
+            SourceProblem::Mapping(problem) => problem.into(),
             SourceProblem::Conflict(detail) => Self::conflict(detail),
             // The host that is to be trusted does not answer, or refuses: the caller named it.
             SourceProblem::Host(error) => Self::invalid(error.to_string()),

@@ -5,7 +5,7 @@ mod agreement;
 use crate::station::{Performed, Station};
 use agreement::Agreement;
 use anyhow::{Context, Result, bail, ensure};
-use ingest::{Holds, Mapping};
+use ingest::Holds;
 use queue::Enqueue;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -57,10 +57,7 @@ impl Load {
     /// There is one, and it or we say whose units they are.
     async fn check_mapping(&self, station: &Station) -> Result<()> {
         let mut conn = station.platform.app.pool.acquire().await?;
-        let mapping = match stores::OwnMappings::newest(&mut conn, &self.mapping).await? {
-            Some(own) => Mapping::parse(&own.name, &own.yaml)?,
-            None => Mapping::built_in(&self.mapping)?,
-        };
+        let (mapping, _) = jobs::mappings::find(&mut conn, &self.mapping).await?;
         ensure!(
             self.dealer.is_some() || mapping.dealer.is_some() || mapping.holds == Holds::Reports,
             "mapping {} has no column that says whose units they are: give --dealer",

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use domain::Value;
 use ingest::{BUILT_IN, Mapping, Reader};
+use jobs::mappings;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,11 +31,25 @@ enum Action {
         #[arg(long, default_value = "mine")]
         name: String,
     },
-    /// Print a built-in mapping, to begin one of your own from
-    Show { mapping: String },
+    /// Print a mapping: the newest version of one's own, or a built-in one to begin from
+    Show {
+        mapping: String,
+        /// An older version of one's own
+        #[arg(long)]
+        version: Option<i32>,
+    },
+    /// Every version of one's own: who put it, and when
+    Versions {
+        mapping: String,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make what an older version says the newest; sources read their next file by it
+    Revert { mapping: String, version: i32 },
     /// Read a file and show what each column became
     Test {
-        /// A built-in mapping's name, or the path of a YAML file
+        /// The path of a YAML file, or a mapping's name
         mapping: String,
         file: PathBuf,
     },
@@ -66,19 +81,22 @@ impl Mappings {
                 );
                 Ok(ExitCode::SUCCESS)
             }
-            Action::Show { mapping } => {
-                Mapping::built_in(&mapping)?;
-                let text = BUILT_IN.iter().find(|(name, _)| *name == mapping);
-                print!("{}", text.map(|(_, text)| *text).unwrap_or_default());
+            Action::Show { mapping, version } => show(data_dir, &mapping, version).await,
+            Action::Versions { mapping, json } => versions(data_dir, &mapping, json).await,
+            Action::Revert { mapping, version } => {
+                let platform = super::connect(data_dir).await?;
+                let who = super::operator();
+                let newest = mappings::revert(&platform.app, &mapping, version, &who).await?;
+                println!("mapping {mapping}, version {newest}");
                 Ok(ExitCode::SUCCESS)
             }
-            Action::Test { mapping, file } => test(&mapping, &file),
+            Action::Test { mapping, file } => test(&mapping_of(data_dir, &mapping).await?, &file),
         }
     }
 }
 
 async fn list(data_dir: &Path, json: bool) -> Result<ExitCode> {
-    let show = |name: &str, version: Option<i32>, text: &str| {
+    let line = |name: &str, version: Option<i32>, text: &str| {
         let about = text.lines().next().unwrap_or_default();
         let about = about.trim_start_matches("# ");
         if json {
@@ -90,13 +108,13 @@ async fn list(data_dir: &Path, json: bool) -> Result<ExitCode> {
         }
     };
     for (name, text) in BUILT_IN {
-        show(name, None, text);
+        line(name, None, text);
     }
     match super::connect(data_dir).await {
         Ok(platform) => {
             let mut conn = platform.app.pool.acquire().await?;
             for own in stores::OwnMappings::list(&mut conn).await? {
-                show(&own.name, Some(own.version), &own.yaml);
+                line(&own.name, Some(own.version), &own.yaml);
             }
         }
         // The built-in ones need no installation.
@@ -106,41 +124,72 @@ async fn list(data_dir: &Path, json: bool) -> Result<ExitCode> {
 }
 
 async fn put(data_dir: &Path, name: &str, file: &Path) -> Result<ExitCode> {
-    ensure!(
-        !BUILT_IN.iter().any(|(known, _)| *known == name),
-        "{name} is built in: call yours otherwise"
-    );
     let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
     Mapping::parse(name, &text)?;
     let platform = super::connect(data_dir).await?;
-    let who = super::operator();
-    let mut tx = platform.app.pool.begin().await?;
-    let version = stores::OwnMappings::put(&mut tx, name, &text, &who).await?;
-    let subject = format!("mapping {name}, version {version}");
-    stores::Audit::note(&mut tx, &who, "put", &subject).await?;
-    tx.commit().await?;
-    println!("{subject}");
+    let version = mappings::put(&platform.app, name, &text, &super::operator()).await?;
+    println!("mapping {name}, version {version}");
     Ok(ExitCode::SUCCESS)
 }
 
-fn mapping_of(name: &str) -> Result<Mapping> {
-    if !Path::new(name).is_file() {
-        return Ok(Mapping::built_in(name)?);
+async fn show(data_dir: &Path, name: &str, version: Option<i32>) -> Result<ExitCode> {
+    let shipped = BUILT_IN.iter().find(|(known, _)| *known == name);
+    if let (Some((_, text)), None) = (shipped, version) {
+        // Needs no installation.
+        print!("{text}");
+        return Ok(ExitCode::SUCCESS);
     }
-    let text = std::fs::read_to_string(name).with_context(|| format!("read {name}"))?;
-    Ok(Mapping::parse(name, &text)?)
+    let platform = super::connect(data_dir).await?;
+    let mut conn = platform.app.pool.acquire().await?;
+    print!("{}", mappings::text(&mut conn, name, version).await?);
+    Ok(ExitCode::SUCCESS)
 }
 
-fn test(mapping: &str, file: &Path) -> Result<ExitCode> {
-    let mapping = mapping_of(mapping)?;
+async fn versions(data_dir: &Path, name: &str, json: bool) -> Result<ExitCode> {
+    let platform = super::connect(data_dir).await?;
+    let mut conn = platform.app.pool.acquire().await?;
+    let versions = stores::OwnMappings::versions(&mut conn, name).await?;
+    if versions.is_empty() {
+        // Says what is wrong with the name.
+        mappings::text(&mut conn, name, None).await?;
+        ensure!(json, "{name} is built in, it has no versions");
+    }
+    for own in versions {
+        if json {
+            println!("{}", serde_json::to_string(&own)?);
+        } else {
+            println!("{:>7}  {}  {}", own.version, own.put_at, own.put_by);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One that ships, and one in a file, need no installation.
+async fn mapping_of(data_dir: &Path, name: &str) -> Result<Mapping> {
+    if Path::new(name).is_file() {
+        let text = std::fs::read_to_string(name).with_context(|| format!("read {name}"))?;
+        return Ok(Mapping::parse(name, &text)?);
+    }
+    if BUILT_IN.iter().any(|(known, _)| *known == name) {
+        return Ok(Mapping::built_in(name)?);
+    }
+    let platform = super::connect(data_dir).await.with_context(|| {
+        format!("no file and no built-in mapping is called {name:?}, and none of one's own can be asked for")
+    })?;
+    let mut conn = platform.app.pool.acquire().await?;
+    Ok(mappings::find(&mut conn, name).await?.0)
+}
+
+fn test(mapping: &Mapping, file: &Path) -> Result<ExitCode> {
     let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
-    let mut reader = Reader::new(bytes, &mapping)?;
+    let mut reader = Reader::new(bytes, mapping)?;
     let places: Vec<(domain::Field, Vec<usize>)> = reader
         .columns()
         .map(|(column, places)| (column.to, places))
         .collect();
     let mut filled: BTreeMap<domain::Field, Filled> = BTreeMap::new();
     let mut rejects: BTreeMap<(String, String), (u64, String)> = BTreeMap::new();
+    let unread = reader.unread();
     let (mut rows, mut good, mut double, mut rooftops) = (0u64, 0u64, 0u64, BTreeMap::new());
     while let Some(row) = reader.next_row()? {
         rows += 1;
@@ -187,6 +236,12 @@ fn test(mapping: &str, file: &Path) -> Result<ExitCode> {
             filled.rows,
             filled.examples.join("; ")
         );
+    }
+    if !unread.is_empty() {
+        println!("\nnothing is read from");
+        for (place, name) in unread {
+            println!("{:<20} {place}", name.escape_debug());
+        }
     }
     if !rejects.is_empty() {
         println!("\nrefused");

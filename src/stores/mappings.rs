@@ -18,14 +18,20 @@ pub struct OwnMapping {
 pub struct OwnMappings;
 
 impl OwnMappings {
-    /// A new version, unless the newest says the same; its number.
-    pub async fn put(conn: &mut PgConnection, name: &str, yaml: &str, who: &str) -> Res<i32> {
+    /// To the end of the transaction nobody else puts it, or names it as a source's.
+    pub async fn lock(conn: &mut PgConnection, name: &str) -> Res<()> {
         sqlx::query!(
             "SELECT pg_advisory_xact_lock(hashtextextended('mapping ' || $1::text, 0))",
             name
         )
-        .execute(&mut *conn)
+        .execute(conn)
         .await?;
+        Ok(())
+    }
+
+    /// A new version, unless the newest says the same; its number.
+    pub async fn put(conn: &mut PgConnection, name: &str, yaml: &str, who: &str) -> Res<i32> {
+        Self::lock(&mut *conn, name).await?;
         let newest = Self::newest(&mut *conn, name).await?;
         if let Some(newest) = newest.as_ref().filter(|newest| newest.yaml == yaml) {
             return Ok(newest.version);
@@ -44,9 +50,20 @@ impl OwnMappings {
     }
 
     pub async fn newest(conn: &mut PgConnection, name: &str) -> Res<Option<OwnMapping>> {
+        Self::find(conn, name, None).await
+    }
+
+    /// The newest, unless one is told.
+    pub async fn find(
+        conn: &mut PgConnection,
+        name: &str,
+        version: Option<i32>,
+    ) -> Res<Option<OwnMapping>> {
         let row = sqlx::query!(
-            "SELECT name, version, yaml, put_by, put_at FROM mappings WHERE name = $1 ORDER BY version DESC LIMIT 1",
-            name
+            "SELECT name, version, yaml, put_by, put_at FROM mappings
+             WHERE name = $1 AND ($2::int IS NULL OR version = $2) ORDER BY version DESC LIMIT 1",
+            name,
+            version
         )
         .fetch_optional(conn)
         .await?;
@@ -57,6 +74,26 @@ impl OwnMappings {
             put_by: row.put_by,
             put_at: crate::stamp(row.put_at),
         }))
+    }
+
+    /// Newest first.
+    pub async fn versions(conn: &mut PgConnection, name: &str) -> Res<Vec<OwnMapping>> {
+        let rows = sqlx::query!(
+            "SELECT name, version, yaml, put_by, put_at FROM mappings WHERE name = $1 ORDER BY version DESC",
+            name
+        )
+        .fetch_all(conn)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| OwnMapping {
+                name: row.name,
+                version: row.version,
+                yaml: row.yaml,
+                put_by: row.put_by,
+                put_at: crate::stamp(row.put_at),
+            })
+            .collect())
     }
 
     /// The newest of each.

@@ -8,6 +8,7 @@ mod act;
 mod bulk;
 mod form;
 mod job;
+mod mappings;
 mod page;
 mod partners;
 mod queues;
@@ -100,6 +101,7 @@ pub const ROUTES: &[(&str, &str, Scope)] = &[
     ("GET", "/sources", Scope::Read),
     ("GET", "/sources/{source}", Scope::Read),
     ("POST", "/sources/{source}", Scope::Operate),
+    ("GET", "/mappings/{mapping}", Scope::Read),
     ("GET", "/files/{file}", Scope::Read),
     ("POST", "/files/{file}", Scope::Operate),
     ("GET", "/partners", Scope::Read),
@@ -179,6 +181,7 @@ async fn routed(
         (Method::GET, ["schedules", key]) => shown(schedules::one(api, session, key).await?),
         (Method::GET, ["sources"]) => shown(sources::list(api, session).await?),
         (Method::GET, ["sources", key]) => shown(sources::one(api, session, key).await?),
+        (Method::GET, ["mappings", name]) => shown(mappings::one(api, name, &query).await?),
         (Method::GET, ["files", id]) => shown(sources::file(api, session, number(id)?).await?),
         (Method::GET, ["partners"]) => shown(partners::list(api).await?),
         (Method::GET, ["partners", name]) => shown(partners::one(api, session, name).await?),

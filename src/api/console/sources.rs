@@ -1,6 +1,7 @@
 //! Sources: where files come from, what became of each, what was refused of it and why.
 
 use super::form::escaped;
+use super::mappings::mapping_link;
 use super::page::{Page, at, button, maybe_at, partner_link, pill};
 use super::session::Session;
 use super::{Res, Trouble};
@@ -30,7 +31,7 @@ pub(super) async fn list(api: &Api, session: &Session) -> Res<Page> {
                         td { (source_link(&source.key)) }
                         td { (source.dealer.as_deref().unwrap_or("each row's own")) }
                         td { (source.place()) }
-                        td { (source.mapping) }
+                        td { (mapping_link(&source.mapping, None)) }
                         td { (maybe_at(source.last_file_at)) }
                         td { (state(source)) }
                         @if session.operates() { td { (deeds(session, source)) } }
@@ -106,7 +107,7 @@ fn terms(source: &SourceRow) -> Markup {
         dl {
             dt { "Dealer" } dd { (source.dealer.as_deref().unwrap_or("each row names its own")) }
             dt { "From" } dd { (source.kind.as_str()) " " code { (source.place()) } }
-            dt { "Mapping" } dd { (source.mapping) }
+            dt { "Mapping" } dd { (mapping_link(&source.mapping, None)) }
             dt { "Policy" } dd { (terms.policy.as_str().replace('_', " ")) ", held when more than " (source.max_removed_percent) " % would leave the lot" }
             dt { "Grace" } dd { (terms.grace.files) " files, " (terms.grace.hours) " hours" }
             dt { "Whole" } dd {
@@ -168,6 +169,7 @@ pub(super) async fn file(api: &Api, session: &Session, id: i64) -> Res<Page> {
     let body = html! {
         h1 { (file.name) " " (pill(file.state.as_str())) }
         p { "of " (source_link(&source.key)) ", seen " (at(file.seen_at)) ", " (file.bytes) " bytes, written " (maybe_at(file.modified_at)) }
+        p { "Read by " (mapping_link(&source.mapping, file.mapping_version)) }
         @if let Some(who) = &file.released_by { p { "Released by " (who) "." } }
         (file_table(session, std::slice::from_ref(&file)))
         p { a href={ "/console/jobs?kind=load_file&args=" (escaped(&format!("file={id}"))) } { "Its load" } }

@@ -393,6 +393,7 @@ fn filled(path: &str) -> String {
         .replace("{key}", "pull-bayview")
         .replace("{name}", "sftp%20bayview")
         .replace("{source}", "bayview")
+        .replace("{mapping}", "homenet")
         .replace("{file}", "1")
         .replace("{id}", "1")
 }
@@ -536,6 +537,9 @@ async fn a_held_file_is_read_and_let_through_and_its_source_paused() {
         (steps[0].kind.as_str(), steps[0].outcome.word()),
         ("load_file", "done")
     );
+    window.press("homenet").await;
+    let text = window.until("Reads the files of bayview.").await;
+    assert!(text.contains("to: stock_number"), "{text}");
 }
 
 /// Whatever a dealer's file, an error or an address says is text.

@@ -157,6 +157,8 @@ async fn every_operation_but_search_wants_a_key_with_its_scope() {
                 "application/json",
                 json!({ "kind": "x", "url": "y" }).to_string(),
             )),
+            "put_mapping" => Some(("application/json", json!({ "yaml": "x" }).to_string())),
+            "revert_mapping" => Some(("application/json", json!({ "version": 1 }).to_string())),
             "decode_vins" => Some(("application/json", json!({ "vins": ["x"] }).to_string())),
             "backfill_schedule" => Some((
                 "application/json",

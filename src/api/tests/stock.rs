@@ -166,6 +166,69 @@ async fn a_dealer_and_his_drop_are_made_and_his_stock_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mapping_is_put_read_by_version_and_put_back() {
+    let served = serve().await;
+    let yaml = |price: &str| {
+        format!(
+            "name: mine\nkind: vehicle\ncolumns:\n  - {{to: stock_number, from: [s]}}\n  - {{to: price_cents, from: [{price}], as: money}}\n"
+        )
+    };
+    for (price, version) in [("cost", 1), ("asked", 2)] {
+        let (status, put) = served
+            .put("/mappings/mine", json!({ "yaml": yaml(price) }))
+            .await;
+        assert_eq!(
+            (status, &put["version"]),
+            (StatusCode::OK, &json!(version)),
+            "{put}"
+        );
+    }
+    let rooftop = json!({ "name": "Bayview", "time_zone": "America/Los_Angeles" });
+    served.put("/dealers/bayview", rooftop).await;
+    let mut source = served.source();
+    source["mapping"] = json!("mine");
+    assert_eq!(
+        served.put("/sources/bayview", source).await.0,
+        StatusCode::OK
+    );
+    let all = served.get("/mappings").await;
+    let all = all.as_array().unwrap();
+    let named = |name: &str| all.iter().find(|mapping| mapping["name"] == name).unwrap();
+    assert_eq!(named("mine")["version"], 2);
+    assert_eq!(named("mine")["sources"], json!(["bayview"]));
+    assert_eq!(named("homenet")["version"], Value::Null);
+    assert_eq!(
+        served.get("/mappings/mine?version=1").await["yaml"],
+        yaml("cost")
+    );
+    let (status, back) = served
+        .post("/mappings/mine/reverts", json!({ "version": 1 }))
+        .await;
+    assert_eq!((status, &back["version"]), (StatusCode::OK, &json!(3)));
+    assert_eq!(served.get("/mappings/mine").await["yaml"], yaml("cost"));
+    let versions = served.get("/mappings/mine/versions").await;
+    assert_eq!(versions.as_array().unwrap().len(), 3);
+    assert_eq!(versions[0]["version"], 3);
+    for (name, yaml, why) in [
+        ("mine", "name: mine\n", "missing field"),
+        ("homenet", "name: homenet\n", "built in"),
+    ] {
+        let (status, problem) = served
+            .put(&format!("/mappings/{name}"), json!({ "yaml": yaml }))
+            .await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(why),
+            "{problem}"
+        );
+    }
+    let (status, _) = served
+        .post("/mappings/mine/reverts", json!({ "version": 9 }))
+        .await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_a_dealer_or_a_source_is_refused_by_name() {
     let served = serve().await;
     let dealer = |field: &str, value: &str| json!({ field: value });

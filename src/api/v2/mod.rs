@@ -6,6 +6,7 @@ pub(crate) mod envelope;
 mod feeds;
 mod jobs;
 mod listings;
+mod mappings;
 mod operate;
 mod photos;
 mod provenance;
@@ -32,6 +33,7 @@ type Apis = (
     reports::Reports,
     vins::Vins,
     providers::Providers,
+    mappings::Mappings,
 );
 
 pub(crate) fn service(api: &Api) -> OpenApiService<Apis, ()> {
@@ -49,6 +51,7 @@ pub(crate) fn service(api: &Api) -> OpenApiService<Apis, ()> {
         reports::Reports { api: api.clone() },
         vins::Vins { api: api.clone() },
         providers::Providers { api: api.clone() },
+        mappings::Mappings { api: api.clone() },
     );
     OpenApiService::new(apis, "Forecourt", "2").server("/v2")
 }

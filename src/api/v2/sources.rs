@@ -128,6 +128,8 @@ struct FileView {
     seen_at: String,
     state: String,
     held_reason: Option<String>,
+    /// Which version of a mapping of one's own read it.
+    mapping_version: Option<i32>,
     rows: i64,
     created: i64,
     updated: i64,
@@ -147,6 +149,7 @@ impl From<SourceFile> for FileView {
             seen_at: file.seen_at.to_string(),
             state: file.state.as_str().to_owned(),
             held_reason: file.held_reason,
+            mapping_version: file.mapping_version,
             rows: file.counts.rows,
             created: file.counts.created,
             updated: file.counts.updated,
