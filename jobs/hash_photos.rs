@@ -10,7 +10,7 @@ use crate::shelf::PhotoShelf;
 use crate::{App, enrichment};
 use domain::Listing;
 use futures::StreamExt;
-use partners::{ErrorKind, PartnerError, Validators};
+use partners::{ErrorKind, Fetched, PartnerError, Validators};
 use photos::{Hash, Limits, Near, fingerprint};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Outcome, Policy, Priority, QueueName};
 use serde::{Deserialize, Serialize};
@@ -276,7 +276,7 @@ async fn one(
             fetched => break fetched,
         }
     };
-    let (bytes, said) = match fetched {
+    let fetched = match fetched {
         Ok(fetched) => fetched,
         Err(Unfetched::Paced(_)) => return (None, None),
         Err(Unfetched::Ended(outcome, wait)) => return (Some(outcome), wait),
@@ -285,7 +285,7 @@ async fn one(
         let why = "the process is stopping".to_owned();
         return (Some(UrlOutcome::Failed(why)), None);
     };
-    let hashed = match tokio::task::spawn_blocking(move || hashed(&bytes, said)).await {
+    let hashed = match tokio::task::spawn_blocking(move || hashed(&fetched)).await {
         Ok(outcome) => outcome,
         Err(ended) => UrlOutcome::Refused {
             rule: "photo_damaged".to_owned(),
@@ -302,11 +302,7 @@ enum Unfetched {
     Ended(UrlOutcome, Option<Duration>),
 }
 
-async fn fetched(
-    app: &App,
-    url: &str,
-    told: Option<&PhotoTold>,
-) -> Result<(Vec<u8>, Validators), Unfetched> {
+async fn fetched(app: &App, url: &str, told: Option<&PhotoTold>) -> Result<Fetched, Unfetched> {
     let told = told.cloned().unwrap_or_default();
     let known = Validators {
         etag: told.etag,
@@ -314,7 +310,7 @@ async fn fetched(
     };
     let outcome = match app.fetcher.get_changed(url, &known).await {
         Ok(None) => UrlOutcome::Same,
-        Ok(Some(fetched)) => return Ok((fetched.bytes, fetched.validators)),
+        Ok(Some(fetched)) => return Ok(fetched),
         // S3 says 403 for an object that is not there, CDNs to a burst.
         Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Denied) => {
             UrlOutcome::Gone(error.message)
@@ -336,12 +332,13 @@ async fn fetched(
     Err(Unfetched::Ended(outcome, None))
 }
 
-fn hashed(bytes: &[u8], said: Validators) -> UrlOutcome {
+fn hashed(fetched: &Fetched) -> UrlOutcome {
+    let (bytes, said) = (&fetched.bytes, &fetched.validators);
     match fingerprint(bytes, Limits::DEFAULT) {
         Ok(print) => {
             let told = PhotoTold {
-                etag: said.etag,
-                modified: said.modified,
+                etag: said.etag.clone(),
+                modified: said.modified.clone(),
             };
             UrlOutcome::Fetched(
                 NewPhoto {

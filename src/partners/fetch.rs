@@ -25,6 +25,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 #[derive(Clone, Debug)]
 pub struct FetchSettings {
@@ -37,6 +38,9 @@ pub struct FetchSettings {
     pub deny: Vec<String>,
     /// Of one body, in bytes.
     pub largest: usize,
+    /// Bodies that grow past so many bytes wait for one of so many places: what is in memory stays bounded, whatever
+    /// hosts send.
+    pub large: (usize, usize),
     /// For the whole answer.
     pub timeout: Duration,
     pub redirects: usize,
@@ -49,6 +53,7 @@ impl Default for FetchSettings {
             allow: Vec::new(),
             deny: Vec::new(),
             largest: 64 * 1024 * 1024,
+            large: (8 * 1024 * 1024, 4),
             timeout: Duration::from_secs(30),
             redirects: 5,
         }
@@ -61,6 +66,8 @@ pub struct Fetched {
     /// What the host claims it is.
     pub content_type: Option<String>,
     pub validators: Validators,
+    /// Of a large one; given back when its bytes are.
+    _place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// Shown to a host as HTTP's Basic scheme has it (RFC 7617).
@@ -76,13 +83,19 @@ pub struct Fetcher {
     settings: Arc<FetchSettings>,
     gate: Arc<dyn Gate>,
     hosts: Arc<again::Hosts>,
+    places: Arc<Semaphore>,
 }
 
 const LONGEST_URL: usize = 2_048;
 const CONNECT: Duration = Duration::from_secs(10);
+/// A large body waits so long for its place, and is asked for once more so much later.
+const PLACE: Duration = Duration::from_secs(2);
+/// A service's answer is no photo: it is read as a whole.
+const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
 
 impl Fetcher {
     pub fn new(settings: FetchSettings) -> Result<Self, PartnerError> {
+        let places = Arc::new(Semaphore::new(settings.large.1));
         let settings = Arc::new(settings);
         let client = Client::builder()
             .no_proxy()
@@ -101,6 +114,7 @@ impl Fetcher {
             settings,
             gate: Arc::new(OpenGate),
             hosts: Arc::default(),
+            places,
         })
     }
 
@@ -201,39 +215,60 @@ impl Fetcher {
         Ok(parsed)
     }
 
-    async fn body(&self, url: &str, response: reqwest::Response) -> Result<Fetched, PartnerError> {
+    async fn body(
+        &self,
+        url: &str,
+        response: reqwest::Response,
+        largest: usize,
+    ) -> Result<Fetched, PartnerError> {
         let status = response.status();
         if !status.is_success() {
             return Err(answered(url, status, &response));
         }
         uncoded(url, &response)?;
         let too_large = |bytes: u64| {
-            let message = format!(
-                "{bytes} bytes or more, {} are allowed",
-                self.settings.largest
-            );
+            let message = format!("{bytes} bytes or more, {largest} are allowed");
             PartnerError::new(ErrorKind::Refused, "fetch", url, message)
         };
-        let largest = u64::try_from(self.settings.largest).unwrap_or(u64::MAX);
-        if let Some(length) = response.content_length().filter(|length| *length > largest) {
+        let most = u64::try_from(largest).unwrap_or(u64::MAX);
+        if let Some(length) = response.content_length().filter(|length| *length > most) {
             return Err(too_large(length));
         }
         let content_type = response.headers().get(CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok().map(str::to_owned));
         let validators = Validators::of(response.headers());
-        let mut bytes = Vec::new();
+        let (mut bytes, mut place) = (Vec::new(), None);
         let mut stream = response.bytes_stream();
         while let Some(chunk) = stream.next().await {
             bytes.extend_from_slice(&chunk.map_err(|error| failed(url, &error))?);
-            if bytes.len() > self.settings.largest {
-                return Err(too_large(largest));
+            if bytes.len() > largest {
+                return Err(too_large(most));
+            }
+            if bytes.len() > self.settings.large.0 && place.is_none() {
+                place = Some(self.place(url).await?);
             }
         }
         Ok(Fetched {
             bytes,
             content_type,
             validators,
+            _place: place,
         })
+    }
+
+    /// Of a large body. Its host is not at fault when there is none.
+    async fn place(&self, url: &str) -> Result<Arc<OwnedSemaphorePermit>, PartnerError> {
+        let place = tokio::time::timeout(PLACE, self.places.clone().acquire_owned()).await;
+        if let Ok(Ok(place)) = place {
+            return Ok(Arc::new(place));
+        }
+        let message = format!(
+            "{} bodies of more than {} bytes are on their way: this one waits",
+            self.settings.large.1, self.settings.large.0
+        );
+        let mut error = PartnerError::new(ErrorKind::Shut, "fetch", url, message);
+        error.retry_after = Some(PLACE);
+        Err(error)
     }
 }
 

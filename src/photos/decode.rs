@@ -113,6 +113,9 @@ impl PhotoError {
     }
 }
 
+/// Red, green, blue and alpha.
+const BYTES_OF_A_PIXEL: u64 = 4;
+
 /// One byte a pixel, row by row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Luma {
@@ -185,15 +188,22 @@ fn judged(bytes: &[u8], limits: Limits) -> Result<Judged<'_>, PhotoError> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format.of_image());
     // The size is judged below, with words of our own; this bounds what a decoder may allocate.
     let mut allowed = image::Limits::default();
-    allowed.max_alloc = Some(limits.pixels.saturating_mul(8));
+    allowed.max_alloc = Some(limits.pixels.saturating_mul(2 * BYTES_OF_A_PIXEL));
     reader.limits(allowed);
     let mut decoder = reader.into_decoder().map_err(damaged)?;
     let (width, height) = decoder.dimensions();
-    if width.max(height) > limits.side || u64::from(width) * u64::from(height) > limits.pixels {
+    // A pixel of two bytes a channel counts for two.
+    let wide = u64::from(decoder.color_type().bytes_per_pixel()) > BYTES_OF_A_PIXEL;
+    let limit = if wide {
+        limits.pixels / 2
+    } else {
+        limits.pixels
+    };
+    if width.max(height) > limits.side || u64::from(width) * u64::from(height) > limit {
         return Err(PhotoError::TooManyPixels {
             width,
             height,
-            limit: limits.pixels,
+            limit,
         });
     }
     let orientation = match &segments {
@@ -234,6 +244,17 @@ fn luma(image: &DynamicImage) -> Luma {
             let opaque = |pixel: &image::Rgba<u8>| gray([pixel.0[0], pixel.0[1], pixel.0[2]]);
             rgba.pixels().map(opaque).collect()
         }
+        // Two bytes a channel: not as a whole, that would be a picture more in memory.
+        DynamicImage::ImageLuma16(wide) => wide.pixels().map(|pixel| narrow(pixel.0[0])).collect(),
+        DynamicImage::ImageLumaA16(wide) => wide.pixels().map(|pixel| narrow(pixel.0[0])).collect(),
+        DynamicImage::ImageRgb16(wide) => wide
+            .pixels()
+            .map(|pixel| gray(pixel.0.map(narrow)))
+            .collect(),
+        DynamicImage::ImageRgba16(wide) => wide
+            .pixels()
+            .map(|pixel| gray([pixel.0[0], pixel.0[1], pixel.0[2]].map(narrow)))
+            .collect(),
         other => other
             .to_rgba8()
             .pixels()
@@ -245,6 +266,12 @@ fn luma(image: &DynamicImage) -> Luma {
         height,
         pixels,
     }
+}
+
+/// To the nearest.
+#[expect(clippy::cast_possible_truncation, reason = "65535 becomes 255")]
+fn narrow(channel: u16) -> u8 {
+    ((u32::from(channel) + 128) / 257) as u8
 }
 
 #[expect(
@@ -270,5 +297,31 @@ fn described(bytes: &[u8]) -> &'static str {
         [b'B', b'M', ..] => "a BMP",
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => "HEIC, AVIF or a film",
         _ => "something else",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{ImageBuffer, LumaA, Pixel, Rgb, Rgba};
+
+    /// Every sixteen bits there are, and more than one a channel.
+    fn wide<P: Pixel<Subpixel = u16>>(of: impl Fn(u16) -> P) -> ImageBuffer<P, Vec<u16>> {
+        ImageBuffer::from_fn(256, 256, |x, y| {
+            of(u16::try_from(y * 256 + x).unwrap_or(u16::MAX))
+        })
+    }
+
+    #[test]
+    fn two_bytes_a_channel_become_what_the_library_makes_of_them() {
+        for image in [
+            DynamicImage::ImageLuma16(wide(|v| image::Luma([v]))),
+            DynamicImage::ImageLumaA16(wide(|v| LumaA([v, 7]))),
+            DynamicImage::ImageRgb16(wide(|v| Rgb([v, v.rotate_left(5), !v]))),
+            DynamicImage::ImageRgba16(wide(|v| Rgba([v, v.rotate_left(5), !v, 9]))),
+        ] {
+            let narrow = DynamicImage::ImageRgba8(image.to_rgba8());
+            assert_eq!(luma(&image), luma(&narrow), "{:?}", image.color());
+        }
     }
 }

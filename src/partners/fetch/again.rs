@@ -64,7 +64,9 @@ impl Fetcher {
             if asked && response.status() == StatusCode::NOT_MODIFIED {
                 return Ok(None);
             }
-            self.body(url, response).await.map(Some)
+            self.body(url, response, self.settings.largest)
+                .await
+                .map(Some)
         })
         .await
     }

@@ -1,6 +1,6 @@
 //! Questions to services: what is sent, and what an answer must be.
 
-use super::{Fetched, Fetcher, failed};
+use super::{Fetched, Fetcher, LARGEST_ANSWER, failed};
 use crate::{ErrorKind, PartnerError, gate};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{RequestBuilder, Response, Url};
@@ -58,6 +58,7 @@ impl Fetcher {
     /// host only; of any other they are refused.
     pub async fn ask(&self, partner: &str, ask: &Ask<'_>) -> Result<Fetched, PartnerError> {
         let first = self.judged(ask.url, ask.url)?;
+        let largest = LARGEST_ANSWER.min(self.settings.largest);
         gate::through(&*self.gate, partner, || async {
             let response = match ask.method {
                 Method::Get => {
@@ -71,7 +72,10 @@ impl Fetcher {
                 }
                 Method::Post | Method::Put => self.sent(ask, &first).await?,
             };
-            let fetched = self.body(ask.url, response).await.map_err(denied)?;
+            let fetched = self
+                .body(ask.url, response, largest)
+                .await
+                .map_err(denied)?;
             let found = Content::of(&fetched.bytes);
             if ask.wanted != Content::Other && found != ask.wanted {
                 let message = format!(

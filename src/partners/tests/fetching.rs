@@ -88,3 +88,23 @@ async fn a_body_past_the_limit_is_not_read_to_its_end() {
     assert_eq!(error.kind, ErrorKind::Refused);
     assert!(error.to_string().contains("500 are allowed"), "{error}");
 }
+
+#[tokio::test]
+async fn large_bodies_wait_for_one_another_and_their_host_is_not_blamed() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let host = Sandbox::start(0).await.unwrap();
+    let settings = FetchSettings {
+        ours: [("photos.test".to_owned(), host.address)].into(),
+        large: (500, 1),
+        ..FetchSettings::default()
+    };
+    let fetcher = Fetcher::new(settings).unwrap();
+    let url = "http://photos.test/bay/1/0.jpg";
+    let held = fetcher.get(url).await.unwrap();
+    assert!(held.bytes.len() > 500);
+    let error = fetcher.get(url).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Shut, "{error}");
+    assert!(error.retry_after.is_some() && !error.is_partners_fault());
+    drop(held);
+    assert!(fetcher.get(url).await.is_ok());
+}

@@ -15,11 +15,12 @@ fn refused(bytes: &[u8]) -> PhotoError {
 }
 
 /// A PNG whose header promises so many pixels; its checksum is true.
-fn bomb(width: u32, height: u32) -> Vec<u8> {
+/// Red, green and blue of so many bits.
+fn bomb(width: u32, height: u32, depth: u8) -> Vec<u8> {
     let mut header = b"IHDR".to_vec();
     header.extend(width.to_be_bytes());
     header.extend(height.to_be_bytes());
-    header.extend([8, 2, 0, 0, 0]);
+    header.extend([depth, 2, 0, 0, 0]);
     let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
     png.extend(&header);
     png.extend(crc(&header).to_be_bytes());
@@ -39,17 +40,25 @@ fn crc(bytes: &[u8]) -> u32 {
 
 #[test]
 fn a_photo_bomb_is_refused_by_its_header() {
-    let error = refused(&bomb(60_000, 60_000));
+    let error = refused(&bomb(60_000, 60_000, 8));
     assert_eq!(error.rule(), "photo_too_many_pixels", "{error}");
     assert!(error.to_string().contains("60000 x 60000"));
 
     // Few pixels in all, but a side whose scaling alone would cost gigabytes.
     for (width, height) in [(100_000_000, 1), (1, 100_000_000)] {
         assert_eq!(
-            refused(&bomb(width, height)).rule(),
+            refused(&bomb(width, height, 8)).rule(),
             "photo_too_many_pixels"
         );
     }
+
+    // Two bytes a channel are twice the memory.
+    assert_ne!(
+        refused(&bomb(8_000, 8_000, 8)).rule(),
+        "photo_too_many_pixels"
+    );
+    let wide = refused(&bomb(8_000, 8_000, 16));
+    assert!(wide.to_string().contains("may have 50000000"), "{wide}");
 
     let mut jpeg = made("base.jpg");
     let frame = jpeg
