@@ -17,7 +17,23 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
+/// `forecourt jobs list | head`: who reads no more has what he wanted.
+fn end_quietly_when_nobody_reads() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let words = panic.payload().downcast_ref::<String>();
+        let closed = |words: &String| {
+            words.starts_with("failed printing to stdout") && words.contains("Broken pipe")
+        };
+        if words.is_some_and(closed) {
+            std::process::exit(0);
+        }
+        others(panic);
+    }));
+}
+
 fn main() -> ExitCode {
+    end_quietly_when_nobody_reads();
     // One crypto provider for everything that speaks TLS; it must be there before the first does.
     if rustls::crypto::aws_lc_rs::default_provider()
         .install_default()

@@ -4,6 +4,8 @@
 //!   number comes back to the lot as another unit;
 //! - a file or client sets what it says; what it leaves blank it clears, if it had set it; where its word could not be read,
 //!   what it said before stands;
+//! - a row that says another VIN or serial, or neither and another make or model year, is of another unit: nothing that was said
+//!   of the first stands for it;
 //! - a VIN only fills blanks;
 //! - what partners report of a unit's history and worth, a file does not say: only an operator puts it right.
 //!
@@ -70,6 +72,8 @@ pub fn apply_with(
         // Who only updates does not bring back what the dealer's own file lacks.
         (Blanks::KeepAll, now) if off_the_lot(now) => now,
         (Blanks::KeepAll, now) => draft.status.unwrap_or(now),
+        // It says where it stands, in a word that nobody knows.
+        (_, now) if draft.unread.contains(&Field::Status) => now,
         (_, now) => stands(now, draft.status),
     };
     let was_gone = off_the_lot(listing.status);
@@ -81,12 +85,21 @@ pub fn apply_with(
     let vin_replaced = listing.vin.is_some() && draft.vin.is_some() && draft.vin != listing.vin;
     let serial_replaced =
         listing.serial.is_some() && draft.serial.is_some() && draft.serial != listing.serial;
-    let (silent, unread) = match vin_replaced || serial_replaced {
-        true => (&[][..], &[][..]),
-        false => (silent, draft.unread.as_slice()),
+    let another = names_another(listing, draft);
+    let replaced = vin_replaced || serial_replaced || another;
+    let (silent, unread, blanks) = match replaced {
+        true => (&[][..], &[][..], Blanks::Clear),
+        false => (silent, draft.unread.as_slice(), blanks),
     };
-    if was_gone && (vin_replaced || serial_replaced) {
+    if was_gone && replaced {
         forget_overrides(listing);
+    }
+    if another {
+        forget_vehicle(listing);
+        (listing.vin, listing.serial) = (None, None);
+        listing.provenance.forget(Field::Vin);
+        listing.provenance.forget(Field::Serial);
+        changed = true;
     }
     if draft.vin.is_some() && draft.vin != listing.vin {
         let over = listing.vin.as_ref().map(ToString::to_string);
@@ -127,6 +140,20 @@ pub fn apply_with(
         }
     }
     changed
+}
+
+/// Whether a row without VIN and serial is of another unit than the one that has its number: the dealer's make or model year
+/// was another. What only the VIN filled, or an operator said, is no word of his.
+fn names_another(listing: &Listing, draft: &ListingDraft) -> bool {
+    let identified = listing.vin.is_some() || listing.serial.is_some();
+    let nameless = draft.vin.is_none() && draft.serial.is_none();
+    identified
+        && nameless
+        && [Field::Make, Field::Year].into_iter().any(|field| {
+            let holder = listing.provenance.get(field).map(|origin| origin.source);
+            let said = draft.details.get(field);
+            holder == Some(Source::File) && said.is_some() && said != listing.details.get(field)
+        })
 }
 
 /// Another VIN is another vehicle: what the old one was decoded to, and what others said of it, goes. Whose word stands by
@@ -248,10 +275,18 @@ fn set(
 
 /// What the dealer says under an operator's value, for when that is released.
 fn kept_under(listing: &mut Listing, field: Field, said: Option<Value<'_>>, whose: Source) -> bool {
-    let (Some(said), Some(held)) = (said, listing.provenance.0.get_mut(&field)) else {
+    let Some(held) = listing.provenance.0.get_mut(&field) else {
         return false;
     };
-    let said = Some(said.to_string());
+    // Who says no more what he said under it has no word to come back; another's he does not take.
+    if said.is_none() {
+        let withdrawn = held.under == Some(whose) && held.over.is_some();
+        if withdrawn {
+            (held.over, held.under) = (None, None);
+        }
+        return withdrawn;
+    }
+    let said = said.map(|said| said.to_string());
     let news = held.over != said;
     (held.over, held.under) = (said, Some(whose));
     news
@@ -334,6 +369,7 @@ fn reworded(listing: &mut Listing, field: Field, original: Option<&str>, origin:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Vin;
 
     fn file(row: u64) -> Origin {
         Origin {
@@ -604,17 +640,21 @@ mod tests {
             !apply(&mut listing, &draft(Some(95), Some("Red")), &file(3)),
             "nothing new"
         );
-        assert!(
-            !apply(&mut listing, &draft(None, Some("Red")), &file(4)),
-            "a blank is no word"
-        );
-        assert_eq!(listing.details.price_cents, Some(85));
+        let withdrawn = &mut listing.clone();
         assert!(release(&mut listing, Field::PriceCents));
         assert_eq!(listing.details.price_cents, Some(95));
         assert!(
             !release(&mut listing, Field::PriceCents),
             "it is the dealer's again"
         );
+        // What he took back meanwhile does not come back; where a blank means nothing it is not taken back.
+        let blank = draft(None, Some("Red"));
+        assert!(!apply_with(withdrawn, &blank, &file(4), Blanks::Keep, &[]));
+        assert!(apply(withdrawn, &blank, &file(4)));
+        assert!(!apply(withdrawn, &blank, &file(5)), "nothing new");
+        assert_eq!(withdrawn.details.price_cents, Some(85));
+        assert!(release(withdrawn, Field::PriceCents));
+        assert_eq!(withdrawn.details.price_cents, None);
         assert!(apply(&mut listing, &draft(None, Some("Red")), &file(5)));
         assert_eq!(listing.details.price_cents, None, "as any word of a file");
         let photos = Value::List(vec!["x".to_owned()].into());
@@ -624,6 +664,69 @@ mod tests {
             listing.details.image_urls.is_empty()
                 && listing.provenance.get(Field::ImageUrls).is_none()
         );
+    }
+
+    #[test]
+    fn another_unit_has_nothing_of_the_one_before_under_any_policy() {
+        for blanks in [Blanks::Clear, Blanks::Keep, Blanks::KeepAll] {
+            let mut first = draft(Some(100), Some("Red"));
+            first.vin = Vin::parse("1HGCM82633A004352").ok();
+            let mut listing = begin(1, &first, &file(1));
+            let mut second = draft(None, None);
+            second.vin = Vin::parse("4T1BF1FK5HU629468").ok();
+            second.unread = vec![Field::PriceCents];
+            let silent = [Field::ExteriorColor];
+            assert!(apply_with(&mut listing, &second, &file(2), blanks, &silent));
+            assert_eq!(listing.details.price_cents, None, "{blanks:?}");
+            assert_eq!(listing.details.exterior_color, None, "{blanks:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_without_vin_and_of_another_make_is_another_unit() {
+        let of = |make: &str, vin: Option<&str>| {
+            let mut said = draft(Some(100), None);
+            said.details.make = Some(make.to_owned());
+            said.vin = vin.and_then(|vin| Vin::parse(vin).ok());
+            said
+        };
+        let vin = "1HGCM82633A004352";
+        let mut listing = begin(1, &of("Honda", Some(vin)), &file(1));
+        fill(&mut listing, Field::Body, Value::Text("Coupe".into()));
+        // A VIN that is missing one night is no other vehicle.
+        apply(&mut listing, &of("Honda", None), &file(2));
+        assert!(listing.vin.is_some());
+        put_right(&mut listing, Field::PriceCents, Value::Number(7), "jane");
+        let mut back = listing.clone();
+        assert!(apply(&mut listing, &of("Ford", None), &file(3)));
+        assert_eq!(
+            (listing.vin.as_ref(), listing.details.body.as_deref()),
+            (None, None)
+        );
+        assert_eq!(listing.details.price_cents, Some(7), "put right on the lot");
+        // It had left: what an operator said, he said of the one before.
+        back.status = Status::Removed;
+        assert!(apply(&mut back, &of("Ford", None), &file(3)));
+        assert_eq!(back.details.price_cents, Some(100));
+        // Who overruled the make has not made it another unit.
+        let mut named = begin(1, &of("Hoonda", Some(vin)), &file(1));
+        put_right(&mut named, Field::Make, Value::Text("Honda".into()), "jane");
+        apply(&mut named, &of("Hoonda", None), &file(2));
+        assert!(named.vin.is_some());
+    }
+
+    #[test]
+    fn a_status_that_cannot_be_read_leaves_the_unit_where_it_is() {
+        let mut said = draft(Some(100), None);
+        said.status = Some(Status::Sold);
+        let mut listing = begin(1, &said, &file(1));
+        said.status = None;
+        said.unread = vec![Field::Status];
+        apply(&mut listing, &said, &file(2));
+        assert_eq!(listing.status, Status::Sold);
+        said.unread.clear();
+        apply(&mut listing, &said, &file(3));
+        assert_eq!(listing.status, Status::Available);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One cell to one value, or a named reason why not.
 
+use crate::flat::JOINT;
 use crate::mapping::{Column, ReadAs};
 use domain::{Distance, Field, Money, Odometer, Value};
 
@@ -34,8 +35,12 @@ const YEARS: std::ops::RangeInclusive<i64> = 1900..=2100;
 const DATES: std::ops::RangeInclusive<i16> = 1980..=2100;
 const LARGEST_NUMBER: i64 = 1_000_000_000;
 
-/// `Ok(None)` for a blank cell.
-pub(crate) fn read(column: &Column, cell: &str) -> Result<Option<Value<'static>>, BadCell> {
+/// `Ok(None)` for a blank cell. In a `flat` file, one made of XML or JSON, what repeats is a list already.
+pub(crate) fn read(
+    column: &Column,
+    cell: &str,
+    flat: bool,
+) -> Result<Option<Value<'static>>, BadCell> {
     let cell = cell.trim();
     if cell.is_empty() {
         return Ok(None);
@@ -64,7 +69,7 @@ pub(crate) fn read(column: &Column, cell: &str) -> Result<Option<Value<'static>>
         ReadAs::Litres => litres(cell).map(Some),
         ReadAs::LitresWithin => Ok(litres_within(cell)),
         ReadAs::CylindersWithin => Ok(cylinders_within(cell)),
-        ReadAs::List => list(column, cell),
+        ReadAs::List => list(column, cell, flat),
         ReadAs::Date => date(cell).map(Some),
     }
 }
@@ -206,13 +211,17 @@ fn cylinders_within(cell: &str) -> Option<Value<'static>> {
     })
 }
 
-fn list(column: &Column, cell: &str) -> Result<Option<Value<'static>>, BadCell> {
+fn list(column: &Column, cell: &str, flat: bool) -> Result<Option<Value<'static>>, BadCell> {
     let inner = cell
         .strip_prefix('{')
         .and_then(|c| c.strip_suffix('}'))
         .unwrap_or(cell);
+    let separator = match flat && inner.contains(JOINT) {
+        true => JOINT,
+        false => column.separator.unwrap_or(','),
+    };
     let items: Vec<String> = inner
-        .split(column.separator.unwrap_or(','))
+        .split(separator)
         .map(str::trim)
         .filter(|item| !item.is_empty())
         .map(|item| meant(column, item).to_owned())
@@ -284,7 +293,7 @@ mod tests {
     }
 
     fn rule(to: Field, read_as: ReadAs, cell: &str) -> &'static str {
-        read(&column(to, read_as), cell).unwrap_err().rule
+        read(&column(to, read_as), cell, false).unwrap_err().rule
     }
 
     #[test]
@@ -347,17 +356,17 @@ mod tests {
             .into(),
             ..column(Field::Accidents, ReadAs::Number)
         };
-        assert_eq!(read(&column, "y").unwrap(), Some(Value::Number(1)));
+        assert_eq!(read(&column, "y", false).unwrap(), Some(Value::Number(1)));
         let of = |to, read_as| Column {
             to,
             read_as: Some(read_as),
             ..column.clone()
         };
         assert_eq!(
-            read(&of(Field::PriceCents, ReadAs::Money), "call").unwrap(),
+            read(&of(Field::PriceCents, ReadAs::Money), "call", false).unwrap(),
             None
         );
-        let options = read(&of(Field::Options, ReadAs::List), "4X4, Winch").unwrap();
+        let options = read(&of(Field::Options, ReadAs::List), "4X4, Winch", false).unwrap();
         let said = vec!["Four-Wheel Drive".to_owned(), "Winch".to_owned()];
         assert_eq!(options, Some(Value::List(said.into())));
     }
@@ -375,7 +384,7 @@ mod tests {
 
     #[test]
     fn cells_are_read_as_dealers_write_them() {
-        let value = |to, read_as, cell| read(&column(to, read_as), cell).unwrap().unwrap();
+        let value = |to, read_as, cell| read(&column(to, read_as), cell, false).unwrap().unwrap();
         assert_eq!(
             value(Field::PriceCents, ReadAs::Money, "$39,998 "),
             Value::Number(3_999_800)

@@ -1,6 +1,8 @@
 //! XML and JSON as tables: each unit becomes a row, what is inside it columns named by their path
 //! (`price.amount`, `photos.photo@url`). What repeats within a unit is joined by `|`.
 
+mod units;
+
 use crate::sniff::{FileProblem, HEAD};
 use crate::text::{Bounded, Share, Text, unusable};
 use crate::unpack::LARGEST;
@@ -29,7 +31,7 @@ const LARGEST_OBJECT: usize = 8 * 1024 * 1024;
 const LONGEST_PATH: usize = 256;
 const MOST_VALUES: usize = 10_000;
 /// Between what repeats.
-const JOINT: &str = "|";
+pub(crate) const JOINT: char = '|';
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -48,12 +50,17 @@ pub(crate) fn form(text: &[u8]) -> Form {
 }
 
 /// The same as comma-separated text with a header of every path that any unit has. `unit` names the element or
-/// key that holds a unit; without it the children of the root, or the only list, are the units.
+/// key that holds a unit; without it they are found by looking.
 pub(crate) fn to_table(
     mut text: Text,
     form: Form,
     unit: Option<&str>,
 ) -> Result<Text, FileProblem> {
+    let found = match (unit, form) {
+        (None, Form::Xml) => units::element(&text.head(HEAD)?),
+        _ => None,
+    };
+    let unit = unit.or(found.as_deref());
     let mut columns: Vec<String> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     each(&mut text, form, unit, &mut |unit| {
@@ -89,7 +96,7 @@ pub(crate) fn to_table(
                     continue;
                 };
                 if !cell.is_empty() {
-                    cell.push_str(JOINT);
+                    cell.push(JOINT);
                 }
                 cell.push_str(&text);
             }
@@ -338,23 +345,15 @@ fn each_object(text: &mut Text, unit: Option<&str>, with: Each<'_>) -> Result<()
     Ok(())
 }
 
-/// The list of units in an object: the one that is named, else the only one of objects.
+/// The list of units in an object: the one that is named, else the one that looks like it.
 fn list_in<'a>(value: &'a Value, unit: Option<&str>) -> Option<&'a Vec<Value>> {
-    if let Some(unit) = unit {
-        return unit
+    match unit {
+        Some(unit) => unit
             .split('.')
             .try_fold(value, |value, key| value.get(key))?
-            .as_array();
+            .as_array(),
+        None => units::list(value),
     }
-    let object = value.as_object()?;
-    let mut lists = object
-        .values()
-        .filter_map(Value::as_array)
-        .filter(|list| list.iter().all(Value::is_object) && !list.is_empty());
-    let only = lists.next()?;
-    // A unit of its own may have such a list too: then it has an identity beside it.
-    let alone = object.len() <= 3 || object.values().all(|value| !value.is_string());
-    (lists.next().is_none() && alone).then_some(only)
 }
 
 /// A list that is read a unit at a time.

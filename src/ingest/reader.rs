@@ -3,6 +3,7 @@
 use crate::cells;
 use crate::currency::Currency;
 use crate::fill::{complete, set_text};
+use crate::flat::JOINT;
 use crate::identity::{self, IDENTITY, longest};
 use crate::mapping::{Column, Mapping, ReadAs};
 use crate::plan::{Plan, absent, fields, names, of_dealer, plan, plan_by_place};
@@ -309,7 +310,18 @@ impl Reader {
                 parsed.rejects.push(reject);
                 continue;
             }
-            match (column.to, cells::read(column, &cell)) {
+            match (column.to, cells::read(column, &cell, self.flat)) {
+                (Field::StockNumber, Ok(Some(Value::Text(text))))
+                    if self.flat && text.contains(JOINT) =>
+                {
+                    let message = "several numbers in one unit: perhaps what is read as a unit holds many; a mapping's `unit` says what one is";
+                    let reject =
+                        Reject::of_row(self.row, "stock_number", &text, "several_units", message);
+                    parsed.rejects.push(reject);
+                    parsed
+                        .perhaps
+                        .extend(text.split(JOINT).map(|number| number.trim().to_owned()));
+                }
                 (Field::StockNumber, Ok(Some(Value::Text(text)))) => {
                     draft.stock_number = text.into_owned();
                 }
@@ -319,6 +331,7 @@ impl Reader {
                 (Field::Status, Ok(Some(Value::Text(text)))) => match words::status(&text) {
                     Some(status) => draft.status = Some(status),
                     None => {
+                        draft.unread.push(Field::Status);
                         let message = "no word we know for where a unit stands: a mapping's `words` can say what it means";
                         let reject = Reject::of_value(
                             self.row,

@@ -146,11 +146,35 @@ fn split_city(street: &str) -> (String, String) {
     }
 }
 
+/// Letters of names in Latin script, without their marks: else `Müller` and `Möller` were one.
+const PLAIN: &[(&str, &str)] = &[
+    ("áàâäãåāăąÁÀÂÄÃÅĀĂĄ", "a"),
+    ("çćčÇĆČ", "c"),
+    ("ďđĎĐ", "d"),
+    ("éèêëēęěÉÈÊËĒĘĚ", "e"),
+    ("ğĞ", "g"),
+    ("íìîïīįıÍÌÎÏĪĮİ", "i"),
+    ("łľĺŁĽĹ", "l"),
+    ("ñńňÑŃŇ", "n"),
+    ("óòôöõøōőÓÒÔÖÕØŌŐ", "o"),
+    ("řŕŘŔ", "r"),
+    ("šśşšŠŚŞ", "s"),
+    ("ťţŤŢ", "t"),
+    ("úùûüūůűÚÙÛÜŪŮŰ", "u"),
+    ("ýÿÝ", "y"),
+    ("žźżŽŹŻ", "z"),
+    ("ß", "ss"),
+    ("æÆ", "ae"),
+    ("œŒ", "oe"),
+];
+
 /// `CarMax Murrieta 92562` -> `carmax-murrieta-92562`.
 pub(crate) fn slug(text: &str) -> String {
     let mut slug = String::new();
     for c in text.chars() {
-        if c.is_ascii_alphanumeric() {
+        if let Some((_, plain)) = PLAIN.iter().find(|(letters, _)| letters.contains(c)) {
+            slug.push_str(plain);
+        } else if c.is_ascii_alphanumeric() {
             slug.push(c.to_ascii_lowercase());
         } else if !slug.is_empty() && !slug.ends_with('-') && c != '\'' {
             slug.push('-');
@@ -225,6 +249,12 @@ mod tests {
             ("CarMax Murrieta", "Murrieta")
         );
         assert_eq!(dealer.street, "25560 Madison Ave");
+    }
+
+    #[test]
+    fn names_that_differ_in_a_letter_have_keys_that_do() {
+        assert_eq!(slug("Müller Auto 12345"), "muller-auto-12345");
+        assert_ne!(slug("Müller"), slug("Möller"));
     }
 
     #[test]

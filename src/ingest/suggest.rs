@@ -1,11 +1,17 @@
 //! A mapping to begin from, for a file nobody has mapped: its columns by the names that other mappings know, and
 //! by what stands in them.
 
-use crate::mapping::{BUILT_IN, Column, Holds, Mapping, folded};
+mod names;
+
+use crate::mapping::{BUILT_IN, Column, Holds, Mapping, ReadAs, folded};
 use crate::sniff::{self, FileProblem};
 use crate::table::Table;
 use crate::text::Text;
+use crate::words;
 use domain::{Field, FieldType, Kind, Vin};
+use names::{
+    CURRENCIES, DISTANCES, IDENTITY, OTHER_LINKS, OTHER_THINGS, ROOFTOP_KEYS, ROOFTOP_NAMES,
+};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
@@ -21,40 +27,6 @@ pub struct Suggestion {
 const LOOKED_AT: usize = 500;
 /// A value is shown this long.
 const SHOWN: usize = 40;
-
-/// Header names (folded) that say which rooftop a row is of, by its key and by its name.
-const ROOFTOP_KEYS: &[&str] = &[
-    "dealerid",
-    "dealerkey",
-    "dealercode",
-    "dealernumber",
-    "dealershipid",
-    "rooftop",
-    "rooftopid",
-    "storeid",
-    "storecode",
-    "storenumber",
-    "locationid",
-    "locationcode",
-    "branchid",
-    "branchcode",
-    "lot",
-    "lotid",
-    "lotcode",
-    "sellerid",
-];
-const ROOFTOP_NAMES: &[&str] = &[
-    "dealer",
-    "dealername",
-    "dealership",
-    "dealershipname",
-    "rooftopname",
-    "storename",
-    "locationname",
-    "branchname",
-    "seller",
-    "sellername",
-];
 
 /// A column of the file, and some of what stands in it.
 struct Seen {
@@ -74,20 +46,48 @@ pub fn suggest(bytes: Vec<u8>, name: &str) -> Result<Suggestion, FileProblem> {
     let aliases = aliases(kind, holds);
     let mut taken: HashSet<Field> = HashSet::new();
     let mut lines: Vec<Option<String>> = vec![None; columns.len()];
-    // Names that are known first, what only looks like one after them.
-    for (place, column) in columns.iter().enumerate() {
-        let known = aliases.get(&folded(&column.name));
-        let known = known.filter(|known| column.fits(known.to));
-        if let Some(known) = known.filter(|known| taken.insert(known.to)) {
-            lines[place] = Some(column.line(known, joint, ""));
+    let currency = claimed(&columns, &mut lines, CURRENCIES);
+    let currency = currency.map_or(String::new(), |name| {
+        format!("currency: [{}]\n", quoted(&name))
+    });
+    let units = Units::of(&columns, &mut lines);
+    // Names that are known first, what only looks like one after them. Of several names for one field the better one comes
+    // first, as in the mappings they are known from: a selling price goes before a list price.
+    let mut named: Vec<(&Alias, usize)> = columns
+        .iter()
+        .enumerate()
+        .filter_map(|(place, column)| {
+            let known = aliases.get(&folded(&column.name))?;
+            column.fits(known.column.to).then_some((known, place))
+        })
+        .collect();
+    named.sort_by_key(|(known, place)| (known.rank, *place));
+    for (known, place) in &named {
+        let field = known.column.to;
+        if !taken.insert(field) {
+            continue;
         }
+        let mut names = vec![columns[*place].name.as_str()];
+        if !IDENTITY.contains(&field) {
+            for (other, place) in &named {
+                if lines[*place].is_none()
+                    && other.column.to == field
+                    && !names.contains(&columns[*place].name.as_str())
+                {
+                    names.push(&columns[*place].name);
+                    lines[*place] = Some(String::new());
+                }
+            }
+        }
+        lines[*place] = Some(columns[*place].line(&known.column, &names, joint, &units, ""));
     }
     for (place, column) in columns.iter().enumerate() {
         if lines[place].is_none()
             && let Some(guess) = column.guess(&aliases, &taken)
         {
             taken.insert(guess.to);
-            lines[place] = Some(column.line(guess, joint, "   # a guess"));
+            let names = [column.name.as_str()];
+            lines[place] = Some(column.line(guess, &names, joint, &units, "   # a guess"));
         }
     }
     let rooftop = match holds {
@@ -106,13 +106,14 @@ pub fn suggest(bytes: Vec<u8>, name: &str) -> Result<Suggestion, FileProblem> {
         Holds::Reports => ("holds: reports\n", "The VIN is what tells rows apart."),
     };
     let mut yaml = format!(
-        "# Suggested from a file. Try it: forecourt mappings test FILE.yaml DATA\nname: {name}\nkind: {word}\n{holds}{rooftop}columns:\n"
+        "# Suggested from a file. Try it: forecourt mappings test FILE.yaml DATA\nname: {name}\nkind: {word}\n{holds}{currency}{rooftop}columns:\n"
     );
     if !taken.contains(&Field::StockNumber) {
         let instead = vins.or(columns.first()).map_or("", |column| &column.name);
         let _ = writeln!(
             yaml,
-            "  # {apart}\n  - {{to: stock_number, from: [{instead:?}], required: true}}"
+            "  # {apart}\n  - {{to: stock_number, from: [{}], required: true}}",
+            quoted(instead)
         );
     }
     let (mut known, mut unknown) = (0, 0);
@@ -137,24 +138,62 @@ pub fn suggest(bytes: Vec<u8>, name: &str) -> Result<Suggestion, FileProblem> {
     })
 }
 
+/// A column that has one of these names and some values, where nothing else is read from it; it gets no line.
+fn claimed(columns: &[Seen], lines: &mut [Option<String>], names: &[&str]) -> Option<String> {
+    let mut all = columns.iter().zip(lines.iter_mut());
+    let (column, line) = all.find(|(column, line)| {
+        let name = folded(&column.name);
+        line.is_none() && !column.values.is_empty() && names.contains(&name.as_str())
+    })?;
+    *line = Some(String::new());
+    Some(column.name.clone())
+}
+
+/// In which unit distances are, where a column says it.
+enum Units {
+    Miles,
+    Kilometres,
+    /// Now this, now that: nobody can say by the column alone.
+    Both,
+}
+
+impl Units {
+    fn of(columns: &[Seen], lines: &mut [Option<String>]) -> Self {
+        let Some(name) = claimed(columns, lines, DISTANCES) else {
+            return Self::Miles;
+        };
+        let said = columns.iter().find(|column| column.name == name);
+        let said = said.map_or(&[][..], |column| &column.values);
+        let metric = |value: &&String| value.to_lowercase().starts_with('k');
+        match said.iter().filter(metric).count() {
+            0 => Self::Miles,
+            count if count == said.len() => Self::Kilometres,
+            _ => Self::Both,
+        }
+    }
+}
+
+/// As YAML has it. Signs that no one sees, and that make no difference between names, are left out.
+fn quoted(text: &str) -> String {
+    let seen = |c: char| {
+        if c.is_alphanumeric() || c.is_ascii_graphic() {
+            c
+        } else {
+            ' '
+        }
+    };
+    let text: String = text.chars().map(seen).collect();
+    serde_json::Value::from(text.trim()).to_string()
+}
+
 /// Where the rows say whose unit each is, of the columns that nothing else was read from; those get no line.
 fn rooftop(columns: &[Seen], lines: &mut [Option<String>]) -> String {
-    let mut named = |names: &[&str]| {
-        let found = columns
-            .iter()
-            .zip(lines.iter_mut())
-            .find(|(column, line)| {
-                let name = folded(&column.name);
-                line.is_none() && !column.values.is_empty() && names.contains(&name.as_str())
-            })?;
-        *found.1 = Some(String::new());
-        Some(&found.0.name)
-    };
-    match (named(ROOFTOP_KEYS), named(ROOFTOP_NAMES)) {
+    let key = claimed(columns, lines, ROOFTOP_KEYS);
+    match (key, claimed(columns, lines, ROOFTOP_NAMES)) {
         (None, None) => String::new(),
         (key, name) => {
-            let key = key.map(|key| format!("key: {key:?}"));
-            let name = name.map(|name| format!("name: {name:?}"));
+            let key = key.map(|key| format!("key: {}", quoted(&key)));
+            let name = name.map(|name| format!("name: {}", quoted(&name)));
             let cells: Vec<String> = key.into_iter().chain(name).collect();
             format!(
                 "# Whose unit a row is. A source of one dealer needs none of it.\ndealer: {{{}}}\n",
@@ -204,7 +243,7 @@ fn holds(columns: &[Seen], kind: Kind) -> Holds {
         let aliases = aliases(kind, holds);
         let fields: Vec<Field> = columns
             .iter()
-            .filter_map(|column| Some(aliases.get(&folded(&column.name))?.to))
+            .filter_map(|column| Some(aliases.get(&folded(&column.name))?.column.to))
             .filter(|field| fields.contains(field))
             .collect();
         !fields.is_empty()
@@ -217,8 +256,14 @@ fn holds(columns: &[Seen], kind: Kind) -> Holds {
     }
 }
 
+/// A name that a mapping knows, and how good it is among those of its field.
+struct Alias {
+    column: Column,
+    rank: usize,
+}
+
 /// Every name that a built-in mapping of such files knows, those of the same kind first.
-fn aliases(kind: Kind, holds: Holds) -> HashMap<String, Column> {
+fn aliases(kind: Kind, holds: Holds) -> HashMap<String, Alias> {
     let mut mappings: Vec<Mapping> = BUILT_IN
         .iter()
         .filter_map(|(name, text)| Mapping::parse(name, text).ok())
@@ -232,9 +277,11 @@ fn aliases(kind: Kind, holds: Holds) -> HashMap<String, Column> {
             continue;
         }
         for name in &column.from {
-            aliases
-                .entry(folded(name))
-                .or_insert_with(|| column.clone());
+            let rank = aliases.len();
+            aliases.entry(folded(name)).or_insert_with(|| Alias {
+                column: column.clone(),
+                rank,
+            });
         }
     }
     aliases
@@ -258,6 +305,14 @@ impl Seen {
         }
         match (field, field.field_type()) {
             (Field::Vin, _) => self.mostly(|value| value.len() == 17),
+            // What is not looked up is not what the field is of.
+            (Field::Condition, _) => self.mostly(|value| words::normal(field, value).is_some()),
+            (Field::Status, _) => self.mostly(|value| words::status(value).is_some()),
+            (Field::Link, _) => self.mostly(|value| value.starts_with("http")),
+            (Field::ImageUrls, _) => {
+                self.mostly(|value| value.contains('/') || value.contains('.'))
+            }
+            (_, FieldType::Date) => self.mostly(|value| value.bytes().any(|b| b.is_ascii_digit())),
             (_, FieldType::Number) => self
                 .values
                 .iter()
@@ -268,14 +323,20 @@ impl Seen {
 
     fn guess<'a>(
         &self,
-        aliases: &'a HashMap<String, Column>,
+        aliases: &'a HashMap<String, Alias>,
         taken: &HashSet<Field>,
     ) -> Option<&'a Column> {
         let of = |field: Field| {
-            aliases
-                .values()
-                .find(|column| column.to == field && !taken.contains(&field))
+            let all = aliases.values().map(|alias| &alias.column);
+            all.filter(|column| column.to == field && !taken.contains(&field))
+                .min_by_key(|column| column.from.first().cloned())
         };
+        let name = folded(&self.name);
+        if self.mostly(|value| value.starts_with("http"))
+            && OTHER_LINKS.iter().any(|word| name.contains(word))
+        {
+            return None;
+        }
         if self.is_vins() {
             return of(Field::Vin);
         }
@@ -296,11 +357,13 @@ impl Seen {
                 Field::Link
             });
         }
-        let name = folded(&self.name);
         let mut near: Vec<(&String, &Column)> = aliases
             .iter()
+            .map(|(alias, known)| (alias, &known.column))
             .filter(|(alias, column)| {
+                let rest = name.replacen(alias.as_str(), "", 1);
                 alias.len() >= 4
+                    && !OTHER_THINGS.iter().any(|word| rest.contains(word))
                     && (name.ends_with(alias.as_str()) || name.starts_with(alias.as_str()))
                     && !taken.contains(&column.to)
                     && self.fits(column.to)
@@ -310,10 +373,27 @@ impl Seen {
         near.first().map(|(_, column)| *column)
     }
 
-    fn line(&self, like: &Column, joint: char, remark: &str) -> String {
+    fn line(
+        &self,
+        like: &Column,
+        names: &[&str],
+        joint: char,
+        units: &Units,
+        remark: &str,
+    ) -> String {
         let field = like.to;
-        let mut line = format!("  - {{to: {}, from: [{:?}]", field.name(), self.name);
-        if let Some(read_as) = like.read_as {
+        let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+        let mut line = format!("  - {{to: {}, from: [{}]", field.name(), names.join(", "));
+        let distance = matches!(like.read_as, Some(ReadAs::Miles | ReadAs::Kilometres));
+        let (read_as, remark) = match (distance, units) {
+            (true, Units::Kilometres) => (Some(ReadAs::Kilometres), remark),
+            (true, Units::Both) => (
+                Some(ReadAs::Miles),
+                "   # some rows are in kilometres: the cell itself must say so",
+            ),
+            _ => (like.read_as, remark),
+        };
+        if let Some(read_as) = read_as {
             // As the mapping's own words are.
             let word = serde_json::to_value(read_as).unwrap_or_default();
             let _ = write!(line, ", as: {}", word.as_str().unwrap_or_default());
@@ -330,6 +410,22 @@ impl Seen {
 
     /// What stands most often between a list's items.
     fn separator(&self, joint: char) -> char {
+        // Between two addresses stands nothing else.
+        let between = self.values.iter().find_map(|value| {
+            let second = value.match_indices("http").nth(1)?.0;
+            value[..second].chars().next_back()
+        });
+        if let Some(sign) = between.filter(|sign| matches!(sign, ' ' | '|' | ';' | ',')) {
+            let before = |value: &String| {
+                let second = value.match_indices("http").nth(1)?.0;
+                value[..second].trim_end().chars().next_back()
+            };
+            let close = self.values.iter().find_map(before);
+            return match close {
+                Some(close @ ('|' | ';' | ',')) => close,
+                _ => sign,
+            };
+        }
         let count = |sign: char| {
             let all = self.values.iter();
             all.map(|value| value.matches(sign).count()).sum::<usize>()
@@ -347,6 +443,65 @@ impl Seen {
 mod tests {
     use super::*;
     use crate::Reader;
+
+    fn lines(header: &str, row: &str) -> String {
+        let file = format!("{header}\n{row}\n").into_bytes();
+        let yaml = suggest(file.clone(), "mine").unwrap().yaml;
+        // Whatever it is, it can be read.
+        let mapping = Mapping::parse("mine", &yaml).unwrap();
+        crate::Reader::new(file, &mapping).unwrap();
+        yaml
+    }
+
+    #[test]
+    fn a_selling_price_goes_before_a_list_price_and_a_rate_is_none() {
+        let yaml = lines(
+            "Stock,VIN,List Price,Selling Price,Price Per Month",
+            "1,1HGCM82633A004352,7995,7495,299",
+        );
+        assert!(
+            yaml.contains(r#"{to: price_cents, from: ["Selling Price", "List Price"], as: money}"#),
+            "{yaml}"
+        );
+        assert!(yaml.contains(r##"# "Price Per Month": "299""##), "{yaml}");
+    }
+
+    #[test]
+    fn what_a_column_holds_is_looked_at() {
+        let yaml = lines(
+            "Stock,VIN,Type,Image Count,Carfax URL,Odometer Status,Photo URLs",
+            "1,1HGCM82633A004352,SUV,24,https://c.example/1,Actual,https://p.example/1.jpg https://p.example/2.jpg",
+        );
+        for unread in ["Type", "Image Count", "Carfax URL", "Odometer Status"] {
+            assert!(yaml.contains(&format!("# {unread:?}")), "{yaml}");
+        }
+        assert!(yaml.contains(r#"separator: " ""#), "{yaml}");
+    }
+
+    #[test]
+    fn units_and_currencies_are_not_passed_over() {
+        let yaml = lines(
+            "Stock,VIN,Price,Currency,Odometer,Odometer Unit",
+            "1,1HGCM82633A004352,9500,CAD,45210,KM",
+        );
+        assert!(yaml.contains(r#"currency: ["Currency"]"#), "{yaml}");
+        assert!(yaml.contains("as: kilometres"), "{yaml}");
+        let mapping = Mapping::parse("mine", &yaml).unwrap();
+        let file = b"Stock,VIN,Price,Currency,Odometer,Odometer Unit\n1,1HGCM82633A004352,9500,CAD,45210,KM\n";
+        let mut reader = crate::Reader::new(file.to_vec(), &mapping).unwrap();
+        let row = reader.next_row().unwrap().unwrap();
+        assert_eq!(row.rejects[0].rule, "not_dollars");
+        assert_eq!(row.draft.unwrap().details.odometer_km, Some(45_210));
+    }
+
+    #[test]
+    fn signs_that_no_one_sees_are_left_out_of_names() {
+        let yaml = lines(
+            "Stock\u{a0}#,VIN,Our\u{200b} Price",
+            "1,1HGCM82633A004352,9500",
+        );
+        assert!(yaml.contains(r#"from: ["Stock #"]"#), "{yaml}");
+    }
 
     #[test]
     fn a_column_that_names_the_rooftop_is_the_dealers() {
