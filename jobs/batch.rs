@@ -24,6 +24,8 @@ pub(crate) struct Batch<T> {
     pub(crate) answers: Vec<T>,
     /// Answered, also with nothing.
     pub(crate) asked: Vec<String>,
+    /// Of those, whom every answer left out: nothing is known of them, and that is kept as an answer.
+    pub(crate) nothing: Vec<String>,
     /// With the seconds until the next try, and why there must be one.
     pub(crate) failed: Vec<(String, i64, String)>,
     /// Why no more was asked.
@@ -43,8 +45,13 @@ fn wait(due: &Due, error: &PartnerError) -> i64 {
 }
 
 /// Asks about each subject by itself, as many at once as the provider takes, and begins none after the turn. `None` is an
-/// answer too: nothing is known.
-pub(crate) async fn each<T, F, Fut>(provider: &Provider, due: Vec<Due>, ask: F) -> Batch<T>
+/// answer too: nothing is known. As many that could not be read as failures stop a provider, and none that could, are enough.
+pub(crate) async fn each<T, F, Fut>(
+    provider: &Provider,
+    due: Vec<Due>,
+    unread: impl Fn(&T) -> bool,
+    ask: F,
+) -> Batch<T>
 where
     F: Fn(String) -> Fut,
     Fut: Future<Output = Result<Option<T>, PartnerError>>,
@@ -68,7 +75,7 @@ where
         if let Some(answer) = answer {
             batch.take(due, answer);
         }
-        let stop = batch.stopped.is_some() || batch.refused();
+        let stop = batch.stopped.is_some() || batch.refused() || batch.all_unread(&unread);
         stopping.store(stop, Ordering::Relaxed);
     }
     batch.settle_denied();
@@ -95,6 +102,7 @@ impl<T> Batch<T> {
         Self {
             answers: Vec::new(),
             asked: Vec::new(),
+            nothing: Vec::new(),
             failed: Vec::new(),
             stopped: None,
             failures: 0,
@@ -149,11 +157,22 @@ impl<T> Batch<T> {
         }
     }
 
-    /// Many pages and none that could be read: a page for an hour, or a new face. One is told of, the others stay due.
-    pub(crate) fn unread(&mut self, unread: impl Fn(&T) -> bool, subject: impl Fn(&T) -> String) {
-        if self.answers.len() < FAILURES || !self.answers.iter().all(unread) {
+    fn all_unread(&self, unread: impl Fn(&T) -> bool) -> bool {
+        self.answers.len() >= FAILURES && self.answers.iter().all(unread)
+    }
+
+    /// Many pages and none that could be read: a page for an hour, or a new face. One is told of, the others stay due, and
+    /// wait twice as long as after the round before.
+    pub(crate) fn unread(
+        &mut self,
+        rounds: i64,
+        unread: impl Fn(&T) -> bool,
+        subject: impl Fn(&T) -> String,
+    ) {
+        if !self.all_unread(unread) {
             return;
         }
+        let wait = (SOON << rounds.clamp(0, 10)).min(LONGEST_WAIT);
         for answer in self.answers.drain(1..) {
             let subject = subject(&answer);
             self.asked.retain(|asked| *asked != subject);
@@ -163,7 +182,7 @@ impl<T> Batch<T> {
             operation: "read",
             target: subject(&self.answers[0]),
             message: "none of its pages could be read".to_owned(),
-            retry_after: Some(Duration::from_secs(SOON.unsigned_abs())),
+            retry_after: Some(Duration::from_secs(wait.unsigned_abs())),
         });
     }
 
@@ -185,8 +204,14 @@ impl<T> Batch<T> {
                 let told: HashSet<&str> = answers.iter().map(subject).collect();
                 let (told, left_out): (Vec<Due>, Vec<Due>) = due
                     .into_iter()
-                    .partition(|due| due.tries >= LEFT_OUT || told.contains(due.subject.as_str()));
+                    .partition(|due| told.contains(due.subject.as_str()));
+                batch.asked = told.into_iter().map(|due| due.subject).collect();
                 for due in left_out {
+                    if due.tries >= LEFT_OUT {
+                        batch.asked.push(due.subject.clone());
+                        batch.nothing.push(due.subject);
+                        continue;
+                    }
                     let error = PartnerError {
                         kind: ErrorKind::Corrupt,
                         operation: "ask about",
@@ -196,7 +221,6 @@ impl<T> Batch<T> {
                     };
                     batch.put_off(due, &error);
                 }
-                batch.asked = told.into_iter().map(|due| due.subject).collect();
                 batch.answers = answers;
             }
             Err(error) if nobody_was_asked(&error) || error.kind == ErrorKind::Denied => {
@@ -244,6 +268,7 @@ mod tests {
         assert!(batch.stopped.is_none());
         let batch = Batch::of_many(due(3, LEFT_OUT), said(), |said: &String| said);
         assert_eq!((batch.asked.len(), batch.failed.len()), (3, 0));
+        assert_eq!(batch.nothing, ["V0", "V2"]);
     }
 
     #[test]
@@ -270,19 +295,25 @@ mod tests {
 
     #[test]
     fn pages_that_cannot_be_read_stay_due_where_none_can() {
-        let of = |good: usize| {
+        let of = |good: usize, rounds: i64| {
             let mut batch = Batch::new();
             for (n, due) in due(6, 0).into_iter().enumerate() {
                 let subject = due.subject.clone();
                 batch.take(due, Ok(Some((subject, n < good))));
             }
-            batch.unread(|(_, read)| !read, |(subject, _)| subject.clone());
+            batch.unread(rounds, |(_, read)| !read, |(subject, _)| subject.clone());
             batch
         };
-        let none = of(0);
+        let none = of(0, 0);
         assert_eq!((none.answers.len(), none.asked.len()), (1, 1));
         assert!(none.stopped.is_some());
-        let one = of(1);
+        let wait = |rounds| {
+            let stopped = of(0, rounds).stopped.and_then(|error| error.retry_after);
+            stopped.map(|wait| wait.as_secs())
+        };
+        assert_eq!([wait(0), wait(1)], [Some(300), Some(600)]);
+        assert_eq!(wait(99), Some(6 * 3600));
+        let one = of(1, 0);
         assert_eq!((one.answers.len(), one.asked.len()), (6, 6));
         assert!(one.stopped.is_none());
     }

@@ -7,10 +7,12 @@
 
 use crate::batch::Batch;
 use crate::gates::judged;
-use crate::providers::{bucket, job_of};
+use crate::providers::{ProviderProblem, bucket, job_of};
 use crate::{App, RefreshHistory, RefreshValuations, RefreshVins, UploadPhotos, turns};
 use domain::Listing;
-use queue::{Engine, Enqueue, JobContext, JobError, Lock, Outcome};
+use queue::{
+    Change, Engine, Enqueue, JobContext, JobError, JobFilter, JobState, Jobs, Lock, Outcome,
+};
 use serde::Serialize;
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -55,6 +57,15 @@ pub(crate) trait Asking: Sync {
         tx: &mut PgConnection,
         answers: &[Self::Answer],
     ) -> impl Future<Output = Result<(), JobError>> + Send;
+
+    /// That it knows nothing of these, whom it left out of every answer, and is not asked again tomorrow.
+    fn nothing(
+        &self,
+        _tx: &mut PgConnection,
+        _subjects: &[String],
+    ) -> impl Future<Output = Result<(), JobError>> + Send {
+        std::future::ready(Ok(()))
+    }
 }
 
 /// Asks about batches of at most `size` until nothing is due or the turn is over.
@@ -91,8 +102,10 @@ async fn in_turn(
     let (mut looked_for_old, mut fruitless) = (false, 0);
     loop {
         let mut conn = app.pool.acquire().await?;
-        let due = Providers::next(&mut conn, &provider.name, size).await?;
+        let due = Providers::next(&mut conn, provider, size).await?;
         if due.is_empty() {
+            // Nobody pays for an answer about a unit that is gone.
+            Providers::forget_gone(&mut conn, provider).await?;
             drop(conn);
             // What is old is a night's work, and the same for every job of it.
             if looked_for_old || !want_old(app, provider).await? {
@@ -107,6 +120,7 @@ async fn in_turn(
         report.failed += batch.failed.len();
         let mut tx = app.pool.begin().await?;
         asking.keep(&mut tx, &batch.answers).await?;
+        asking.nothing(&mut tx, &batch.nothing).await?;
         // As whoever wants something locks them: first the units, then what is due, in order.
         batch.asked.sort();
         batch.failed.sort();
@@ -163,6 +177,12 @@ async fn go_on(app: &App, provider: &Provider, told: Option<Duration>) -> Result
     let Some(wait) = Providers::due_in(&mut conn, &provider.name).await? else {
         return Ok(());
     };
+    let Some(now) = Providers::find(&mut conn, &provider.name).await? else {
+        return Ok(());
+    };
+    // It was put anew meanwhile: what the old one asked for does not bind the new one.
+    let same = now.url == provider.url && now.settings == provider.settings;
+    let told = told.filter(|_| same);
     let wait = Duration::from_secs(u64::try_from(wait.min(SOON)).unwrap_or(0));
     let order = order(provider)?.after(wait.max(told.unwrap_or_default()));
     app.engine.enqueue(&mut conn, &[order]).await?;
@@ -177,6 +197,30 @@ pub(crate) fn order(provider: &Provider) -> Result<Enqueue, serde_json::Error> {
         ProviderKind::Valuation => Enqueue::of(&RefreshValuations { provider }),
         ProviderKind::Upload => Enqueue::of(&UploadPhotos { provider }),
     }
+}
+
+/// What waits for its time is asked now: the provider is another than the one it waits for.
+pub(crate) async fn hurry(app: &App, provider: &Provider) -> Result<(), ProviderProblem> {
+    let mut conn = app.pool.acquire().await?;
+    let of_it = JobFilter {
+        kind: Some(job_of(provider.kind).to_owned()),
+        state: Some(JobState::Scheduled),
+        args: Some(serde_json::json!({ "provider": provider.name })),
+        ..JobFilter::default()
+    };
+    let waiting: Vec<Change> = Jobs::list(&mut conn, &of_it, None, 10)
+        .await?
+        .into_iter()
+        .map(|job| Change {
+            id: job.id,
+            delay: Some(Duration::ZERO),
+            priority: None,
+        })
+        .collect();
+    app.engine
+        .reschedule(&waiting, "its provider was put anew")
+        .await?;
+    Ok(())
 }
 
 /// What these units want to be asked, and the jobs that do; in the transaction that found out. A new unit's row is its first.
@@ -242,9 +286,9 @@ pub(crate) async fn find(
 ) -> Result<Result<Provider, Outcome>, JobError> {
     let mut conn = app.pool.acquire().await?;
     let Some(provider) = Providers::find(&mut conn, name).await? else {
-        return Err(JobError::reject_because(format!(
-            "there is no provider {name:?}"
-        )));
+        // Removed since.
+        let why = serde_json::json!({ "why": format!("there is no provider {name:?}") });
+        return Ok(Err(Outcome::Done(why)));
     };
     if provider.kind != kind {
         let (is, job) = (provider.kind.as_str(), job_of(kind));

@@ -296,6 +296,7 @@ async fn write(
         },
         silent: survey.columns.silent(),
         whole_stock: source.terms.policy != SyncPolicy::UpdateOnly,
+        by_hand: source.kind == SourceKind::Upload,
         before,
         begun: &Mutex::new(begun),
         named: &|dealer, key, number| {
@@ -309,7 +310,8 @@ async fn write(
     };
     let done = Listings::load(&mut tx, &bringing, &borrowed).await?;
     if bringing.whole_stock {
-        Listings::still_there(&mut tx, file.id, &lost, (source.id, &unsure)).await?;
+        let anywhere = (source.id, unsure.as_slice());
+        Listings::still_there(&mut tx, file.id, bringing.by_hand, &lost, anywhere).await?;
     }
     counts.rejected += i64::try_from(done.unknown.len()).unwrap_or(0);
     rejects.extend(done.unknown.iter().map(|row| unit_unknown(*row)));

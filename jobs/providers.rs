@@ -2,14 +2,17 @@
 //! kind has them.
 
 use crate::sources::origin;
-use crate::{App, RefreshHistory, RefreshValuations, RefreshVins, UploadPhotos};
+use crate::{App, DecodeVins, RefreshHistory, RefreshValuations, RefreshVins, UploadPhotos};
 use partners::history::Selectors;
 use partners::valuation::{Service, Vehicle};
 use partners::{Fetcher, PartnerError, history, upload, vpic};
-use queue::{Engine, Job};
+use queue::{Engine, Enqueue, Job};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use stores::{Audit, Histories, Provider, ProviderKind, Providers, Schedules, StoreError};
+use stores::{
+    Alerts, Audit, Histories, PgConnection, Provider, ProviderKind, Providers, Schedules,
+    StoreError,
+};
 
 /// A provider as it shall be. What is left out is as for a new one, but for the secret, which stays while the host is
 /// the same.
@@ -101,6 +104,13 @@ pub async fn put(
     judged(app, kind, &wanted)?;
     let mut tx = app.pool.begin().await?;
     let known = Providers::find(&mut tx, name).await?;
+    if let Some(known) = known.as_ref().filter(|known| known.kind != kind) {
+        let is = known.kind.as_str();
+        return Err(order(format!(
+            "kind: {name} is of kind {is}, and what it said is of that; call this one otherwise, or remove it first"
+        )));
+    }
+    let before = known.clone();
     let known = known.filter(|known| {
         let settings = settings(known);
         origin(&known.url) == origin(&wanted.url)
@@ -119,7 +129,7 @@ pub async fn put(
         }
     };
     let settings = Settings {
-        selectors: wanted.selectors,
+        selectors: wanted.selectors.map(Selectors::folded),
         token_url: wanted.token_url,
         region: wanted.region,
         shown_at: wanted.shown_at,
@@ -143,8 +153,25 @@ pub async fn put(
         return Err(order("refresh_days: 1 to 3650; at_once: 1 to 64"));
     }
     Providers::put(&mut tx, &provider).await?;
+    let asked_otherwise = before
+        .as_ref()
+        .is_some_and(|before| before.url != provider.url || before.settings != provider.settings);
     // What its pages said could not be read; now perhaps it can.
-    Providers::want_drifted(&mut tx, name).await?;
+    Providers::want_drifted(&mut tx, name, asked_otherwise).await?;
+    Providers::due_now(&mut tx, name).await?;
+    if kind == ProviderKind::Upload && asked_otherwise {
+        Providers::want_shown_anew(&mut tx, name).await?;
+    }
+    if !provider.enabled {
+        // Nobody is waited for to mend it.
+        for alert in ALERTS {
+            Alerts::resolve(&mut tx, alert, name).await?;
+        }
+    }
+    if before.is_some_and(|before| before.enabled != provider.enabled) {
+        // What it said stands no more, or stands again.
+        look_again(app, &mut tx, name).await?;
+    }
     let args = serde_json::json!({ "provider": name });
     let schedule = format!("refresh-{name}");
     Schedules::ensure(&mut tx, &schedule, EVERY_NIGHT, "UTC", job_of(kind), &args).await?;
@@ -156,8 +183,47 @@ pub async fn put(
             .await?;
     }
     tx.commit().await?;
+    crate::enrichment::hurry(app, &provider).await
+}
+
+/// Removes it with its schedule, what is due, and all it said; units are looked at again without its word. Of a decoder's API
+/// what it said of VINs stays.
+pub async fn remove(app: &App, name: &str, who: &str) -> Result<(), ProviderProblem> {
+    let mut tx = app.pool.begin().await?;
+    Providers::get(&mut tx, name).await?;
+    look_again(app, &mut tx, name).await?;
+    let objects = Providers::remove(&mut tx, name).await?;
+    Schedules::remove(&mut tx, &format!("refresh-{name}")).await?;
+    for alert in ALERTS {
+        Alerts::resolve(&mut tx, alert, name).await?;
+    }
+    Audit::note(&mut tx, who, "remove", &format!("provider {name}")).await?;
+    tx.commit().await?;
+    // One that cannot be deleted now is only room.
+    for object in objects {
+        if let Err(error) = app.objects.delete(&object).await {
+            tracing::warn!(%error, object, "left behind by a provider that was removed");
+        }
+    }
     Ok(())
 }
+
+/// Of a provider, by its name.
+const ALERTS: [&str; 2] = ["history_drift", "history_unknown"];
+
+/// Units that a provider said something of are looked at again, in slices.
+async fn look_again(app: &App, tx: &mut PgConnection, name: &str) -> Result<(), ProviderProblem> {
+    let units = Providers::told_of(tx, name).await?;
+    let orders = units.chunks(UNITS_PER_JOB).map(|units| {
+        let listings = units.to_vec();
+        Enqueue::of(&DecodeVins { listings })
+    });
+    let orders = orders.collect::<Result<Vec<_>, _>>()?;
+    app.engine.enqueue(tx, &orders).await?;
+    Ok(())
+}
+
+const UNITS_PER_JOB: usize = 2_000;
 
 /// The job that asks a provider.
 pub(crate) fn job_of(kind: ProviderKind) -> &'static str {

@@ -28,6 +28,8 @@ pub struct RefreshHistory {
 const BATCH: i64 = 50;
 /// A report is a page of text; what is larger is none, and its tree would be many times as large.
 const LARGEST_PAGE: usize = 2 * 1024 * 1024;
+/// Who knows none of so many vehicles is perhaps not asked where it answers.
+const SUSPICIOUS: i64 = 20;
 /// And of so many elements at most: a page of elements within elements takes a time that grows with their square.
 const MOST_TAGS: usize = 30_000;
 
@@ -79,11 +81,11 @@ impl Asking for Pages<'_> {
     type Answer = HistoryReport;
 
     async fn ask(&self, due: Vec<Due>) -> Result<Batch<HistoryReport>, JobError> {
-        let mut batch = each(self.provider, due, |vin| self.page(vin)).await;
-        batch.unread(
-            |report| report.state == ReportState::Drift,
-            |report| report.vin.clone(),
-        );
+        let unread = |report: &HistoryReport| report.state == ReportState::Drift;
+        let mut batch = each(self.provider, due, unread, |vin| self.page(vin)).await;
+        let mut conn = self.app.pool.acquire().await?;
+        let rounds = Histories::unread_today(&mut conn, &self.provider.name).await?;
+        batch.unread(rounds, unread, |report| report.vin.clone());
         Ok(batch)
     }
 
@@ -175,6 +177,15 @@ async fn tell_drift(tx: &mut PgConnection, provider: &str) -> Result<(), JobErro
             );
             Alerts::raise(tx, "history_drift", "critical", provider, &message).await?;
         }
+    }
+    match Histories::known(tx, provider).await? {
+        (0, unknown @ SUSPICIOUS..) => {
+            let message = format!(
+                "it knows none of {unknown} vehicles; perhaps its address is wrong: mended, then `providers put`, they are asked again"
+            );
+            Alerts::raise(tx, "history_unknown", "warning", provider, &message).await?;
+        }
+        _ => Alerts::resolve(tx, "history_unknown", provider).await?,
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::reported::apply;
 use partners::valuation::{self, MOST_VEHICLES, Service, Vehicle};
 use queue::{Job, JobContext, JobError, Outcome, Policy, QueueName, Unique};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use stores::{
     Due, Histories, Listings, PgConnection, Provider, ProviderKind, Valuation, Valuations,
@@ -87,15 +87,24 @@ async fn many(app: &App, provider: &Provider, due: Vec<Due>) -> Result<Batch<Val
     let mut conn = app.pool.acquire().await?;
     let ids = Histories::units(&mut conn, &vins).await?;
     let listings = Listings::by_ids(&mut conn, &ids).await?;
+    let fresh = Valuations::fresh(&mut conn, provider, &vins).await?;
     drop(conn);
-    // One mileage a vehicle: where two units differ the newest one's stands, the other is asked for with its next change.
+    // One mileage a vehicle and call: where two units of it differ the other is asked for in the next, it stays due.
     let mut miles: BTreeMap<String, i32> = BTreeMap::new();
+    let mut others: BTreeSet<String> = BTreeSet::new();
     for listing in listings {
         if let (Some(vin), Some(km)) = (listing.vin, listing.details.odometer_km) {
-            miles.insert(vin.into(), bucket(km));
+            let (vin, bucket) = (vin.to_string(), bucket(km));
+            if fresh.contains(&(vin.clone(), bucket)) {
+                continue;
+            }
+            let asked = *miles.entry(vin.clone()).or_insert(bucket);
+            if asked != bucket {
+                others.insert(vin);
+            }
         }
     }
-    // What has left the lot, or has no mileage, is asked about no more.
+    // What has left the lot, has no mileage, or was answered since, is asked about no more.
     let (due, gone): (Vec<Due>, Vec<Due>) = due
         .into_iter()
         .partition(|due| miles.contains_key(&due.subject));
@@ -137,6 +146,19 @@ async fn many(app: &App, provider: &Provider, due: Vec<Due>) -> Result<Batch<Val
         worth.iter().filter_map(of).collect()
     });
     let mut batch = Batch::of_many(due, valued, |valuation: &Valuation| &valuation.vin);
+    batch.asked.retain(|vin| !others.contains(vin));
     batch.nothing_to_ask(gone);
+    let unknown = std::mem::take(&mut batch.nothing);
+    batch.answers.extend(unknown.into_iter().filter_map(|vin| {
+        Some(Valuation {
+            odometer_bucket: *miles.get(&vin)?,
+            vin,
+            provider: provider.name.clone(),
+            region: settings.region.clone(),
+            wholesale_cents: None,
+            retail_cents: None,
+            sales: 0,
+        })
+    }));
     Ok(batch)
 }

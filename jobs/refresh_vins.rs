@@ -72,6 +72,11 @@ impl Asking for Decodes<'_> {
     async fn keep(&self, tx: &mut PgConnection, answers: &[Answer]) -> Result<(), JobError> {
         keep(tx, answers).await
     }
+
+    async fn nothing(&self, tx: &mut PgConnection, vins: &[String]) -> Result<(), JobError> {
+        // What it said before stands.
+        Ok(Vins::asked_in_vain(tx, vins).await?)
+    }
 }
 
 /// Keeps what the API says, and fills with it what is blank still: a dealer's word and the offline decoder's stand.

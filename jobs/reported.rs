@@ -4,8 +4,8 @@ use crate::providers::bucket;
 use domain::merge::report;
 use domain::{Field, Listing, Source, Value};
 use queue::JobError;
-use std::collections::HashMap;
-use stores::{ContradictionRow, Histories, Listings, PgConnection, Valuations, Vins};
+use std::collections::{HashMap, HashSet};
+use stores::{ContradictionRow, Histories, Listings, PgConnection, Providers, Valuations, Vins};
 
 /// Brings every unit on the lot with one of these VINs up to what is reported of it.
 pub(crate) async fn apply(tx: &mut PgConnection, vins: &[String]) -> Result<usize, JobError> {
@@ -53,8 +53,14 @@ pub(crate) async fn reported(
         .iter()
         .filter_map(|listing| listing.vin.as_ref().map(ToString::to_string))
         .collect();
-    let reports = Histories::of(tx, &vins).await?;
-    let worth = Valuations::of(tx, &vins).await?;
+    // Who is disabled has no word any more.
+    let silent = Providers::disabled(tx).await?;
+    let mut reports = Histories::of(tx, &vins).await?;
+    reports.retain(|known| !silent.contains(&known.report.provider));
+    let mut worth = Valuations::of(tx, &vins).await?;
+    worth.retain(|known| !silent.contains(&known.valuation.provider));
+    // The newest word of all providers stands: it is read last.
+    worth.sort_by(|a, b| (&a.day, &a.valuation.provider).cmp(&(&b.day, &b.valuation.provider)));
     let mut past: HashMap<&str, Past<'_>> = HashMap::new();
     for known in &reports {
         let told = &known.report;
@@ -75,24 +81,28 @@ pub(crate) async fn reported(
         let stands = of.or_default();
         *stands = average.copied().or(*stands);
     }
+    let valued: HashSet<&str> = worth.iter().map(|w| w.valuation.vin.as_str()).collect();
     let mut changed = Vec::new();
     for listing in listings {
         let Some(vin) = listing.vin.as_ref().map(ToString::to_string) else {
             continue;
         };
         let mut news = false;
-        if let Some((owners, accidents, brand)) = past.get(vin.as_str()) {
-            let brand = brand.map(|brand| Value::Text(brand.to_owned().into()));
-            for (field, said) in [
-                (Field::Owners, owners.map(Value::Number)),
-                (Field::Accidents, accidents.map(Value::Number)),
-                (Field::ReportedTitleBrand, brand),
-            ] {
-                news |= report(listing, field, said, Source::History);
-            }
+        // Nobody's word is none: what a provider said that is there no more is taken back.
+        let (owners, accidents, brand) = past.get(vin.as_str()).copied().unwrap_or_default();
+        let brand = brand.map(|brand| Value::Text(brand.to_owned().into()));
+        for (field, said) in [
+            (Field::Owners, owners.map(Value::Number)),
+            (Field::Accidents, accidents.map(Value::Number)),
+            (Field::ReportedTitleBrand, brand),
+        ] {
+            news |= report(listing, field, said, Source::History);
         }
         let miles = listing.details.odometer_km.map(bucket);
-        if let Some(average) = miles.and_then(|miles| market.get(&(vin.as_str(), miles))) {
+        let said = miles.and_then(|miles| market.get(&(vin.as_str(), miles)));
+        // Of its worth at other miles the old word stands until there is a new one.
+        let nobody = || (!valued.contains(vin.as_str())).then_some(None);
+        if let Some(average) = said.copied().or_else(nobody) {
             let average = average.map(Value::Number);
             news |= report(listing, Field::MarketCents, average, Source::Valuation);
         }

@@ -67,7 +67,7 @@ impl Asking for Uploads<'_> {
 
     async fn ask(&self, due: Vec<Due>) -> Result<Batch<PhotoUpload>, JobError> {
         let one = |digest| one(self.app, self.provider, self.shown.as_ref(), digest);
-        Ok(each(self.provider, due, one).await)
+        Ok(each(self.provider, due, |_| false, one).await)
     }
 
     async fn keep(&self, tx: &mut PgConnection, uploads: &[PhotoUpload]) -> Result<(), JobError> {
@@ -98,14 +98,14 @@ async fn one(
         match app.fetcher.get(&url).await {
             // Else it is another picture by now, fetched and hashed as any.
             Ok(fetched) if blake3::hash(&fetched.bytes).to_hex().as_str() == digest => {
-                photo = Some((fetched.bytes, format));
+                photo = Some((fetched, format));
                 break;
             }
             Err(error) if error.passing() => passing = Some(error),
             Ok(_) | Err(_) => {}
         }
     }
-    let (photo, format) = match (photo, passing) {
+    let (mut fetched, format) = match (photo, passing) {
         (Some(photo), _) => photo,
         // The photo's host is down, not the provider.
         (None, Some(error)) => {
@@ -116,6 +116,8 @@ async fn one(
         }
         (None, None) => return Ok(None),
     };
+    // The rest of it stays: a large one holds its place until it is sent.
+    let photo = std::mem::take(&mut fetched.bytes);
     let content_type = format!("image/{format}");
     if let Some(prefix) = provider.url.strip_prefix(OWN_STORAGE) {
         let to = format!("{}/{digest}", prefix.trim_matches('/'));

@@ -229,6 +229,45 @@ async fn a_drop_of_many_rooftops_needs_no_dealer_and_units_keep_theirs() {
     );
 }
 
+/// A file that somebody hands in by hand is not the night's: what the drop brought stays the drop's, which guards it and
+/// takes it off the lot.
+#[tokio::test]
+async fn a_file_handed_in_does_not_take_units_from_the_nightly_drop() {
+    let mut test = TestApp::start().await;
+    test.forgive_left_behind();
+    let folder = test.root.join("night");
+    std::fs::create_dir_all(&folder).unwrap();
+    let order = json!({ "kind": "folder", "folder": folder.to_str().unwrap(), "settle": "at_once", "dealer": "bayview",
+        "mapping": "vehicles" });
+    put(&test, order).await.unwrap();
+    let file = |units: std::ops::Range<u32>| {
+        let rows: String = units.map(|n| format!("N{n},,Ford\n")).collect();
+        format!("stock,vin,make\n{rows}")
+    };
+    std::fs::write(folder.join("1.csv"), file(0..8)).unwrap();
+    pull(&mut test).await;
+    assert_eq!(on_the_lot(&test).await, 8);
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let dealer = Dealers::find(&mut conn, "bayview").await.unwrap().unwrap();
+    drop(conn);
+    let by_hand = test
+        .handed_in("vehicles", Some(dealer.id), false, file(0..9).as_bytes())
+        .await;
+    test.stepper
+        .perform(&jobs::LoadFile { file: by_hand })
+        .await
+        .unwrap();
+    assert_eq!(on_the_lot(&test).await, 9);
+    // The drop's file lacks one of its own; the ninth it never had.
+    std::fs::write(folder.join("2.csv"), file(0..7)).unwrap();
+    pull(&mut test).await;
+    assert_eq!(on_the_lot(&test).await, 8);
+    // And one that would take most of them is held.
+    std::fs::write(folder.join("3.csv"), file(0..1)).unwrap();
+    pull(&mut test).await;
+    assert_eq!(on_the_lot(&test).await, 8);
+}
+
 /// Twenty units of four rooftops; what a night without one of them, and rows that lost their rooftop, come to.
 #[tokio::test]
 async fn no_rooftop_of_many_is_emptied_by_a_file_that_lost_it() {

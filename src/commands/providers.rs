@@ -1,7 +1,7 @@
 //! `providers`: services that know vehicles' VINs, past and worth, or show their photos.
 
 use anyhow::{Context, Result};
-use jobs::providers::{KNOWN_VIN, ProviderOrder, ask_one, put};
+use jobs::providers::{KNOWN_VIN, ProviderOrder, ask_one, put, remove};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use stores::ProviderView;
@@ -29,6 +29,8 @@ enum Action {
         #[arg(long)]
         secret_file: Option<PathBuf>,
     },
+    /// Remove one, with what is due and all it said; its title brands and worths stand no more
+    Remove { name: String },
     /// Ask it about one vehicle now
     Test {
         name: String,
@@ -40,8 +42,8 @@ enum Action {
 pub(super) fn line(view: &ProviderView) -> String {
     let state = if view.enabled { "" } else { "  disabled" };
     format!(
-        "{:<16} {:<10} {:>7} due {:>6} failing {:>8} answers {:>5} unreadable{state}",
-        view.name, view.kind, view.due, view.failing, view.answers, view.drifted
+        "{:<16} {:<10} {:>7} due {:>6} failing {:>8} answers {:>6} unknown {:>5} unreadable{state}",
+        view.name, view.kind, view.due, view.failing, view.answers, view.unknown, view.drifted
     )
 }
 
@@ -81,6 +83,10 @@ impl Providers {
                 println!(
                     "{name} is set; it is asked about what comes in, and every night (schedule refresh-{name})"
                 );
+            }
+            Action::Remove { name } => {
+                remove(app, &name, &super::operator()).await?;
+                println!("{name} is removed; units it said something of are looked at again");
             }
             Action::Test { name, vin } => {
                 let mut conn = app.pool.acquire().await?;

@@ -19,7 +19,7 @@ pub struct Selectors {
     pub owners: Pick,
     pub accidents: Pick,
     pub title_brand: Pick,
-    /// The provider's words for title brands, in lower case, to ours, beside those we know; others stand as they are.
+    /// The provider's words for title brands, whatever their case, to ours, beside those we know; others stand as they are.
     #[serde(default)]
     pub brands: BTreeMap<String, String>,
     /// Service records and readings of the odometer.
@@ -39,7 +39,7 @@ pub struct Pick {
     /// Cut off the front of the text: `Title:`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub after: String,
-    /// Texts that mean zero, in lower case: `no accidents`.
+    /// Texts that mean zero, whatever their case: `no accidents`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub zero: Vec<String>,
     /// Pages without it are whole all the same.
@@ -133,6 +133,31 @@ impl Selectors {
             css(name, &pick.select)?;
         }
         Ok(())
+    }
+
+    /// Words that are compared in lower case, in lower case.
+    #[must_use]
+    pub fn folded(mut self) -> Self {
+        let brands = std::mem::take(&mut self.brands).into_iter();
+        self.brands = brands
+            .map(|(said, ours)| (said.trim().to_lowercase(), ours))
+            .collect();
+        let records = self
+            .records
+            .iter_mut()
+            .flat_map(|records| [&mut records.date, &mut records.odometer, &mut records.what]);
+        let picks = [
+            &mut self.vin,
+            &mut self.owners,
+            &mut self.accidents,
+            &mut self.title_brand,
+        ];
+        for pick in picks.into_iter().chain(records) {
+            for zero in &mut pick.zero {
+                *zero = zero.to_lowercase();
+            }
+        }
+        self
     }
 
     /// What a page says, or what it lacks.

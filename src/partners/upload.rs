@@ -1,6 +1,7 @@
 //! Photos out to a service that shows them: `PUT` under the digest of their bytes, so that sending one twice is sending it once.
 
 use crate::{Ask, Content, ErrorKind, Fetcher, Method, PartnerError};
+use reqwest::Url;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -32,8 +33,12 @@ pub async fn put(
     let corrupt = |message: String| PartnerError::new(ErrorKind::Corrupt, "upload", url, message);
     let taken: Taken = serde_json::from_slice(&fetched.bytes)
         .map_err(|error| corrupt(format!("its answer: {error}")))?;
-    let shown = taken.url.len() <= LONGEST_URL && taken.url.starts_with("https://");
+    // As the standard writes it: nothing in it that a feed or a database could not keep.
+    let shown = Url::parse(&taken.url).ok().filter(|shown| {
+        shown.scheme() == "https" && shown.has_host() && shown.as_str().len() <= LONGEST_URL
+    });
     shown
-        .then_some(taken.url)
+        .filter(|_| !taken.url.contains(char::is_control))
+        .map(String::from)
         .ok_or_else(|| corrupt("it does not say where the photo is shown".to_owned()))
 }

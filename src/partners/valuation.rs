@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -135,6 +136,8 @@ impl Service<'_> {
         };
         let fetched = fetcher.ask(self.partner, &ask).await?;
         let answer: Answer = self.read(&fetched.bytes)?;
+        // Who names a vehicle twice is taken at his first word: one answer must not cost the others theirs.
+        let mut named = HashSet::new();
         let said = answer.items.into_iter().filter_map(|item| {
             let vin = item.vin.trim().to_ascii_uppercase();
             let worth = match item.pricing {
@@ -146,7 +149,7 @@ impl Service<'_> {
                 None => None,
             };
             let wanted = vehicles.iter().any(|vehicle| vehicle.vin == vin);
-            wanted.then_some(Said { vin, worth })
+            (wanted && named.insert(vin.clone())).then_some(Said { vin, worth })
         });
         Ok(said.collect())
     }

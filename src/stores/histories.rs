@@ -2,10 +2,12 @@
 
 use crate::error::Res;
 use crate::forgotten::Forgotten;
+use crate::providers::Provider;
 use crate::stamp;
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::PgConnection;
+use std::collections::HashSet;
 
 /// A report as it is kept.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -123,6 +125,29 @@ impl Histories {
         .collect())
     }
 
+    /// How many pages of a provider were found unreadable within a day.
+    pub async fn unread_today(conn: &mut PgConnection, provider: &str) -> Res<i64> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT count(*) AS "pages!" FROM history_reports
+               WHERE provider = $1 AND state = 'drift' AND fetched_at > now() - interval '1 day'"#,
+            provider
+        )
+        .fetch_one(conn)
+        .await?)
+    }
+
+    /// Whether a provider told anything of a vehicle, and how many it knew nothing of, counted to a thousand.
+    pub async fn known(conn: &mut PgConnection, provider: &str) -> Res<(i64, i64)> {
+        let row = sqlx::query!(
+            r#"SELECT EXISTS (SELECT 1 FROM history_reports WHERE provider = $1 AND state = 'told')::int::bigint AS "told!",
+                (SELECT count(*) FROM (SELECT 1 FROM history_reports WHERE provider = $1 AND state = 'none' LIMIT 1000) n) AS "unknown!""#,
+            provider
+        )
+        .fetch_one(conn)
+        .await?;
+        Ok((row.told, row.unknown))
+    }
+
     /// Pages of a provider that could not be read, and one that says why.
     pub async fn drifted(conn: &mut PgConnection, provider: &str) -> Res<(i64, Option<String>)> {
         let row = sqlx::query!(
@@ -143,7 +168,7 @@ impl Histories {
             .fetch_one(&mut *conn)
             .await?;
         Ok(Forgotten {
-            files: row.reports.unsigned_abs() + row.valuations.unsigned_abs(),
+            files: (row.reports + row.valuations + row.replaced).unsigned_abs(),
             objects: row.objects,
         })
     }
@@ -168,6 +193,27 @@ impl Valuations {
             .execute(conn)
             .await?;
         Ok(())
+    }
+
+    /// What a provider said within its days, for its market: VINs, each with a mileage.
+    pub async fn fresh(
+        conn: &mut PgConnection,
+        provider: &Provider,
+        vins: &[String],
+    ) -> Res<HashSet<(String, i32)>> {
+        let rows = sqlx::query!(
+            "SELECT vin, odometer_bucket FROM valuations
+             WHERE vin = ANY($2) AND provider = $1 AND region = $3 AND day > current_date - $4::int",
+            provider.name,
+            vins,
+            provider.region(),
+            provider.refresh_days
+        );
+        let rows = rows.fetch_all(conn).await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| (row.vin, row.odometer_bucket))
+            .collect())
     }
 
     /// The newest valuation of each provider, VIN and mileage, for the market the provider is asked of; newest first.

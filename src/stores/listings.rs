@@ -34,6 +34,9 @@ pub struct Bringing<'a> {
     pub silent: &'a [Field],
     /// Units that nobody has are made; and they are this file's from now on, so that one without them retires them.
     pub whole_stock: bool,
+    /// A file that was handed in by hand does not take a unit from the drop that brings it every night: else that would
+    /// neither guard nor retire it any more.
+    pub by_hand: bool,
     /// Whether the file has a unit of this rooftop (id and key) and number too, sold or not: then nothing else goes on
     /// under its name.
     pub named: &'a (dyn Fn(i64, &str, &str) -> bool + Sync),
@@ -172,9 +175,12 @@ impl Listings {
         Self::update(conn, &changed, file_id).await?;
         if let Some(file) = file_id {
             sqlx::query!(
-                "UPDATE listings SET file_id = $2 WHERE id = ANY($1)",
+                "UPDATE listings l SET file_id = $2 WHERE id = ANY($1) AND NOT ($3 AND EXISTS (
+                    SELECT 1 FROM source_files f JOIN sources s ON s.id = f.source_id
+                    WHERE f.id = l.file_id AND s.kind <> 'upload'))",
                 &seen,
-                file
+                file,
+                bringing.is_some_and(|bringing| bringing.by_hand)
             )
             .execute(conn)
             .await?;

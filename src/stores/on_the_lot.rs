@@ -70,6 +70,7 @@ impl Listings {
     pub async fn still_there(
         conn: &mut PgConnection,
         file_id: i64,
+        by_hand: bool,
         units: &[(i64, String)],
         (source, anywhere): (i64, &[String]),
     ) -> Res<()> {
@@ -87,10 +88,13 @@ impl Listings {
         let (rooftops, stock_numbers): (Vec<i64>, Vec<String>) = units.iter().cloned().unzip();
         sqlx::query!(
             "UPDATE listings l SET file_id = $1 FROM unnest($2::bigint[], $3::text[]) k(dealer_id, stock_number)
-             WHERE l.dealer_id = k.dealer_id AND l.stock_number = k.stock_number AND l.file_id IS NOT NULL",
+             WHERE l.dealer_id = k.dealer_id AND l.stock_number = k.stock_number AND l.file_id IS NOT NULL
+                AND NOT ($4 AND EXISTS (SELECT 1 FROM source_files f JOIN sources s ON s.id = f.source_id
+                                        WHERE f.id = l.file_id AND s.kind <> 'upload'))",
             file_id,
             &rooftops,
-            &stock_numbers
+            &stock_numbers,
+            by_hand
         )
         .execute(conn)
         .await?;

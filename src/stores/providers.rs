@@ -6,6 +6,7 @@ use crate::stamp;
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::PgConnection;
+use std::collections::HashSet;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -47,7 +48,7 @@ pub struct Provider {
 
 impl Provider {
     /// Which market a valuation is of.
-    fn region(&self) -> &str {
+    pub(crate) fn region(&self) -> &str {
         let region = self.settings.get("region").and_then(|said| said.as_str());
         region.unwrap_or_default()
     }
@@ -81,6 +82,8 @@ pub struct ProviderView {
     pub failing: i64,
     /// Answers that are kept.
     pub answers: i64,
+    /// Of those, vehicles that it knows nothing of.
+    pub unknown: i64,
     /// Pages that could not be read.
     pub drifted: i64,
     pub oldest_due_at: Option<Timestamp>,
@@ -194,6 +197,7 @@ impl Providers {
                 due: row.due,
                 failing: row.failing,
                 answers: row.answers,
+                unknown: row.unknown,
                 drifted: row.drifted,
                 oldest_due_at: row.oldest_due_at.map(stamp),
                 problem: row.problem,
@@ -248,16 +252,6 @@ impl Providers {
     /// in their order here as everywhere, so that two who want the same never wait for each other.
     pub async fn want_old(conn: &mut PgConnection, provider: &Provider, limit: i64) -> Res<u64> {
         let (kind, name, days) = (provider.kind, &provider.name, provider.refresh_days);
-        if kind != ProviderKind::Upload {
-            // Nobody pays for an answer about a unit that is gone.
-            sqlx::query!(
-                "DELETE FROM enrichment_due e WHERE e.provider = $1 AND NOT EXISTS (
-                    SELECT 1 FROM listings l WHERE l.vin = e.subject AND l.status IN ('available', 'pending'))",
-                name
-            )
-            .execute(&mut *conn)
-            .await?;
-        }
         let done = match kind {
             ProviderKind::History => {
                 sqlx::query_file!("queries/old_histories.sql", name, days, limit)
@@ -289,6 +283,88 @@ impl Providers {
         Ok(done.rows_affected())
     }
 
+    /// Strikes off what is due of vehicles that are not on the lot any more.
+    pub async fn forget_gone(conn: &mut PgConnection, provider: &Provider) -> Res<()> {
+        if provider.kind == ProviderKind::Upload {
+            return Ok(());
+        }
+        sqlx::query!(
+            "DELETE FROM enrichment_due e WHERE e.provider = $1 AND NOT EXISTS (
+                SELECT 1 FROM listings l WHERE l.vin = e.subject AND l.status IN ('available', 'pending'))",
+            provider.name
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Names of those that are not asked.
+    pub async fn disabled(conn: &mut PgConnection) -> Res<HashSet<String>> {
+        let names = sqlx::query_scalar!("SELECT name FROM providers WHERE NOT enabled");
+        Ok(names.fetch_all(conn).await?.into_iter().collect())
+    }
+
+    /// Whether it ever answered: then its answers are of its kind.
+    pub async fn has_answers(conn: &mut PgConnection, name: &str) -> Res<bool> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM history_reports WHERE provider = $1)
+                OR EXISTS (SELECT 1 FROM valuations WHERE provider = $1)
+                OR EXISTS (SELECT 1 FROM photo_uploads WHERE provider = $1) AS "any!""#,
+            name
+        )
+        .fetch_one(conn)
+        .await?)
+    }
+
+    /// Removes it with all that is due and all it said; the pages it said it on are told, to be deleted.
+    pub async fn remove(conn: &mut PgConnection, name: &str) -> Res<Vec<String>> {
+        let objects = sqlx::query_file_scalar!("queries/remove_provider.sql", name)
+            .fetch_all(&mut *conn)
+            .await?;
+        sqlx::query!("DELETE FROM providers WHERE name = $1", name)
+            .execute(conn)
+            .await?;
+        Ok(objects)
+    }
+
+    /// Units on the lot that a provider said something of.
+    pub async fn told_of(conn: &mut PgConnection, name: &str) -> Res<Vec<i64>> {
+        Ok(sqlx::query_scalar!(
+            "SELECT l.id FROM listings l WHERE l.status IN ('available', 'pending')
+                AND (EXISTS (SELECT 1 FROM history_reports h WHERE h.vin = l.vin AND h.provider = $1)
+                     OR EXISTS (SELECT 1 FROM valuations v WHERE v.vin = l.vin AND v.provider = $1))
+             ORDER BY l.id",
+            name
+        )
+        .fetch_all(conn)
+        .await?)
+    }
+
+    /// What is due is due now, as if it had never failed: the provider is another.
+    pub async fn due_now(conn: &mut PgConnection, name: &str) -> Res<()> {
+        sqlx::query!(
+            "UPDATE enrichment_due SET due_at = now(), tries = 0, problem = NULL WHERE provider = $1 AND (due_at > now() OR tries > 0)",
+            name
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Photos it has are wanted once more: they are shown otherwise from now on.
+    pub async fn want_shown_anew(conn: &mut PgConnection, name: &str) -> Res<u64> {
+        Ok(sqlx::query!(
+            "INSERT INTO enrichment_due (provider, subject, priority)
+             SELECT $1, p.digest, 2 FROM photo_uploads u JOIN photos p ON p.id = u.photo_id WHERE u.provider = $1
+             ORDER BY p.digest
+             ON CONFLICT DO NOTHING",
+            name
+        )
+        .execute(conn)
+        .await?
+        .rows_affected())
+    }
+
     /// Whether it is time to look for what is old: once in most of a day.
     pub async fn look(conn: &mut PgConnection, provider: &str) -> Res<bool> {
         let looked = sqlx::query!(
@@ -310,28 +386,33 @@ impl Providers {
         Ok(())
     }
 
-    /// What could not be read is to be asked again, now that it can be read otherwise.
-    pub async fn want_drifted(conn: &mut PgConnection, provider: &str) -> Res<u64> {
+    /// What could not be read is to be asked again, now that it can be read otherwise; where it is asked otherwise, what it
+    /// did not know as well.
+    pub async fn want_drifted(conn: &mut PgConnection, provider: &str, unknown: bool) -> Res<u64> {
         Ok(sqlx::query!(
             "INSERT INTO enrichment_due (provider, subject, priority)
-             SELECT $1, vin, 1 FROM history_reports WHERE provider = $1 AND state = 'drift'
+             SELECT $1, vin, 1 FROM history_reports WHERE provider = $1 AND (state = 'drift' OR $2 AND state = 'none')
              ORDER BY vin
              ON CONFLICT (provider, subject) DO UPDATE SET due_at = now(), tries = 0, problem = NULL",
-            provider
+            provider,
+            unknown
         )
         .execute(conn)
         .await?
         .rows_affected())
     }
 
-    /// The next to ask: new units first, then the longest due.
-    pub async fn next(conn: &mut PgConnection, provider: &str, limit: i64) -> Res<Vec<Due>> {
+    /// The next to ask: new units first, then the longest due. Of vehicles those on the lot alone: nobody pays for an answer
+    /// about a unit that is gone.
+    pub async fn next(conn: &mut PgConnection, provider: &Provider, limit: i64) -> Res<Vec<Due>> {
         Ok(sqlx::query_as!(
             Due,
-            "SELECT subject, tries FROM enrichment_due WHERE provider = $1 AND due_at <= now()
+            "SELECT subject, tries FROM enrichment_due e WHERE provider = $1 AND due_at <= now()
+                AND ($3 OR EXISTS (SELECT 1 FROM listings l WHERE l.vin = e.subject AND l.status IN ('available', 'pending')))
              ORDER BY priority, due_at, subject LIMIT $2",
-            provider,
-            limit
+            provider.name,
+            limit,
+            provider.kind == ProviderKind::Upload
         )
         .fetch_all(conn)
         .await?)

@@ -92,6 +92,14 @@ impl Schedules {
         Ok(())
     }
 
+    /// With what became of its ticks.
+    pub async fn remove(conn: &mut PgConnection, key: &str) -> Res<()> {
+        sqlx::query!("DELETE FROM schedules WHERE key = $1", key)
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+
     pub async fn list(conn: &mut PgConnection) -> Res<Vec<Schedule>> {
         Self::read(conn, None).await
     }

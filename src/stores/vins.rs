@@ -174,6 +174,17 @@ impl Vins {
         Ok(())
     }
 
+    /// The API knows nothing of these; what it said before stands, and they are asked no sooner for it.
+    pub async fn asked_in_vain(conn: &mut PgConnection, vins: &[String]) -> Res<()> {
+        sqlx::query!(
+            "UPDATE vin_decodes SET api_at = now() WHERE vin = ANY($1)",
+            vins
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
     /// Units on the lot whose VIN does not decode clean.
     pub async fn doubtful(
         conn: &mut PgConnection,

@@ -20,6 +20,7 @@ struct ProviderView {
     name: String,
     /// `vin`, `history`, `valuation` or `upload`.
     kind: String,
+    /// Without its query: there may be a key in it.
     url: String,
     enabled: bool,
     /// What it said is asked again after so many days.
@@ -30,6 +31,8 @@ struct ProviderView {
     failing: i64,
     /// Answers that are kept.
     answers: i64,
+    /// Of those, vehicles that it knows nothing of.
+    unknown: i64,
     /// Pages that could not be read.
     unreadable: i64,
     oldest_due_at: Option<String>,
@@ -70,6 +73,11 @@ struct ProviderMade {
 }
 
 #[derive(Object)]
+struct ProviderGone {
+    name: String,
+}
+
+#[derive(Object)]
 struct ProviderTry {
     /// An Accord of 2003 unless told.
     vin: Option<String>,
@@ -91,12 +99,13 @@ impl Providers {
         let view = |view: stores::ProviderView| ProviderView {
             name: view.name,
             kind: view.kind,
-            url: view.url,
+            url: view.url.split('?').next().unwrap_or_default().to_owned(),
             enabled: view.enabled,
             refresh_days: view.refresh_days,
             due: view.due,
             failing: view.failing,
             answers: view.answers,
+            unknown: view.unknown,
             unreadable: view.drifted,
             oldest_due_at: view.oldest_due_at.map(|at| at.to_string()),
             problem: view.problem,
@@ -140,6 +149,22 @@ impl Providers {
             schedule: format!("refresh-{}", provider.0),
             name: provider.0,
         }))
+    }
+
+    /// Removes it, with what is due and all it said: its title brands and worths stand no more.
+    #[oai(
+        path = "/providers/:provider",
+        method = "delete",
+        operation_id = "remove_provider"
+    )]
+    async fn remove_provider(
+        &self,
+        key: Key,
+        provider: Path<String>,
+    ) -> Result<Json<ProviderGone>, Problem> {
+        let who = key.require(&self.api, Scope::Admin).await?;
+        ::jobs::providers::remove(&self.api.app, &provider.0, &who.name).await?;
+        Ok(Json(ProviderGone { name: provider.0 }))
     }
 
     /// Asks it about one vehicle now, and says what came.

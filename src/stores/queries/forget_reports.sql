@@ -1,4 +1,4 @@
--- Forget what providers said of vehicles that no listing is any more, and worths that newer ones have replaced. $1 days, $2
+-- Forget what providers said of vehicles that no listing is any more, and worths and pages that newer ones have replaced. $1 days, $2
 -- most of each. Plan: both tables by their age, with probes of listings_vin; pages by a scan of what is left.
 WITH gone AS (
     DELETE FROM history_reports WHERE (vin, provider) IN (
@@ -17,8 +17,15 @@ worthless AS (
                           AND n.odometer_bucket = v.odometer_bucket AND n.day > v.day))
         LIMIT $2)
     RETURNING 1
+),
+replaced AS (
+    DELETE FROM replaced_pages WHERE raw_key IN (
+        SELECT r.raw_key FROM replaced_pages r WHERE r.since < now() - $1::int * interval '1 day' LIMIT $2)
+    RETURNING raw_key
 )
 SELECT (SELECT count(*) FROM gone) AS "reports!", (SELECT count(*) FROM worthless) AS "valuations!",
-    coalesce((SELECT array_agg(DISTINCT g.raw_key) FROM gone g WHERE g.raw_key IS NOT NULL AND NOT EXISTS (
+    (SELECT count(*) FROM replaced) AS "replaced!",
+    coalesce((SELECT array_agg(DISTINCT g.raw_key) FROM (SELECT raw_key FROM gone UNION ALL SELECT raw_key FROM replaced) g
+      WHERE g.raw_key IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM history_reports h WHERE h.raw_key = g.raw_key
           AND NOT EXISTS (SELECT 1 FROM gone x WHERE x.vin = h.vin AND x.provider = h.provider))), '{}') AS "objects!"

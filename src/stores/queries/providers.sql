@@ -8,6 +8,11 @@ SELECT p.name, p.kind, p.url, p.enabled, p.refresh_days,
         WHEN 'vin' THEN (SELECT count(*) FROM vin_decodes v WHERE v.api_at IS NOT NULL)
         ELSE (SELECT count(*) FROM photo_uploads u WHERE u.provider = p.name)
     END AS "answers!",
+    CASE p.kind
+        WHEN 'history' THEN (SELECT count(*) FROM history_reports h WHERE h.provider = p.name AND h.state = 'none')
+        WHEN 'valuation' THEN (SELECT count(*) FROM valuations v WHERE v.provider = p.name AND v.retail_cents IS NULL)
+        ELSE 0
+    END AS "unknown!",
     (SELECT count(*) FROM history_reports h WHERE h.provider = p.name AND h.state = 'drift') AS "drifted!"
 FROM providers p
 LEFT JOIN LATERAL (

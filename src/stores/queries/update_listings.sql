@@ -1,5 +1,5 @@
 -- Write listings as they stand now, with a change row each and the price where it moved. $1 an array
--- of objects keyed by column, $2 file (NULL keeps the file that brought it).
+-- of objects keyed by column, $2 the file that said so; whose unit it is stays.
 WITH before AS (
     SELECT l.id, l.price_cents FROM listings l
     JOIN jsonb_populate_recordset(NULL::listings, $1::jsonb) r ON r.id = l.id
@@ -15,10 +15,11 @@ put AS (
         title = r.title, description = r.description, link = r.link, date_in_stock =
         r.date_in_stock, parent_stock_number = r.parent_stock_number, provenance = r.provenance,
         status = r.status, image_urls = coalesce(r.image_urls, '{}'), options = coalesce(r.options, '{}'),
-        file_id = coalesce($2::bigint, l.file_id), version = l.version + 1, updated_at = now(),
+        version = l.version + 1, updated_at = now(),
         -- A number that comes back as another unit begins anew.
         created_at = CASE WHEN l.status NOT IN ('available', 'pending') AND r.status IN ('available', 'pending')
-                               AND (l.vin <> r.vin OR l.serial <> r.serial) THEN now() ELSE l.created_at END,
+                               AND (l.vin IS NOT NULL AND l.vin IS DISTINCT FROM r.vin
+                                    OR l.serial IS NOT NULL AND l.serial IS DISTINCT FROM r.serial) THEN now() ELSE l.created_at END,
         left_at = CASE WHEN r.status IN ('available', 'pending') THEN NULL
                        WHEN l.status IN ('available', 'pending') THEN now() ELSE coalesce(l.left_at, l.updated_at) END
     FROM jsonb_populate_recordset(NULL::listings, $1::jsonb) r
