@@ -43,6 +43,7 @@ mod shelf;
 mod slices;
 mod source_order;
 pub mod sources;
+mod spelling;
 mod survey;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -9,6 +9,7 @@
 use crate::guard::guard;
 use crate::mappings::{self, MappingProblem};
 use crate::slices::{MOST_REJECTS, Slice, advance, kept, parse};
+use crate::spelling::Spelling;
 use crate::survey::{Survey, survey};
 use crate::{App, ClearDrop, LiesAgain, badges, columns_gone, of_new_listings, raw, retire};
 use domain::merge::Blanks;
@@ -195,6 +196,10 @@ async fn load(
     };
     let mut conn = app.pool.acquire().await?;
     let before = Listings::any_before(&mut conn, source.dealer_id, file.id).await?;
+    let spelling = match before {
+        true => Spelling::of(&mut conn, source, &survey).await?,
+        false => Spelling::default(),
+    };
     drop(conn);
     // Where every unit is new, what it comes to is put together on the parser's thread, beside the database's work.
     let ahead = (!before).then_some(file.id);
@@ -202,7 +207,8 @@ async fn load(
         parse(table, &mapping, begin, decoder.as_deref(), ahead, &sender)
     });
     let (mut next_row, mut told) = (file.next_row, 0);
-    while let Some(slice) = slices.recv().await {
+    while let Some(mut slice) = slices.recv().await {
+        spelling.as_on_the_lot(&mut slice.rows);
         next_row = write(
             app,
             cx,

@@ -17,6 +17,8 @@ pub(crate) struct Survey {
     pub(crate) off: Units,
     /// Of rows that do not say whose unit they are: at any rooftop.
     pub(crate) unsure: Units,
+    /// Numbers with small letters in them.
+    pub(crate) small: Units,
     pub(crate) columns: Columns,
 }
 
@@ -53,6 +55,7 @@ pub(crate) async fn survey(
             units: Units::default(),
             off: Units::default(),
             unsure: Units::default(),
+            small: Units::default(),
             columns: Columns {
                 there: reader.fields(),
                 absent: reader.absent(),
@@ -71,6 +74,10 @@ pub(crate) async fn survey(
             let rooftop = row.dealer.map(|dealer| dealer.key).unwrap_or_default();
             let sold = row.draft.as_ref().and_then(|draft| draft.status);
             let sold = matches!(sold, Some(Status::Sold | Status::Removed));
+            let small = |number: &&String| number.bytes().any(|b| b.is_ascii_lowercase());
+            for number in row.perhaps.iter().chain(&row.stock_number).filter(small) {
+                survey.small.insert(&rooftop, number);
+            }
             for number in &row.perhaps {
                 survey.units.insert(&rooftop, number);
                 survey.unsure.insert("", number);

@@ -189,6 +189,7 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
         "shelf",
         "slices",
         "survey",
+        "spelling",
         "sources",
         "source_order",
         "upkeep",

@@ -118,3 +118,40 @@ async fn the_newest_file_is_loaded_once_more_by_the_mended_mapping() {
     let nobody = jobs::by_hand::reload(&test.app, "nobody", OPS).await;
     assert!(nobody.unwrap_err().to_string().contains("nobody"));
 }
+
+/// `k2` is `K2`: also when its row cannot be read, and when a whole file comes in small letters.
+#[tokio::test]
+async fn a_number_is_the_same_whatever_the_case_of_its_letters() {
+    let mut test = TestApp::start().await;
+    let dealer = dealer(&test).await;
+    let file = |numbers: [&str; 6], vin: &str| {
+        let rows: String = numbers
+            .iter()
+            .map(|n| {
+                format!(
+                    "{n},{},Ford,F-150,100\n",
+                    if n.ends_with('2') { vin } else { "" }
+                )
+            })
+            .collect();
+        format!("Stock Number,VIN,Make,Model,Price\n{rows}")
+    };
+    let lot = ["K1", "K2", "K3", "K4", "K5", "k6"];
+    let small = ["k1", "k2", "k3", "k4", "k5", "k6"];
+    let large = ["K1", "K2", "K3", "K4", "K5", "K6"];
+    load(&mut test, "vehicles", dealer, &file(lot, "")).await;
+    let one = ["K1", "k2", "K3", "K4", "K5", "k6"];
+    for text in [file(one, "1FTEI"), file(small, ""), file(large, "")] {
+        load(&mut test, "vehicles", dealer, &text).await;
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        let units = Listings::list(&mut conn, &stores::ListingFilter::default(), 0, 20).await;
+        let mut numbers: Vec<String> = units.unwrap().into_iter().map(|u| u.stock_number).collect();
+        numbers.sort();
+        assert_eq!(numbers, lot);
+        let files = Files::list(&mut conn, None, 1).await.unwrap();
+        assert_eq!(
+            (files[0].state, files[0].counts.removed),
+            (FileState::Loaded, 0)
+        );
+    }
+}

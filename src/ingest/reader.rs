@@ -451,8 +451,7 @@ impl Reader {
         parsed.stock_number = Some(draft.stock_number.clone());
         let rooftop = parsed.dealer.as_ref();
         let rooftop = rooftop.map_or("", |dealer| dealer.key.as_str());
-        let number = draft.stock_number.to_ascii_uppercase();
-        if self.seen.contains(rooftop, &number) {
+        if self.seen.contains(rooftop, &draft.stock_number) {
             parsed.duplicate = true;
             let message = "an earlier row of the file has this stock number; that row stands";
             parsed.rejects.push(Reject::of_row(
@@ -466,7 +465,7 @@ impl Reader {
         }
         if !parsed.rejects.iter().any(|reject| reject.row_lost) {
             // A lost row does not stand, so a good one after it is no duplicate.
-            self.seen.insert(rooftop, &number);
+            self.seen.insert(rooftop, &draft.stock_number);
             complete(&mut draft, &self.mapping);
             parsed.draft = Some(draft);
         }

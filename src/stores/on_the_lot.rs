@@ -101,6 +101,27 @@ impl Listings {
         Ok(())
     }
 
+    /// Numbers of a source's units on the lot (dealer key, stock number), those that are only waited for too; all of them, or
+    /// those with small letters.
+    pub fn numbers_of(
+        conn: &mut PgConnection,
+        source_id: i64,
+        small: bool,
+    ) -> BoxStream<'_, Res<(String, String)>> {
+        sqlx::query!(
+            "SELECT d.key, l.stock_number FROM listings l
+             JOIN source_files f ON f.id = l.file_id JOIN dealers d ON d.id = l.dealer_id
+             WHERE f.source_id = $1 AND l.status IN ('available', 'pending')
+                AND (NOT $2 OR l.stock_number <> upper(l.stock_number))",
+            source_id,
+            small
+        )
+        .fetch(conn)
+        .map_ok(|row| (row.key, row.stock_number))
+        .map_err(StoreError::from)
+        .boxed()
+    }
+
     /// Units on the lot (dealer key, stock number) that this source's newest loaded file had, or one since that was cut:
     /// those that are only waited for are not among them.
     pub fn on_the_lot_of(
