@@ -120,6 +120,36 @@ impl Drop for Served {
     }
 }
 
+/// A fifth of all calls fail and one partner is down; when they recover nothing is owed any more.
+#[test]
+fn a_night_with_failing_partners_owes_nothing_once_they_recover() {
+    let dir = DataDir::new("faults");
+    let args = ["demo", "--once", "--faults", "--listings", "60"];
+    let output = forecourt(&dir.0, &args).output().unwrap();
+    let summary = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{summary}\n{text}");
+    let (during, after) = text.split_once("they fail no more").unwrap();
+    // Of each provider: due, failing, answers.
+    let told = |text: &str, provider: &str| {
+        let line = text
+            .lines()
+            .rfind(|line| line.trim().starts_with(provider))
+            .unwrap_or_else(|| panic!("no {provider} in {text}"));
+        let numbers = line.split_whitespace().filter_map(|word| word.parse().ok());
+        numbers.take(3).collect::<Vec<u64>>()
+    };
+    // The valuations were down the whole night.
+    assert!(told(during, "worth")[0] > 0, "{text}");
+    assert_eq!(told(during, "worth")[2], 0, "{text}");
+    assert!(summary.contains(" 0 dead"), "{summary}");
+    for provider in ["past", "shop", "worth"] {
+        let told = told(after, provider);
+        assert_eq!(told[..2], [0, 0], "{provider}: {text}");
+        assert!(told[2] > 0, "{provider}: {text}");
+    }
+}
+
 #[test]
 fn other_commands_join_the_demo_while_it_serves() {
     let dir = DataDir::new("join");

@@ -39,9 +39,9 @@ pub(super) struct Demo {
     /// The same seed gives the same files
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Partners fail as this file says (see docs/faults.yaml), until the night is over
+    /// Partners fail until the night is over: as this file says, or as docs/faults.yaml does
     #[arg(long)]
-    faults: Option<PathBuf>,
+    faults: Option<Option<PathBuf>>,
 }
 
 const NIGHTLY: &str = "0 2 * * *";
@@ -58,8 +58,8 @@ impl Demo {
         );
         let wanted = self
             .faults
-            .as_deref()
-            .map(super::sandbox::faults_of)
+            .as_ref()
+            .map(|file| super::sandbox::faults_of(file.as_deref()))
             .transpose()?;
         let failing = wanted.is_some();
         let begun = Instant::now();

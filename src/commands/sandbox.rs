@@ -137,7 +137,7 @@ impl FaultsFile {
         Ok(Self {
             path: path.to_owned(),
             written: written(path),
-            faults: faults_of(path)?,
+            faults: faults_of(Some(path))?,
         })
     }
 
@@ -148,7 +148,7 @@ impl FaultsFile {
             return None;
         }
         self.written = now;
-        Some(faults_of(&self.path))
+        Some(faults_of(Some(&self.path)))
     }
 }
 
@@ -156,10 +156,18 @@ fn written(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).and_then(|meta| meta.modified()).ok()
 }
 
-/// How partners fail, as a file says.
-pub(super) fn faults_of(file: &Path) -> Result<Faults> {
-    let name = file.display().to_string();
-    let text = fs::read_to_string(file).with_context(|| name.clone())?;
+const AN_EXAMPLE: &str = include_str!("../../docs/faults.yaml");
+
+/// How partners fail, as a file says, or our example of one.
+pub(super) fn faults_of(file: Option<&Path>) -> Result<Faults> {
+    let (name, text) = match file {
+        Some(file) => {
+            let name = file.display().to_string();
+            let text = fs::read_to_string(file).with_context(|| name.clone())?;
+            (name, text)
+        }
+        None => ("docs/faults.yaml".to_owned(), AN_EXAMPLE.to_owned()),
+    };
     Faults::parse(&text)
         .map_err(anyhow::Error::msg)
         .with_context(|| name)

@@ -1,4 +1,4 @@
-//! `demo --faults FILE`: the night with partners that fail as the file says, and what becomes of it once they do not.
+//! `demo --faults`: the night with partners that fail as a file says, and what becomes of it once they do not.
 
 use crate::instance::Instance;
 use crate::platform::Platform;
