@@ -1,7 +1,7 @@
 //! What an operator does to a source by hand: pull it, pause it, let a held file through, load the newest once more. The
 //! command line, the API and the console all do it here, and each is in the audit.
 
-use crate::sources::SourceProblem;
+use crate::sources::{SourceProblem, order};
 use crate::{App, DecodeVins, LoadFile, PullSource};
 use domain::{Field, Listing, Value};
 use queue::{Engine, Enqueue, Enqueued, Job, Runs};
@@ -131,6 +131,17 @@ pub async fn put_right(
     value: Value<'_>,
     who: &str,
 ) -> Result<Listing, SourceProblem> {
+    let range = field.range();
+    if let Value::Number(number) = &value
+        && !range.contains(number)
+    {
+        return Err(order(format!(
+            "{}: {number} is not between {} and {}",
+            field.name(),
+            range.start(),
+            range.end()
+        )));
+    }
     let mut tx = app.pool.begin().await?;
     let after = Overrides::put(&mut tx, listing, field, value, who).await?;
     compared(app, &mut tx, listing).await?;

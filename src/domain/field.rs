@@ -113,6 +113,18 @@ fields! {
 }
 
 impl Field {
+    /// What a number of this field may be, whoever says it.
+    pub fn range(self) -> std::ops::RangeInclusive<i64> {
+        match self {
+            // The first motor vehicles had no model year before this; 2100 leaves room.
+            Self::Year => 1900..=2100,
+            Self::PriceCents | Self::MsrpCents | Self::MarketCents | Self::PriceToCents => {
+                0..=crate::money::LARGEST_CENTS
+            }
+            _ => 0..=1_000_000_000,
+        }
+    }
+
     /// Whether its values come from a history or a valuation, and never from a dealer's file.
     pub fn is_reported(self) -> bool {
         matches!(

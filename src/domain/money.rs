@@ -19,7 +19,7 @@ pub enum MoneyError {
 }
 
 /// Anything above a billion is a typing error or a phone number in the wrong column.
-const LARGEST_CENTS: i64 = 1_000_000_000 * 100;
+pub(crate) const LARGEST_CENTS: i64 = 1_000_000_000 * 100;
 
 impl Money {
     pub fn from_cents(cents: i64) -> Self {

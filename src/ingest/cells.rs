@@ -29,8 +29,6 @@ fn bad(rule: &'static str, message: impl Into<String>) -> BadCell {
 const LONGEST_CELL: usize = 32_768;
 /// Items of one list: photos, options.
 const MOST_ITEMS: usize = 500;
-/// The first motor vehicles had no model year before this; 2100 leaves room.
-const YEARS: std::ops::RangeInclusive<i64> = 1900..=2100;
 /// No unit has been in stock since before computers kept it.
 const DATES: std::ops::RangeInclusive<i16> = 1980..=2100;
 const LARGEST_NUMBER: i64 = 1_000_000_000;
@@ -127,15 +125,16 @@ fn hours(cell: &str) -> Result<Value<'static>, BadCell> {
 }
 
 fn year(cell: &str) -> Result<Value<'static>, BadCell> {
+    let years = Field::Year.range();
     match number(cell)? {
         // Auction and equipment systems write 1000 for a year nobody knows.
         Value::Number(1000) => Err(bad("year_unknown", "year 1000 stands for unknown")),
-        Value::Number(year) if !YEARS.contains(&year) => Err(bad(
+        Value::Number(year) if !years.contains(&year) => Err(bad(
             "year_out_of_range",
             format!(
                 "{year} is not between {} and {}",
-                YEARS.start(),
-                YEARS.end()
+                years.start(),
+                years.end()
             ),
         )),
         value => Ok(value),
