@@ -119,6 +119,12 @@ async fn in_turn(
         report.asked += batch.asked.len();
         report.failed += batch.failed.len();
         let mut tx = app.pool.begin().await?;
+        // What was asked of another address, or of who is removed, is no answer.
+        if !Providers::stands(&mut tx, provider).await? {
+            report.more = true;
+            report.stopped = Some("the provider was put anew meanwhile".to_owned());
+            return Ok(report);
+        }
         asking.keep(&mut tx, &batch.answers).await?;
         asking.nothing(&mut tx, &batch.nothing).await?;
         // As whoever wants something locks them: first the units, then what is due, in order.

@@ -116,7 +116,8 @@ async fn keep(
             continue;
         }
         let key = &source.key;
-        if source.dealer.is_none() && mapping.dealer.is_none() {
+        let of_units = mapping.holds == Holds::Units;
+        if of_units && source.dealer.is_none() && mapping.dealer.is_none() {
             return Err(order(format!(
                 "dealer: source {key} has no dealer, its rows name theirs: it needs a column that says whose they are"
             )));

@@ -103,6 +103,7 @@ pub async fn put(
     })?;
     judged(app, kind, &wanted)?;
     let mut tx = app.pool.begin().await?;
+    Providers::lock(&mut tx, name).await?;
     let known = Providers::find(&mut tx, name).await?;
     if let Some(known) = known.as_ref().filter(|known| known.kind != kind) {
         let is = known.kind.as_str();
@@ -148,6 +149,7 @@ pub async fn put(
             ProviderKind::Vin | ProviderKind::Upload => 180,
         }),
         at_once: wanted.at_once.unwrap_or(4),
+        changed_at: None,
     };
     if !(1..=3650).contains(&provider.refresh_days) || !(1..=64).contains(&provider.at_once) {
         return Err(order("refresh_days: 1 to 3650; at_once: 1 to 64"));
@@ -190,21 +192,16 @@ pub async fn put(
 /// what it said of VINs stays.
 pub async fn remove(app: &App, name: &str, who: &str) -> Result<(), ProviderProblem> {
     let mut tx = app.pool.begin().await?;
+    Providers::lock(&mut tx, name).await?;
     Providers::get(&mut tx, name).await?;
     look_again(app, &mut tx, name).await?;
-    let objects = Providers::remove(&mut tx, name).await?;
+    Providers::remove(&mut tx, name).await?;
     Schedules::remove(&mut tx, &format!("refresh-{name}")).await?;
     for alert in ALERTS {
         Alerts::resolve(&mut tx, alert, name).await?;
     }
     Audit::note(&mut tx, who, "remove", &format!("provider {name}")).await?;
     tx.commit().await?;
-    // One that cannot be deleted now is only room.
-    for object in objects {
-        if let Err(error) = app.objects.delete(&object).await {
-            tracing::warn!(%error, object, "left behind by a provider that was removed");
-        }
-    }
     Ok(())
 }
 

@@ -252,6 +252,20 @@ pub(crate) fn terms(wanted: &Wanted) -> Result<Terms, SourceProblem> {
     if !(0..=100).contains(&grace.files) || !(0..=8760).contains(&grace.hours) {
         return Err(order("grace: 0 to 100 files, 0 to 8760 hours"));
     }
+    let rooted = |folder: &str| folder.is_empty() || folder.starts_with('/');
+    if let AfterLoad::Move(to) = &after_load
+        && !rooted(to)
+    {
+        return Err(order(format!(
+            "after_load: {to:?} is no folder from the root"
+        )));
+    }
+    if !rooted(&wanted.report_folder) {
+        let folder = &wanted.report_folder;
+        return Err(order(format!(
+            "report_folder: {folder:?} is no folder from the root"
+        )));
+    }
     if kind == SourceKind::Https && after_load != AfterLoad::Leave {
         return Err(order(
             "after_load: nothing at a web address can be moved or deleted",

@@ -8,10 +8,10 @@ use queue::JobError;
 use std::collections::HashMap;
 use stores::{Listings, PgConnection, SourceRow};
 
-/// How the lot spells numbers of this source's units, by rooftop (blank where the source has one) and capitals: those of which
+/// How the lot spells the numbers of its units, by rooftop (blank where the source has one) and capitals: those of which
 /// the file or the lot has one with small letters.
 #[derive(Default)]
-pub(crate) struct Spelling(HashMap<(String, String), String>);
+pub(crate) struct Spelling(HashMap<(String, String), Vec<String>>);
 
 impl Spelling {
     pub(crate) async fn of(
@@ -19,8 +19,9 @@ impl Spelling {
         source: &SourceRow,
         survey: &Survey,
     ) -> Result<Self, JobError> {
-        let mut spelt = HashMap::new();
-        let mut units = Listings::numbers_of(conn, source.id, survey.small.is_empty());
+        let mut spelt: HashMap<_, Vec<String>> = HashMap::new();
+        let whose = (source.dealer_id, source.id);
+        let mut units = Listings::numbers_of(conn, whose, survey.small.is_empty());
         while let Some((rooftop, number)) = units.try_next().await? {
             let rooftop = match source.dealer_id {
                 Some(_) => String::new(),
@@ -28,7 +29,8 @@ impl Spelling {
             };
             let small = number.bytes().any(|b| b.is_ascii_lowercase());
             if small || survey.small.contains(&rooftop, &number) {
-                spelt.insert((rooftop, number.to_ascii_uppercase()), number);
+                let unit = (rooftop, number.to_ascii_uppercase());
+                spelt.entry(unit).or_default().push(number);
             }
         }
         Ok(Self(spelt))
@@ -48,11 +50,11 @@ impl Spelling {
                 .chain(&mut row.stock_number)
                 .chain(&mut row.perhaps)
             {
-                let spelt = self
-                    .0
-                    .get(&(rooftop.to_owned(), number.to_ascii_uppercase()));
-                if let Some(spelt) = spelt {
-                    number.clone_from(spelt);
+                let unit = (rooftop.to_owned(), number.to_ascii_uppercase());
+                // Where the lot has both, each is what it is.
+                let spelt = self.0.get(&unit).filter(|spelt| !spelt.contains(number));
+                if let Some(first) = spelt.and_then(|spelt| spelt.first()) {
+                    number.clone_from(first);
                 }
             }
         }

@@ -46,6 +46,9 @@ struct Ports {
 #[derive(Serialize, Deserialize)]
 struct Note {
     pid: u32,
+    /// Another process may have its number by now.
+    #[serde(default)]
+    begun: String,
     database_url: String,
     s3_endpoint: String,
     s3_access_key: String,
@@ -162,7 +165,7 @@ impl Instance {
         };
         let note: Note =
             serde_json::from_str(&text).with_context(|| format!("read {}", path.display()))?;
-        if !Path::new(&format!("/proc/{}", note.pid)).exists() {
+        if begun(note.pid).is_none_or(|begun| begun != note.begun) {
             return Ok(None);
         }
         let master_key =
@@ -209,9 +212,19 @@ fn ports(data_dir: &Path) -> Result<Ports> {
     Ok(ports)
 }
 
+/// When a process began, and since which start of the machine that is counted: proc(5), `stat`.
+fn begun(pid: u32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Its name may have blanks and brackets; what is counted stands behind it.
+    let ticks = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?;
+    let machine = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    Some(format!("{ticks} {}", machine.trim()))
+}
+
 fn write_note(path: &Path, config: &Config) -> Result<()> {
     let note = Note {
         pid: std::process::id(),
+        begun: begun(std::process::id()).unwrap_or_default(),
         database_url: config.database_url.expose_secret().to_owned(),
         s3_endpoint: config.objects.endpoint.clone().unwrap_or_default(),
         s3_access_key: config.objects.access_key.clone(),

@@ -89,6 +89,8 @@ async fn who_is_disabled_or_removed_has_no_word_any_more() {
     }
     // What is queued for them ends without harm.
     test.run_all().await;
+    let prune = jobs::PruneHistory::default();
+    test.stepper.perform(&prune).await.unwrap();
     let now = unit(&test).await;
     assert_eq!((now.owners, now.market_cents), (None, None));
     assert!(!test.app.objects.exists(&page).await.unwrap());
@@ -196,6 +198,63 @@ async fn what_was_not_known_at_a_wrong_address_is_asked_again_at_the_right_one()
     let mut conn = test.app.pool.acquire().await.unwrap();
     let open = Alerts::open(&mut conn).await.unwrap();
     assert!(open.iter().all(|alert| alert.what != "history_unknown"));
+}
+
+/// A turn that is under way when its provider is put anew: what the old address answers is no answer of the new one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_asked_of_another_address_is_no_answer() {
+    let mut test = TestApp::start().await;
+    load(&mut test, "bayview", &format!("A1,{VIN},30000,19000\n")).await;
+    let slow = PartnerFaults {
+        latency_ms: 300,
+        ..PartnerFaults::default()
+    };
+    test.sandbox.misbehave(Faults {
+        history: slow,
+        ..Faults::default()
+    });
+    let wrong = ProviderOrder {
+        url: "http://history.test/nowhere/{vin}".to_owned(),
+        ..order("past")
+    };
+    put(&test.app, "past", wrong, "jane").await.unwrap();
+    let (app, job) = (
+        test.app.clone(),
+        RefreshHistory {
+            provider: "past".to_owned(),
+        },
+    );
+    let under_way = async {
+        while test.sandbox.requests_of("history") == 0 {
+            tokio::task::yield_now().await;
+        }
+        put(&app, "past", order("past"), "jane").await.unwrap();
+    };
+    let (step, ()) = tokio::join!(test.stepper.perform(&job), under_way);
+    assert_eq!(step.unwrap().outcome.word(), "done");
+    test.run_all().await;
+    let past = view(&test, "past").await.unwrap();
+    assert_eq!((past.answers, past.unknown), (1, 0));
+    // The same of one that is removed.
+    sql(
+        &test,
+        "UPDATE history_reports SET fetched_at = now() - interval '40 days'; UPDATE providers SET looked_at = NULL",
+    )
+    .await;
+    let asked = test.sandbox.requests_of("history");
+    let under_way = async {
+        while test.sandbox.requests_of("history") == asked {
+            tokio::task::yield_now().await;
+        }
+        remove(&app, "past", "jane").await.unwrap();
+    };
+    let (step, ()) = tokio::join!(test.stepper.perform(&job), under_way);
+    assert_eq!(step.unwrap().outcome.word(), "done");
+    test.run_all().await;
+    assert_eq!(unit(&test).await.owners, None);
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let left = stores::Histories::of(&mut conn, &[VIN.to_owned()]).await;
+    assert!(left.unwrap().is_empty());
 }
 
 /// It asked us to wait two hours; the one it is now did not.

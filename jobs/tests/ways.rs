@@ -262,6 +262,17 @@ async fn a_file_handed_in_does_not_take_units_from_the_nightly_drop() {
     std::fs::write(folder.join("2.csv"), file(0..7)).unwrap();
     pull(&mut test).await;
     assert_eq!(on_the_lot(&test).await, 8);
+    // Who brings one back by hand answers for it: the drop, which has it no more, does not take it off again.
+    let back = test
+        .handed_in("vehicles", Some(dealer.id), false, file(7..8).as_bytes())
+        .await;
+    test.stepper
+        .perform(&jobs::LoadFile { file: back })
+        .await
+        .unwrap();
+    std::fs::write(folder.join("2b.csv"), file(0..7) + "\n").unwrap();
+    pull(&mut test).await;
+    assert_eq!(on_the_lot(&test).await, 8);
     // And one that would take most of them is held.
     std::fs::write(folder.join("3.csv"), file(0..1)).unwrap();
     pull(&mut test).await;

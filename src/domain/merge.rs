@@ -4,8 +4,8 @@
 //!   number comes back to the lot as another unit;
 //! - a file or client sets what it says; what it leaves blank it clears, if it had set it; where its word could not be read,
 //!   what it said before stands;
-//! - a row that says another VIN or serial, or neither and another make or model year, is of another unit: nothing that was said
-//!   of the first stands for it;
+//! - a row that says another VIN or serial, or leaves them blank and says two others of make, model and model year, is of another
+//!   unit: nothing that was said of the first stands for it;
 //! - a VIN only fills blanks;
 //! - what partners report of a unit's history and worth, a file does not say: only an operator puts it right.
 //!
@@ -68,12 +68,19 @@ pub fn apply_with(
         listing.kind = draft.kind;
         changed = true;
     }
+    // What the file says nothing of was said of another unit.
+    let vin_replaced = listing.vin.is_some() && draft.vin.is_some() && draft.vin != listing.vin;
+    let serial_replaced =
+        listing.serial.is_some() && draft.serial.is_some() && draft.serial != listing.serial;
+    // Who only updates knows no units of its own.
+    let another = blanks != Blanks::KeepAll && names_another(listing, draft);
+    let replaced = vin_replaced || serial_replaced || another;
     let status = match (blanks, listing.status) {
         // Who only updates does not bring back what the dealer's own file lacks.
         (Blanks::KeepAll, now) if off_the_lot(now) => now,
         (Blanks::KeepAll, now) => draft.status.unwrap_or(now),
-        // It says where it stands, in a word that nobody knows.
-        (_, now) if draft.unread.contains(&Field::Status) => now,
+        // A word sold it; another, that nobody knows, does not bring it back.
+        (_, Status::Sold) if draft.unread.contains(&Field::Status) && !replaced => Status::Sold,
         (_, now) => stands(now, draft.status),
     };
     let was_gone = off_the_lot(listing.status);
@@ -81,12 +88,6 @@ pub fn apply_with(
         listing.status = status;
         changed = true;
     }
-    // What the file says nothing of was said of another unit.
-    let vin_replaced = listing.vin.is_some() && draft.vin.is_some() && draft.vin != listing.vin;
-    let serial_replaced =
-        listing.serial.is_some() && draft.serial.is_some() && draft.serial != listing.serial;
-    let another = names_another(listing, draft);
-    let replaced = vin_replaced || serial_replaced || another;
     let (silent, unread, blanks) = match replaced {
         true => (&[][..], &[][..], Blanks::Clear),
         false => (silent, draft.unread.as_slice(), blanks),
@@ -142,18 +143,36 @@ pub fn apply_with(
     changed
 }
 
-/// Whether a row without VIN and serial is of another unit than the one that has its number: the dealer's make or model year
-/// was another. What only the VIN filled, or an operator said, is no word of his.
+/// Whether a row that leaves blank what identified the unit with its number is of another one: two of the dealer's make, model and
+/// model year were others. What only the VIN filled, or an operator said, is no word of his; and of a VIN or serial for which
+/// its file has no column the row says nothing.
 fn names_another(listing: &Listing, draft: &ListingDraft) -> bool {
-    let identified = listing.vin.is_some() || listing.serial.is_some();
+    let blank = |field: Field| !draft.unread.contains(&field);
+    let identified = listing.vin.is_some() && blank(Field::Vin)
+        || listing.serial.is_some() && blank(Field::Serial);
     let nameless = draft.vin.is_none() && draft.serial.is_none();
-    identified
-        && nameless
-        && [Field::Make, Field::Year].into_iter().any(|field| {
-            let holder = listing.provenance.get(field).map(|origin| origin.source);
-            let said = draft.details.get(field);
-            holder == Some(Source::File) && said.is_some() && said != listing.details.get(field)
-        })
+    let others = [Field::Make, Field::Model, Field::Year]
+        .into_iter()
+        .filter(|field| {
+            let holder = listing.provenance.get(*field).map(|origin| origin.source);
+            let words = (draft.details.get(*field), listing.details.get(*field));
+            match words {
+                (Some(said), Some(stands)) if holder == Some(Source::File) => {
+                    folded(&said) != folded(&stands)
+                }
+                _ => false,
+            }
+        });
+    // Nothing tells a unit without them from another but what it is: while it is on the lot it may be put right.
+    let left = listing.vin.is_none() && listing.serial.is_none() && off_the_lot(listing.status);
+    (identified || left) && nameless && others.count() > 1
+}
+
+/// `F-150` and `f150` are one.
+fn folded(value: &Value<'_>) -> String {
+    let text = value.to_string();
+    let letters = text.chars().filter(|c| c.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).collect()
 }
 
 /// Another VIN is another vehicle: what the old one was decoded to, and what others said of it, goes. Whose word stands by
@@ -683,22 +702,35 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_vin_and_of_another_make_is_another_unit() {
-        let of = |make: &str, vin: Option<&str>| {
+    fn a_row_whose_vin_is_blank_and_that_says_another_make_and_year_is_another_unit() {
+        let of = |make: &str, year: i64, vin: Option<&str>| {
             let mut said = draft(Some(100), None);
             said.details.make = Some(make.to_owned());
+            said.details.year = Some(year);
             said.vin = vin.and_then(|vin| Vin::parse(vin).ok());
             said
         };
         let vin = "1HGCM82633A004352";
-        let mut listing = begin(1, &of("Honda", Some(vin)), &file(1));
+        let mut listing = begin(1, &of("Honda", 2003, Some(vin)), &file(1));
         fill(&mut listing, Field::Body, Value::Text("Coupe".into()));
-        // A VIN that is missing one night is no other vehicle.
-        apply(&mut listing, &of("Honda", None), &file(2));
-        assert!(listing.vin.is_some());
+        // A VIN that is missing one night is no other vehicle, and neither is a make or a year put right.
+        for same in [of("Honda", 2003, None), of("honda", 2004, None)] {
+            apply(&mut listing, &same, &file(2));
+            assert!(listing.vin.is_some());
+        }
+        let ford = of("Ford", 1972, None);
+        // Who has no column for VINs, and who only updates, says nothing of which vehicle it is.
+        let mut silent = ford.clone();
+        silent.unread = vec![Field::Vin];
+        let mut same = listing.clone();
+        apply(&mut same, &silent, &file(3));
+        assert!(same.vin.is_some());
+        let mut same = listing.clone();
+        apply_with(&mut same, &ford, &file(3), Blanks::KeepAll, &[]);
+        assert!(same.vin.is_some());
         put_right(&mut listing, Field::PriceCents, Value::Number(7), "jane");
         let mut back = listing.clone();
-        assert!(apply(&mut listing, &of("Ford", None), &file(3)));
+        assert!(apply(&mut listing, &ford, &file(3)));
         assert_eq!(
             (listing.vin.as_ref(), listing.details.body.as_deref()),
             (None, None)
@@ -706,24 +738,45 @@ mod tests {
         assert_eq!(listing.details.price_cents, Some(7), "put right on the lot");
         // It had left: what an operator said, he said of the one before.
         back.status = Status::Removed;
-        assert!(apply(&mut back, &of("Ford", None), &file(3)));
+        assert!(apply(&mut back, &ford, &file(3)));
         assert_eq!(back.details.price_cents, Some(100));
-        // Who overruled the make has not made it another unit.
-        let mut named = begin(1, &of("Hoonda", Some(vin)), &file(1));
+        // Of a unit that never had a VIN, once it has left.
+        let mut bare = begin(1, &of("Honda", 2003, None), &file(1));
+        put_right(&mut bare, Field::PriceCents, Value::Number(7), "jane");
+        apply(&mut bare, &ford, &file(2));
+        assert_eq!(bare.details.price_cents, Some(7));
+        bare.status = Status::Removed;
+        apply(&mut bare, &of("Jeep", 2020, None), &file(3));
+        assert_eq!(bare.details.price_cents, Some(100));
+        // Who overruled make and year has not made it another unit.
+        let mut named = begin(1, &of("Hoonda", 1903, Some(vin)), &file(1));
         put_right(&mut named, Field::Make, Value::Text("Honda".into()), "jane");
-        apply(&mut named, &of("Hoonda", None), &file(2));
+        put_right(&mut named, Field::Year, Value::Number(2003), "jane");
+        apply(&mut named, &of("Hoonda", 1903, None), &file(2));
         assert!(named.vin.is_some());
     }
 
     #[test]
-    fn a_status_that_cannot_be_read_leaves_the_unit_where_it_is() {
+    fn a_status_that_cannot_be_read_does_not_bring_back_what_was_sold() {
         let mut said = draft(Some(100), None);
+        said.vin = Vin::parse("1HGCM82633A004352").ok();
         said.status = Some(Status::Sold);
         let mut listing = begin(1, &said, &file(1));
         said.status = None;
         said.unread = vec![Field::Status];
         apply(&mut listing, &said, &file(2));
         assert_eq!(listing.status, Status::Sold);
+        // What was only missing is back, in whatever words.
+        let mut missed = listing.clone();
+        missed.status = Status::Removed;
+        apply(&mut missed, &said, &file(3));
+        assert_eq!(missed.status, Status::Available);
+        // And another unit under the number was never sold.
+        let mut other = listing.clone();
+        said.vin = Vin::parse("4T1BF1FK5HU629468").ok();
+        apply(&mut other, &said, &file(3));
+        assert_eq!(other.status, Status::Available);
+        said.vin.clone_from(&listing.vin);
         said.unread.clear();
         apply(&mut listing, &said, &file(3));
         assert_eq!(listing.status, Status::Available);

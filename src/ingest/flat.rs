@@ -322,11 +322,18 @@ fn each_object(text: &mut Text, unit: Option<&str>, with: Each<'_>) -> Result<()
     };
     let first = first.map_err(|error| bad(1, &error))?;
     let refused = |row: u64| move |problem: String| FileProblem::Unreadable { row, problem };
+    if list_in(&first, unit, false).is_none() {
+        share.allow(LARGEST_UNIT);
+    } else {
+        share.allow(LARGEST_OBJECT);
+    }
+    let second = values.next();
+    let single = second.is_none();
     // Pages of one list follow each other; so do units.
-    let pages = list_in(&first, unit).is_some();
+    let pages = list_in(&first, unit, single).is_some();
     let share_of_one = if pages { LARGEST_OBJECT } else { LARGEST_UNIT };
     share.allow(share_of_one);
-    for value in std::iter::once(Ok(first)).chain(values) {
+    for value in std::iter::once(Ok(first)).chain(second).chain(values) {
         let value = value.map_err(|error| bad(row + 1, &error))?;
         share.allow(share_of_one);
         if !pages {
@@ -334,7 +341,7 @@ fn each_object(text: &mut Text, unit: Option<&str>, with: Each<'_>) -> Result<()
             with(flattened(&value).map_err(refused(row))?)?;
             continue;
         }
-        let units = list_in(&value, unit).ok_or_else(|| {
+        let units = list_in(&value, unit, single).ok_or_else(|| {
             refused(row + 1)("behind a list of units comes something that has none".to_owned())
         })?;
         for value in units {
@@ -346,13 +353,13 @@ fn each_object(text: &mut Text, unit: Option<&str>, with: Each<'_>) -> Result<()
 }
 
 /// The list of units in an object: the one that is named, else the one that looks like it.
-fn list_in<'a>(value: &'a Value, unit: Option<&str>) -> Option<&'a Vec<Value>> {
+fn list_in<'a>(value: &'a Value, unit: Option<&str>, single: bool) -> Option<&'a Vec<Value>> {
     match unit {
         Some(unit) => unit
             .split('.')
             .try_fold(value, |value, key| value.get(key))?
             .as_array(),
-        None => units::list(value),
+        None => units::list(value, single),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Mappings: which column of a dealer's file fills which field, as data.
 
-use crate::rooftop::slug;
+use crate::rooftop::is_key;
 use domain::{Details, Field, FieldType, Kind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -132,8 +132,7 @@ impl DealerColumns {
         if self.key.is_none() && !self.keys.is_empty() {
             return Some("has keys, and no column that is one (`key`)".to_owned());
         }
-        let sound = |key: &&String| slug(key) == **key;
-        if let Some(key) = self.keys.values().find(|key| !sound(key)) {
+        if let Some(key) = self.keys.values().find(|key| !is_key(key)) {
             return Some(format!("has {key:?}, which is no dealer's key"));
         }
         let misplaced = |cell: &&Cell| match cell {

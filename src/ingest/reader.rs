@@ -408,6 +408,14 @@ impl Reader {
                 parsed.rejects.push(reject);
             }
         }
+        if draft.vin.is_none() && draft.serial.is_none() {
+            // Without a column for it a row says nothing of it.
+            let says = |field| self.plan.iter().any(|(column, _)| column.to == field);
+            let silent = [Field::Vin, Field::Serial]
+                .into_iter()
+                .filter(|f| !says(*f));
+            draft.unread.extend(silent);
+        }
         self.judge(draft, &mut parsed);
         parsed
     }
@@ -553,8 +561,10 @@ mod tests {
             "{HEAD}Used,A1,,2003,Honda,Accord,twelve,9.9.95,\nUsed,A2,,2003,Honda,Accord,12,Call,\n"
         ));
         let unread = |n: usize| rows[n].draft.as_ref().unwrap().unread.clone();
-        assert_eq!(unread(0), [Field::OdometerKm, Field::PriceCents]);
-        assert_eq!(unread(1), []);
+        // Its VIN is blank, and for a serial there is no column.
+        let read = [Field::OdometerKm, Field::PriceCents, Field::Serial];
+        assert_eq!(unread(0), read);
+        assert_eq!(unread(1), [Field::Serial]);
     }
 
     #[test]

@@ -106,6 +106,8 @@ impl Rooftop {
             let mut keys = columns.keys.iter();
             match keys.find(|(text, _)| text.trim().eq_ignore_ascii_case(&said)) {
                 Some((_, key)) => key.clone(),
+                // As dealers' keys are, it is one.
+                None if is_key(&said) => said,
                 None => slug(&said),
             }
         } else if name.is_empty() {
@@ -144,6 +146,12 @@ fn split_city(street: &str) -> (String, String) {
         ),
         _ => (street.to_owned(), String::new()),
     }
+}
+
+/// As `dealers put` takes it.
+pub(crate) fn is_key(text: &str) -> bool {
+    let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    (1..=64).contains(&text.len()) && text.chars().all(sound)
 }
 
 /// Letters of names in Latin script, without their marks: else `Müller` and `Möller` were one.
@@ -230,6 +238,7 @@ mod tests {
             named("bayview-motors", "Bayview")
         );
         assert_eq!(keyed("", "Lot 7", ""), named("lot-7", "Lot 7"));
+        assert_eq!(keyed("lot_7", "", ""), named("lot_7", "lot_7"));
         // The name does not stand in: else the rooftop would be two.
         assert_eq!(keyed("", "", "Bayview"), None);
     }

@@ -182,7 +182,7 @@ impl Files {
                         AND (state = 'loaded' OR next_row > 0)) AS "newer!",
                 EXISTS (SELECT 1 FROM source_files WHERE source_id = $1 AND id < $2 AND state = 'loaded'
                         AND least(modified_at, seen_at) > (SELECT modified_at FROM source_files WHERE id = $2)
-                        AND modified_at IS NOT NULL AND (SELECT next_row = 0 FROM source_files WHERE id = $2)) AS "later!""#,
+                        AND modified_at IS NOT NULL AND (SELECT next_row = 0 AND reload_of IS NULL FROM source_files WHERE id = $2)) AS "later!""#,
             source_id,
             id
         )

@@ -34,8 +34,8 @@ pub struct Bringing<'a> {
     pub silent: &'a [Field],
     /// Units that nobody has are made; and they are this file's from now on, so that one without them retires them.
     pub whole_stock: bool,
-    /// A file that was handed in by hand does not take a unit from the drop that brings it every night: else that would
-    /// neither guard nor retire it any more.
+    /// A file that was handed in by hand does not take a unit on the lot from the drop that brings it every night: else that
+    /// would neither guard nor retire it any more.
     pub by_hand: bool,
     /// Whether the file has a unit of this rooftop (id and key) and number too, sold or not: then nothing else goes on
     /// under its name.
@@ -127,12 +127,17 @@ impl Listings {
         let blanks = bringing.map_or(Blanks::Clear, |bringing| bringing.blanks);
         let silent = bringing.map_or(&[][..], |bringing| bringing.silent);
         let (mut new, mut changed, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+        // A drop's, whoever hands them in.
+        let (by_hand, mut theirs) = (bringing.is_some_and(|b| b.by_hand), Vec::new());
         let mut counts = UpsertCounts::default();
         for &(dealer_id, draft) in drafts {
             match known.remove(&(dealer_id, draft.stock_number.clone())) {
                 None => new.push((dealer_id, draft)),
                 Some(mut listing) => {
                     seen.push(listing.id);
+                    if by_hand && Self::on_the_lot(&listing) {
+                        theirs.push(listing.id);
+                    }
                     if merge::apply_with(&mut listing, draft, &origin(draft), blanks, silent) {
                         changed.push(listing);
                     }
@@ -175,12 +180,12 @@ impl Listings {
         Self::update(conn, &changed, file_id).await?;
         if let Some(file) = file_id {
             sqlx::query!(
-                "UPDATE listings l SET file_id = $2 WHERE id = ANY($1) AND NOT ($3 AND EXISTS (
+                "UPDATE listings l SET file_id = $2 WHERE id = ANY($1) AND NOT (id = ANY($3) AND EXISTS (
                     SELECT 1 FROM source_files f JOIN sources s ON s.id = f.source_id
                     WHERE f.id = l.file_id AND s.kind <> 'upload'))",
                 &seen,
                 file,
-                bringing.is_some_and(|bringing| bringing.by_hand)
+                &theirs
             )
             .execute(conn)
             .await?;

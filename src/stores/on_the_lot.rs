@@ -101,18 +101,21 @@ impl Listings {
         Ok(())
     }
 
-    /// Numbers of a source's units on the lot (dealer key, stock number), those that are only waited for too; all of them, or
-    /// those with small letters.
+    /// Numbers of a dealer's units, or of a source's where it has many dealers (dealer key, stock number), whoever brought them
+    /// and wherever they are, those on the lot first; all of them, or those with small letters.
     pub fn numbers_of(
         conn: &mut PgConnection,
-        source_id: i64,
+        (dealer_id, source_id): (Option<i64>, i64),
         small: bool,
     ) -> BoxStream<'_, Res<(String, String)>> {
         sqlx::query!(
-            "SELECT d.key, l.stock_number FROM listings l
-             JOIN source_files f ON f.id = l.file_id JOIN dealers d ON d.id = l.dealer_id
-             WHERE f.source_id = $1 AND l.status IN ('available', 'pending')
-                AND (NOT $2 OR l.stock_number <> upper(l.stock_number))",
+            "SELECT d.key, l.stock_number FROM listings l JOIN dealers d ON d.id = l.dealer_id
+             WHERE l.kind <> 'parent' AND (NOT $3 OR l.stock_number <> upper(l.stock_number))
+                AND CASE WHEN $1::bigint IS NULL
+                    THEN EXISTS (SELECT 1 FROM source_files f WHERE f.id = l.file_id AND f.source_id = $2)
+                    ELSE l.dealer_id = $1 END
+             ORDER BY l.status NOT IN ('available', 'pending')",
+            dealer_id,
             source_id,
             small
         )

@@ -370,6 +370,14 @@ impl Photos {
             .execute(&mut *conn)
             .await?;
         }
+        // Of a provider that was removed, and is there again.
+        let objects: Vec<String> = uploads.iter().flat_map(|u| u.objects.clone()).collect();
+        sqlx::query!(
+            "DELETE FROM replaced_pages WHERE raw_key = ANY($1)",
+            &objects
+        )
+        .execute(conn)
+        .await?;
         Ok(())
     }
 

@@ -44,6 +44,8 @@ pub struct Provider {
     pub enabled: bool,
     pub refresh_days: i32,
     pub at_once: i32,
+    /// When it was put so.
+    pub changed_at: Option<Timestamp>,
 }
 
 impl Provider {
@@ -158,7 +160,7 @@ impl Providers {
 
     async fn read(conn: &mut PgConnection, name: Option<&str>) -> Res<Vec<Provider>> {
         Ok(sqlx::query!(
-            "SELECT name, kind, url, settings, sealed_secret, sealed_key_id, enabled, refresh_days, at_once FROM providers
+            "SELECT name, kind, url, settings, sealed_secret, sealed_key_id, enabled, refresh_days, at_once, changed_at FROM providers
              WHERE $1::text IS NULL OR name = $1 ORDER BY name",
             name
         )
@@ -178,6 +180,7 @@ impl Providers {
                 enabled: row.enabled,
                 refresh_days: row.refresh_days,
                 at_once: row.at_once,
+                changed_at: Some(stamp(row.changed_at)),
             })
         })
         .collect())
@@ -289,8 +292,11 @@ impl Providers {
             return Ok(());
         }
         sqlx::query!(
-            "DELETE FROM enrichment_due e WHERE e.provider = $1 AND NOT EXISTS (
-                SELECT 1 FROM listings l WHERE l.vin = e.subject AND l.status IN ('available', 'pending'))",
+            "WITH gone AS (
+                SELECT e.subject FROM enrichment_due e WHERE e.provider = $1 AND NOT EXISTS (
+                    SELECT 1 FROM listings l WHERE l.vin = e.subject AND l.status IN ('available', 'pending'))
+                ORDER BY e.subject FOR UPDATE)
+             DELETE FROM enrichment_due WHERE provider = $1 AND subject IN (SELECT subject FROM gone)",
             provider.name
         )
         .execute(conn)
@@ -316,15 +322,41 @@ impl Providers {
         .await?)
     }
 
-    /// Removes it with all that is due and all it said; the pages it said it on are told, to be deleted.
-    pub async fn remove(conn: &mut PgConnection, name: &str) -> Res<Vec<String>> {
-        let objects = sqlx::query_file_scalar!("queries/remove_provider.sql", name)
-            .fetch_all(&mut *conn)
+    /// Nobody writes down what it said until the transaction ends.
+    pub async fn lock(conn: &mut PgConnection, name: &str) -> Res<()> {
+        sqlx::query!(
+            "SELECT name FROM providers WHERE name = $1 FOR UPDATE",
+            name
+        )
+        .fetch_optional(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Whether it is still as it was when it was read, and asked; it stays so until the transaction ends.
+    pub async fn stands(conn: &mut PgConnection, provider: &Provider) -> Res<bool> {
+        let now = sqlx::query!(
+            "SELECT enabled, changed_at FROM providers WHERE name = $1 FOR SHARE",
+            provider.name
+        )
+        .fetch_optional(conn)
+        .await?;
+        Ok(
+            now.is_some_and(|now| {
+                now.enabled && Some(stamp(now.changed_at)) == provider.changed_at
+            }),
+        )
+    }
+
+    /// Removes it with all that is due and all it said; the objects that are left are deleted by the next who forgets.
+    pub async fn remove(conn: &mut PgConnection, name: &str) -> Res<()> {
+        sqlx::query_file!("queries/remove_provider.sql", name)
+            .execute(&mut *conn)
             .await?;
         sqlx::query!("DELETE FROM providers WHERE name = $1", name)
             .execute(conn)
             .await?;
-        Ok(objects)
+        Ok(())
     }
 
     /// Units on the lot that a provider said something of.
@@ -343,7 +375,11 @@ impl Providers {
     /// What is due is due now, as if it had never failed: the provider is another.
     pub async fn due_now(conn: &mut PgConnection, name: &str) -> Res<()> {
         sqlx::query!(
-            "UPDATE enrichment_due SET due_at = now(), tries = 0, problem = NULL WHERE provider = $1 AND (due_at > now() OR tries > 0)",
+            "WITH waiting AS (
+                SELECT subject FROM enrichment_due WHERE provider = $1 AND (due_at > now() OR tries > 0)
+                ORDER BY subject FOR UPDATE)
+             UPDATE enrichment_due SET due_at = now(), tries = 0, problem = NULL
+             WHERE provider = $1 AND subject IN (SELECT subject FROM waiting)",
             name
         )
         .execute(conn)
@@ -405,17 +441,34 @@ impl Providers {
     /// The next to ask: new units first, then the longest due. Of vehicles those on the lot alone: nobody pays for an answer
     /// about a unit that is gone.
     pub async fn next(conn: &mut PgConnection, provider: &Provider, limit: i64) -> Res<Vec<Due>> {
-        Ok(sqlx::query_as!(
-            Due,
-            "SELECT subject, tries FROM enrichment_due e WHERE provider = $1 AND due_at <= now()
-                AND ($3 OR EXISTS (SELECT 1 FROM listings l WHERE l.vin = e.subject AND l.status IN ('available', 'pending')))
-             ORDER BY priority, due_at, subject LIMIT $2",
-            provider.name,
-            limit,
-            provider.kind == ProviderKind::Upload
-        )
-        .fetch_all(conn)
-        .await?)
+        let of_photos = provider.kind == ProviderKind::Upload;
+        loop {
+            let first = sqlx::query!(
+                r#"SELECT d.subject, d.tries, $3 OR EXISTS (
+                        SELECT 1 FROM listings l WHERE l.vin = d.subject AND l.status IN ('available', 'pending')) AS "there!"
+                   FROM (SELECT subject, tries, priority, due_at FROM enrichment_due
+                         WHERE provider = $1 AND due_at <= now() ORDER BY priority, due_at, subject LIMIT $2) d
+                   ORDER BY d.priority, d.due_at, d.subject"#,
+                provider.name,
+                limit,
+                of_photos
+            )
+            .fetch_all(&mut *conn)
+            .await?;
+            let (there, gone): (Vec<_>, Vec<_>) = first.into_iter().partition(|row| row.there);
+            if !there.is_empty() || gone.is_empty() {
+                return Ok(there
+                    .into_iter()
+                    .map(|row| Due {
+                        subject: row.subject,
+                        tries: row.tries,
+                    })
+                    .collect());
+            }
+            let mut gone: Vec<String> = gone.into_iter().map(|row| row.subject).collect();
+            gone.sort();
+            Self::asked(conn, &provider.name, &gone).await?;
+        }
     }
 
     /// Locks what is due until the transaction ends, in order.

@@ -81,13 +81,19 @@ fn close(open: &mut Vec<Element>) {
     }
 }
 
-/// The list of units in an object, or in an object within it: the only one of objects, if they say more of themselves than
-/// what stands around them does. A unit has such lists too, of photos or of options.
-pub(super) fn list(value: &Value) -> Option<&Vec<Value>> {
-    within(value.as_object()?, 0, 0)
+/// The list of units in an object, or in an object within it: the only one of objects, if there is nothing else. Where the
+/// object is all that is in its file, also if they say more of themselves than what stands around them does. A unit has such
+/// lists too, of photos or of options, and stands among others.
+pub(super) fn list(value: &Value, single: bool) -> Option<&Vec<Value>> {
+    within(value.as_object()?, single, 0, 0)
 }
 
-fn within(object: &Map<String, Value>, around: usize, depth: usize) -> Option<&Vec<Value>> {
+fn within(
+    object: &Map<String, Value>,
+    single: bool,
+    around: usize,
+    depth: usize,
+) -> Option<&Vec<Value>> {
     let around = around + object.values().filter(|value| is_plain(value)).count();
     let mut lists = object
         .values()
@@ -96,14 +102,14 @@ fn within(object: &Map<String, Value>, around: usize, depth: usize) -> Option<&V
     if let Some(only) = lists.next() {
         let widest = only.iter().filter_map(Value::as_object).take(100);
         let widest = widest.map(|unit| unit.values().filter(|value| is_plain(value)).count());
-        let says_more = widest.max().unwrap_or_default() > around;
+        let says_more = single && widest.max().unwrap_or_default() > around;
         let alone =
             depth == 0 && (object.len() <= 3 || object.values().all(|value| !value.is_string()));
         return (lists.next().is_none() && (alone || says_more)).then_some(only);
     }
     let mut objects = object.values().filter_map(Value::as_object);
     let only = objects.next().filter(|_| objects.next().is_none())?;
-    (depth < DEEPEST).then(|| within(only, around, depth + 1))?
+    (single && depth < DEEPEST).then(|| within(only, single, around, depth + 1))?
 }
 
 fn is_plain(value: &Value) -> bool {
@@ -143,7 +149,7 @@ mod tests {
     fn the_list_of_units_says_more_than_what_stands_around_it() {
         let units = |json: &str| {
             let value: Value = serde_json::from_str(json).unwrap();
-            list(&value).map(Vec::len)
+            list(&value, true).map(Vec::len)
         };
         let two = r#"[{"stock": "1", "vin": "a", "make": "b", "price": 2}, {"stock": "2"}]"#;
         let around = format!(r#"{{"status": "ok", "count": "2", "page": 1, "cars": {two}}}"#);
@@ -154,5 +160,9 @@ mod tests {
         assert_eq!(units(unit), None);
         let unit = r#"{"stock": "1", "vin": "a", "media": {"photos": [{"url": "u", "n": 1}]}}"#;
         assert_eq!(units(unit), None);
+        // One of many, a line each: its photos say more than it does, and are none.
+        let unit = r#"{"stock": "1", "vin": "a", "price": 3, "photos": [{"u": 1, "n": 1, "w": 1, "h": 1}]}"#;
+        let value: Value = serde_json::from_str(unit).unwrap();
+        assert_eq!(list(&value, false), None);
     }
 }

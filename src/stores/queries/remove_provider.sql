@@ -1,4 +1,5 @@
--- All that a provider ($1) said: reports, worths, photos it shows. The objects that nothing names then. Plan: a pass over each table.
+-- All that a provider ($1) said: reports, worths, photos it shows. The objects that nothing names then are noted as left, to be
+-- deleted by the next who forgets. Plan: a pass over each table, the others' objects hashed.
 WITH reports AS (
     DELETE FROM history_reports WHERE provider = $1 RETURNING raw_key
 ),
@@ -7,9 +8,13 @@ worths AS (
 ),
 shown AS (
     DELETE FROM photo_uploads WHERE provider = $1 RETURNING objects
+),
+left_over AS (
+    (SELECT raw_key FROM reports WHERE raw_key IS NOT NULL
+     EXCEPT SELECT raw_key FROM history_reports WHERE provider <> $1)
+    UNION
+    (SELECT object FROM shown, unnest(objects) object
+     EXCEPT SELECT object FROM photo_uploads, unnest(objects) object WHERE provider <> $1)
 )
-SELECT DISTINCT raw_key AS "object!" FROM reports r WHERE raw_key IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM history_reports h WHERE h.raw_key = r.raw_key AND h.provider <> $1)
-UNION
-SELECT object FROM shown, unnest(objects) object
-    WHERE NOT EXISTS (SELECT 1 FROM photo_uploads u WHERE u.provider <> $1 AND object = ANY (u.objects))
+INSERT INTO replaced_pages (raw_key, since) SELECT raw_key, 'epoch' FROM left_over ORDER BY raw_key
+ON CONFLICT (raw_key) DO UPDATE SET since = excluded.since

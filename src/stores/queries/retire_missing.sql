@@ -1,9 +1,9 @@
 -- Retire what a source brought and its newest files have no more. $1 source, $2 newest file, $3 most, $4 files and $5
 -- hours of grace: the oldest file that a unit may have been in last to stay.
--- A file that was loaded once more is one.
+-- A file that was loaded once more is one, as old as it was.
 -- Plan: source_files_seen, newest first; listings by scan of the dealer's (a load just touched them), files by primary key.
 WITH files AS (
-    SELECT f.id, f.seen_at FROM source_files f WHERE f.source_id = $1 AND f.id <= $2 AND (f.state = 'loaded' OR f.id = $2)
+    SELECT f.id, coalesce(o.seen_at, f.seen_at) AS seen_at FROM source_files f LEFT JOIN source_files o ON o.id = f.reload_of WHERE f.source_id = $1 AND f.id <= $2 AND (f.state = 'loaded' OR f.id = $2)
       AND NOT EXISTS (SELECT 1 FROM source_files r WHERE r.source_id = $1 AND r.id <= $2 AND r.reload_of = f.id
                       AND (r.state = 'loaded' OR r.id = $2))
     ORDER BY f.id DESC

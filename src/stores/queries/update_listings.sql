@@ -19,7 +19,10 @@ put AS (
         -- A number that comes back as another unit begins anew.
         created_at = CASE WHEN l.status NOT IN ('available', 'pending') AND r.status IN ('available', 'pending')
                                AND (l.vin IS NOT NULL AND l.vin IS DISTINCT FROM r.vin
-                                    OR l.serial IS NOT NULL AND l.serial IS DISTINCT FROM r.serial) THEN now() ELSE l.created_at END,
+                                    OR l.serial IS NOT NULL AND l.serial IS DISTINCT FROM r.serial
+                                    OR l.vin IS NULL AND r.vin IS NULL AND l.serial IS NULL AND r.serial IS NULL
+                                       AND coalesce((l.make <> r.make)::int, 0) + coalesce((l.model <> r.model)::int, 0)
+                                         + coalesce((l.year <> r.year)::int, 0) > 1) THEN now() ELSE l.created_at END,
         left_at = CASE WHEN r.status IN ('available', 'pending') THEN NULL
                        WHEN l.status IN ('available', 'pending') THEN now() ELSE coalesce(l.left_at, l.updated_at) END
     FROM jsonb_populate_recordset(NULL::listings, $1::jsonb) r
