@@ -352,13 +352,10 @@ fn each_object(text: &mut Text, unit: Option<&str>, with: Each<'_>) -> Result<()
     Ok(())
 }
 
-/// The list of units in an object: the one that is named, else the one that looks like it.
-fn list_in<'a>(value: &'a Value, unit: Option<&str>, single: bool) -> Option<&'a Vec<Value>> {
+/// The units in an object: those that the path leads to, else those that look like it.
+fn list_in<'a>(value: &'a Value, unit: Option<&str>, single: bool) -> Option<Vec<&'a Value>> {
     match unit {
-        Some(unit) => unit
-            .split('.')
-            .try_fold(value, |value, key| value.get(key))?
-            .as_array(),
+        Some(path) => units::at(value, path),
         None => units::list(value, single),
     }
 }

@@ -19,32 +19,64 @@ impl Element {
         self.within.is_empty()
     }
 
-    /// It has values of its own, of two names at least.
-    fn is_unit(&self) -> bool {
-        let leaves = self.within.iter().filter(|within| within.is_leaf());
-        leaves.map(|leaf| &leaf.name).collect::<BTreeSet<_>>().len() > 1
+    /// How many values it says of itself, also in groups, each once; not what it only wraps, and not what is of its lists.
+    fn says<'a>(&'a self, lists: &BTreeSet<&'a str>) -> usize {
+        let names: BTreeSet<&str> = self.within.iter().map(|e| e.name.as_str()).collect();
+        let wraps = names.len() == 1 && self.within.iter().all(|within| !within.is_leaf());
+        if wraps {
+            return 0;
+        }
+        let mut paths = BTreeSet::new();
+        self.paths("", lists, &mut paths);
+        paths.len()
+    }
+
+    fn paths(&self, above: &str, lists: &BTreeSet<&str>, paths: &mut BTreeSet<String>) {
+        for within in &self.within {
+            let path = format!("{above}.{}", within.name);
+            if within.is_leaf() {
+                paths.insert(path);
+            } else if !lists.contains(within.name.as_str()) {
+                within.paths(&path, lists, paths);
+            }
+        }
+    }
+
+    /// Names of what stands more than once in one place.
+    fn lists<'a>(&'a self, lists: &mut BTreeSet<&'a str>) {
+        let mut names = BTreeSet::new();
+        for within in &self.within {
+            if !within.is_leaf() && !names.insert(&within.name) {
+                lists.insert(&within.name);
+            }
+            within.lists(lists);
+        }
     }
 }
 
-/// The name of the elements that are units, where it is not all children of the root: they stand in a wrapper, or
-/// beside what is said of the file.
+/// The name of the elements that are units, where it is not all children of the root: they stand in wrappers, by rooftop, or
+/// beside what is said of the file. Of all that is nested they say most of themselves.
 pub(super) fn element(head: &[u8]) -> Option<String> {
     let root = tree(head)?;
+    let mut lists = BTreeSet::new();
+    root.lists(&mut lists);
     let mut level: Vec<&Element> = root.within.iter().collect();
+    let mut found: (usize, Option<String>) = (0, None);
     for depth in 0..DEEPEST {
         let branches: Vec<&Element> = level.iter().copied().filter(|e| !e.is_leaf()).collect();
-        let names: BTreeSet<&str> = branches.iter().map(|e| e.name.as_str()).collect();
-        let repeated = branches.len() > 1 && names.len() == 1;
-        if repeated || branches.iter().any(|branch| branch.is_unit()) {
+        let says = branches.iter().map(|branch| branch.says(&lists)).max();
+        let says = says.unwrap_or_default();
+        if says > found.0 {
+            let names: BTreeSet<&str> = branches.iter().map(|e| e.name.as_str()).collect();
             let all_of_the_root = depth == 0 && branches.len() == level.len();
-            let only = names.first().filter(|_| names.len() == 1);
-            return only
-                .filter(|_| !all_of_the_root)
-                .map(|name| (*name).to_owned());
+            let only = names
+                .first()
+                .filter(|_| names.len() == 1 && !all_of_the_root);
+            found = (says, only.map(|name| (*name).to_owned()));
         }
         level = branches.iter().flat_map(|branch| &branch.within).collect();
     }
-    None
+    found.1
 }
 
 fn tree(head: &[u8]) -> Option<Element> {
@@ -81,11 +113,58 @@ fn close(open: &mut Vec<Element>) {
     }
 }
 
-/// The list of units in an object, or in an object within it: the only one of objects, if there is nothing else. Where the
-/// object is all that is in its file, also if they say more of themselves than what stands around them does. A unit has such
-/// lists too, of photos or of options, and stands among others.
-pub(super) fn list(value: &Value, single: bool) -> Option<&Vec<Value>> {
-    within(value.as_object()?, single, 0, 0)
+/// The units in an object: the only list of objects in it or in an object within it, if there is nothing else. Where the
+/// object is all that is in its file, also if they say more of themselves than what stands around them does, and then those
+/// of the lists within them that say more again: units by rooftop. A unit has such lists too, of photos or of options, and
+/// stands among others.
+pub(super) fn list(value: &Value, single: bool) -> Option<Vec<&Value>> {
+    let mut units: Vec<&Value> = within(value.as_object()?, single, 0, 0)?.iter().collect();
+    for _ in 0..if single { DEEPEST } else { 0 } {
+        let lists = units
+            .iter()
+            .filter_map(|unit| unit.as_object())
+            .filter_map(|unit| {
+                let mut lists = unit.values().filter_map(objects);
+                lists.next().filter(|_| lists.next().is_none())
+            });
+        let inner: Vec<&Value> = lists.flatten().collect();
+        if widest(inner.iter().copied()) <= widest(units.iter().copied()) {
+            break;
+        }
+        units = inner;
+    }
+    Some(units)
+}
+
+/// What stands at the end of a path of keys, through lists as through objects.
+pub(super) fn at<'a>(value: &'a Value, path: &str) -> Option<Vec<&'a Value>> {
+    let mut found = vec![value];
+    for key in path.split('.') {
+        let below = found.into_iter().filter_map(|value| value.get(key));
+        found = below
+            .flat_map(|value| match value {
+                Value::Array(items) => items.iter().collect(),
+                other => vec![other],
+            })
+            .collect();
+    }
+    (!found.is_empty()).then_some(found)
+}
+
+fn objects(value: &Value) -> Option<&Vec<Value>> {
+    let list = value.as_array()?;
+    (!list.is_empty() && list.iter().all(Value::is_object)).then_some(list)
+}
+
+/// Values of the unit that has most, also in groups, of the first hundred.
+fn widest<'a>(units: impl Iterator<Item = &'a Value>) -> usize {
+    fn says(value: &Value) -> usize {
+        match value {
+            Value::Object(group) => group.values().map(says).sum(),
+            other => usize::from(is_plain(other)),
+        }
+    }
+    units.take(100).map(says).max().unwrap_or_default()
 }
 
 fn within(
@@ -95,20 +174,15 @@ fn within(
     depth: usize,
 ) -> Option<&Vec<Value>> {
     let around = around + object.values().filter(|value| is_plain(value)).count();
-    let mut lists = object
-        .values()
-        .filter_map(Value::as_array)
-        .filter(|list| list.iter().all(Value::is_object) && !list.is_empty());
+    let mut lists = object.values().filter_map(objects);
     if let Some(only) = lists.next() {
-        let widest = only.iter().filter_map(Value::as_object).take(100);
-        let widest = widest.map(|unit| unit.values().filter(|value| is_plain(value)).count());
-        let says_more = single && widest.max().unwrap_or_default() > around;
+        let says_more = single && widest(only.iter()) > around;
         let alone =
             depth == 0 && (object.len() <= 3 || object.values().all(|value| !value.is_string()));
         return (lists.next().is_none() && (alone || says_more)).then_some(only);
     }
-    let mut objects = object.values().filter_map(Value::as_object);
-    let only = objects.next().filter(|_| objects.next().is_none())?;
+    let mut inner = object.values().filter_map(Value::as_object);
+    let only = inner.next().filter(|_| inner.next().is_none())?;
     (single && depth < DEEPEST).then(|| within(only, single, around, depth + 1))?
 }
 
@@ -141,6 +215,17 @@ mod tests {
         // Cars and trucks are all units.
         let truck = car.replace("car>", "truck>");
         assert_eq!(of(&format!("<lot>{car}{truck}</lot>")), None);
+        // What it says in groups is its own, and says more than its photos do.
+        let grouped = "<car><id><stock>1</stock><vin>v</vin></id><price><now>2</now></price><photos><photo><u>u</u><n>1</n></photo><photo><u>v</u><n>2</n></photo></photos></car>";
+        assert_eq!(of(&format!("<lot>{grouped}{grouped}</lot>")), None);
+        let part = "<car><stock>1</stock><details><make>a</make><model>b</model></details></car>";
+        assert_eq!(of(&format!("<lot>{part}{part}</lot>")), None);
+        // By rooftop, whatever is said of that.
+        let found = Some("car".to_owned());
+        for dealer in ["<dealer id=\"L1\">", "<dealer><name>Bay</name>"] {
+            let lot = format!("{dealer}<cars>{car}{car}</cars></dealer>");
+            assert_eq!(of(&format!("<x><made>today</made>{lot}{lot}</x>")), found);
+        }
         assert_eq!(of("<lot>"), None);
         assert_eq!(of("no xml"), None);
     }
@@ -149,7 +234,7 @@ mod tests {
     fn the_list_of_units_says_more_than_what_stands_around_it() {
         let units = |json: &str| {
             let value: Value = serde_json::from_str(json).unwrap();
-            list(&value, true).map(Vec::len)
+            list(&value, true).map(|units| units.len())
         };
         let two = r#"[{"stock": "1", "vin": "a", "make": "b", "price": 2}, {"stock": "2"}]"#;
         let around = format!(r#"{{"status": "ok", "count": "2", "page": 1, "cars": {two}}}"#);
@@ -160,6 +245,17 @@ mod tests {
         assert_eq!(units(unit), None);
         let unit = r#"{"stock": "1", "vin": "a", "media": {"photos": [{"url": "u", "n": 1}]}}"#;
         assert_eq!(units(unit), None);
+        let lots = format!(
+            r#"{{"result": {{"lots": [{{"id": "L1", "items": {two}}}, {{"id": "L2", "items": {two}}}]}}}}"#
+        );
+        assert_eq!(units(&lots), Some(4));
+        let value: Value = serde_json::from_str(&lots).unwrap();
+        assert_eq!(at(&value, "result.lots.items").unwrap().len(), 4);
+        assert_eq!(at(&value, "result.items"), None);
+        let grouped = r#"{"cars": [{"id": {"stock": "1", "vin": "a"}, "price": {"now": 2}, "photos": [{"u": "u", "n": 1}]}]}"#;
+        let value: Value = serde_json::from_str(grouped).unwrap();
+        let found = list(&value, true).unwrap();
+        assert!(found.len() == 1 && found[0].get("id").is_some());
         // One of many, a line each: its photos say more than it does, and are none.
         let unit = r#"{"stock": "1", "vin": "a", "price": 3, "photos": [{"u": 1, "n": 1, "w": 1, "h": 1}]}"#;
         let value: Value = serde_json::from_str(unit).unwrap();
