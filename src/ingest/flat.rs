@@ -1,8 +1,11 @@
 //! XML and JSON as tables: each unit becomes a row, what is inside it columns named by their path
-//! (`price.amount`, `photos.photo@url`). What repeats within a unit is joined by `|`.
+//! (`price.amount`, `photos.photo@url`). What repeats within a unit is joined by `|`; what the elements around it say of
+//! themselves before it is its own too (`dealer@id`).
 
+mod outer;
 mod units;
 
+use self::outer::Outer;
 use crate::sniff::{FileProblem, HEAD};
 use crate::text::{Bounded, Share, Text, unusable};
 use crate::unpack::LARGEST;
@@ -136,6 +139,7 @@ fn each_element(text: &mut Text, unit: Option<&str>, with: Each<'_>) -> Result<(
     reader.config_mut().expand_empty_elements = true;
     let (mut path, mut depth, mut row) = (Vec::<Level>::new(), 0usize, 0u64);
     let mut found: Option<Unit> = None;
+    let mut outer = Outer::default();
     loop {
         let bad = |problem: String| FileProblem::Unreadable {
             row: row + 1,
@@ -163,6 +167,10 @@ fn each_element(text: &mut Text, unit: Option<&str>, with: Each<'_>) -> Result<(
                             found = Some(fresh);
                             path.clear();
                             path.push(Level::default());
+                        } else {
+                            let mut said = Unit::new();
+                            attributes(&element, &name, &mut said).map_err(bad)?;
+                            outer.begins(name, said);
                         }
                     }
                     Some(fresh) => {
@@ -178,6 +186,9 @@ fn each_element(text: &mut Text, unit: Option<&str>, with: Each<'_>) -> Result<(
             }
             Event::End(_) => {
                 depth = depth.saturating_sub(1);
+                if found.is_none() {
+                    outer.ends();
+                }
                 if let (Some(fresh), Some(level)) = (&mut found, path.pop()) {
                     let text = level.text.trim();
                     if !text.is_empty() {
@@ -185,22 +196,25 @@ fn each_element(text: &mut Text, unit: Option<&str>, with: Each<'_>) -> Result<(
                     }
                 }
                 if path.is_empty()
-                    && let Some(done) = found.take()
+                    && let Some(mut done) = found.take()
                 {
                     row += 1;
+                    outer.hand_down(&mut done);
                     with(done)?;
                 }
             }
             Event::Text(text) => {
-                if let Some(level) = path.last_mut() {
-                    let said = text.xml10_content().map_err(|e| bad(e.to_string()))?;
-                    level.text.push_str(&said);
+                let said = text.xml10_content().map_err(|e| bad(e.to_string()))?;
+                match path.last_mut() {
+                    Some(level) => level.text.push_str(&said),
+                    None => outer.says(&said),
                 }
             }
             Event::CData(text) => {
-                if let Some(level) = path.last_mut() {
-                    let said = text.decode().map_err(|e| bad(e.to_string()))?;
-                    level.text.push_str(&said);
+                let said = text.decode().map_err(|e| bad(e.to_string()))?;
+                match path.last_mut() {
+                    Some(level) => level.text.push_str(&said),
+                    None => outer.says(&said),
                 }
             }
             Event::GeneralRef(reference) => {
@@ -213,8 +227,9 @@ fn each_element(text: &mut Text, unit: Option<&str>, with: Each<'_>) -> Result<(
                     let name = reference.decode().unwrap_or_default().into_owned();
                     return Err(bad(format!("the entity &{name}; is not one of XML's five")));
                 };
-                if let Some(level) = path.last_mut() {
-                    level.text.push(sign);
+                match path.last_mut() {
+                    Some(level) => level.text.push(sign),
+                    None => outer.says(sign.encode_utf8(&mut [0; 4])),
                 }
             }
             // What it would define could be a bomb, or a file of ours.
@@ -430,6 +445,24 @@ mod tests {
 
     fn flat(text: &[u8], unit: Option<&str>) -> Result<Vec<u8>, FileProblem> {
         to_table(Text::in_memory(text.to_vec()), form(text), unit)?.head(usize::MAX)
+    }
+
+    #[test]
+    fn what_stands_around_units_is_theirs_too() {
+        let text = r#"<feed made="today"><at>now</at>
+            <dealer id="L1"><name>Bay</name><address city="Reno"/><cars><car><stock>1</stock><make>Ford</make><model>M</model><price>9</price></car><car><stock>2</stock><make>Kia</make><model>M</model><price>9</price></car></cars><late>x</late></dealer>
+            <dealer id="L2"><cars><car><stock>3</stock><make>Jeep</make><model>M</model><price>9</price></car></cars></dealer></feed>"#;
+        assert_eq!(
+            table(text, None).unwrap(),
+            "stock,make,model,price,dealer@id,dealer.name,dealer.address@city\n\
+             1,Ford,M,9,L1,Bay,Reno\n2,Kia,M,9,L1,Bay,Reno\n3,Jeep,M,9,L2,,\n"
+        );
+        // The root is the file's, and a unit of its own has nothing around it.
+        let plain = r#"<lot id="x"><car><stock>1</stock><make>Ford</make><model>M</model><price>9</price></car></lot>"#;
+        assert_eq!(
+            table(plain, None).unwrap(),
+            "stock,make,model,price\n1,Ford,M,9\n"
+        );
     }
 
     #[test]
