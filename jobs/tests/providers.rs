@@ -329,7 +329,7 @@ async fn what_was_replaced_is_forgotten() {
     .await;
     sql(
         &test,
-        "UPDATE replaced_pages SET since = now() - interval '99 days'",
+        "UPDATE left_objects SET since = now() - interval '99 days'",
     )
     .await;
     test.stepper.perform(&prune).await.unwrap();

@@ -17,6 +17,19 @@ pub struct OwnMapping {
 
 pub struct OwnMappings;
 
+/// Of a row with its columns; each query has a row type of its own.
+macro_rules! own {
+    ($row:ident) => {
+        OwnMapping {
+            name: $row.name,
+            version: $row.version,
+            yaml: $row.yaml,
+            put_by: $row.put_by,
+            put_at: crate::stamp($row.put_at),
+        }
+    };
+}
+
 impl OwnMappings {
     /// To the end of the transaction nobody else puts it, or names it as a source's.
     pub async fn lock(conn: &mut PgConnection, name: &str) -> Res<()> {
@@ -67,13 +80,7 @@ impl OwnMappings {
         )
         .fetch_optional(conn)
         .await?;
-        Ok(row.map(|row| OwnMapping {
-            name: row.name,
-            version: row.version,
-            yaml: row.yaml,
-            put_by: row.put_by,
-            put_at: crate::stamp(row.put_at),
-        }))
+        Ok(row.map(|row| own!(row)))
     }
 
     /// Newest first.
@@ -84,16 +91,7 @@ impl OwnMappings {
         )
         .fetch_all(conn)
         .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| OwnMapping {
-                name: row.name,
-                version: row.version,
-                yaml: row.yaml,
-                put_by: row.put_by,
-                put_at: crate::stamp(row.put_at),
-            })
-            .collect())
+        Ok(rows.into_iter().map(|row| own!(row)).collect())
     }
 
     /// The newest of each.
@@ -103,16 +101,7 @@ impl OwnMappings {
         )
         .fetch_all(conn)
         .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| OwnMapping {
-                name: row.name,
-                version: row.version,
-                yaml: row.yaml,
-                put_by: row.put_by,
-                put_at: crate::stamp(row.put_at),
-            })
-            .collect())
+        Ok(rows.into_iter().map(|row| own!(row)).collect())
     }
 
     /// Notes which version read a file.

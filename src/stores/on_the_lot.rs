@@ -109,12 +109,16 @@ impl Listings {
         small: bool,
     ) -> BoxStream<'_, Res<(String, String)>> {
         sqlx::query!(
-            "SELECT d.key, l.stock_number FROM listings l JOIN dealers d ON d.id = l.dealer_id
-             WHERE l.kind <> 'parent' AND (NOT $3 OR l.stock_number <> upper(l.stock_number))
-                AND CASE WHEN $1::bigint IS NULL
-                    THEN EXISTS (SELECT 1 FROM source_files f WHERE f.id = l.file_id AND f.source_id = $2)
-                    ELSE l.dealer_id = $1 END
-             ORDER BY l.status NOT IN ('available', 'pending')",
+            // One of the two finds nothing. A condition on both would walk over everybody's units for one dealer's.
+            r#"SELECT d.key AS "key!", u.stock_number AS "stock_number!"
+               FROM (SELECT l.dealer_id, l.stock_number, l.status FROM listings l
+                     WHERE l.dealer_id = $1::bigint AND l.kind <> 'parent'
+                     UNION ALL
+                     SELECT l.dealer_id, l.stock_number, l.status FROM source_files f JOIN listings l ON l.file_id = f.id
+                     WHERE $1::bigint IS NULL AND f.source_id = $2 AND l.kind <> 'parent') u
+               JOIN dealers d ON d.id = u.dealer_id
+               WHERE NOT $3 OR u.stock_number <> upper(u.stock_number)
+               ORDER BY u.status NOT IN ('available', 'pending')"#,
             dealer_id,
             source_id,
             small

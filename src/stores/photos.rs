@@ -372,12 +372,9 @@ impl Photos {
         }
         // Of a provider that was removed, and is there again.
         let objects: Vec<String> = uploads.iter().flat_map(|u| u.objects.clone()).collect();
-        sqlx::query!(
-            "DELETE FROM replaced_pages WHERE raw_key = ANY($1)",
-            &objects
-        )
-        .execute(conn)
-        .await?;
+        sqlx::query!("DELETE FROM left_objects WHERE key = ANY($1)", &objects)
+            .execute(conn)
+            .await?;
         Ok(())
     }
 

@@ -197,18 +197,6 @@ impl Providers {
         Ok(names.fetch_all(conn).await?.into_iter().collect())
     }
 
-    /// Whether it ever answered: then its answers are of its kind.
-    pub async fn has_answers(conn: &mut PgConnection, name: &str) -> Res<bool> {
-        Ok(sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM history_reports WHERE provider = $1)
-                OR EXISTS (SELECT 1 FROM valuations WHERE provider = $1)
-                OR EXISTS (SELECT 1 FROM photo_uploads WHERE provider = $1) AS "any!""#,
-            name
-        )
-        .fetch_one(conn)
-        .await?)
-    }
-
     /// Nobody writes down what it said until the transaction ends.
     pub async fn lock(conn: &mut PgConnection, name: &str) -> Res<()> {
         sqlx::query!(

@@ -119,7 +119,8 @@ fn close(open: &mut Vec<Element>) {
 /// stands among others.
 pub(super) fn list(value: &Value, single: bool) -> Option<Vec<&Value>> {
     let mut units: Vec<&Value> = within(value.as_object()?, single, 0, 0)?.iter().collect();
-    for _ in 0..if single { DEEPEST } else { 0 } {
+    let deeper = if single { DEEPEST } else { 0 };
+    for _ in 0..deeper {
         let lists = units
             .iter()
             .filter_map(|unit| unit.as_object())

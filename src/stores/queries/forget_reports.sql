@@ -19,9 +19,9 @@ worthless AS (
     RETURNING 1
 ),
 replaced AS (
-    DELETE FROM replaced_pages WHERE raw_key IN (
-        SELECT r.raw_key FROM replaced_pages r WHERE r.since < now() - $1::int * interval '1 day' LIMIT $2)
-    RETURNING raw_key
+    DELETE FROM left_objects WHERE key IN (
+        SELECT r.key FROM left_objects r WHERE r.since < now() - $1::int * interval '1 day' LIMIT $2)
+    RETURNING key AS raw_key
 )
 SELECT (SELECT count(*) FROM gone) AS "reports!", (SELECT count(*) FROM worthless) AS "valuations!",
     (SELECT count(*) FROM replaced) AS "replaced!",

@@ -2,12 +2,12 @@
 -- read, and beside a provider that knows the vehicle no more: only the state, the page and the problem are new. The page it
 -- replaces is noted, to be deleted when its time comes.
 WITH replaced AS (
-    INSERT INTO replaced_pages (raw_key)
+    INSERT INTO left_objects (key)
     SELECT DISTINCT h.raw_key FROM jsonb_populate_recordset(NULL::history_reports, $1::jsonb) r
     JOIN history_reports h ON h.vin = r.vin AND h.provider = r.provider
     WHERE h.raw_key <> r.raw_key
     ORDER BY 1
-    ON CONFLICT (raw_key) DO UPDATE SET since = now()
+    ON CONFLICT (key) DO UPDATE SET since = now()
 )
 INSERT INTO history_reports AS h (vin, provider, state, owners, accidents, title_brand, records, report_url, raw_key, problem)
 SELECT r.vin, r.provider, r.state, r.owners, r.accidents, r.title_brand, coalesce(r.records, '[]'), r.report_url, r.raw_key,

@@ -16,5 +16,5 @@ left_over AS (
     (SELECT object FROM shown, unnest(objects) object
      EXCEPT SELECT object FROM photo_uploads, unnest(objects) object WHERE provider <> $1)
 )
-INSERT INTO replaced_pages (raw_key, since) SELECT raw_key, 'epoch' FROM left_over ORDER BY raw_key
-ON CONFLICT (raw_key) DO UPDATE SET since = excluded.since
+INSERT INTO left_objects (key, since) SELECT raw_key, 'epoch' FROM left_over ORDER BY raw_key
+ON CONFLICT (key) DO UPDATE SET since = excluded.since
