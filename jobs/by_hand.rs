@@ -3,7 +3,7 @@
 
 use crate::sources::{SourceProblem, order};
 use crate::{App, DecodeVins, LoadFile, PullSource};
-use domain::{Field, Listing, Value};
+use domain::{Currency, Field, Listing, UnknownCurrency, Value};
 use queue::{Engine, Enqueue, Enqueued, Job, Runs};
 use stores::{
     Audit, FileState, Files, Overrides, PgConnection, SourceKind, SourceRow, Sources, StoreError,
@@ -141,6 +141,12 @@ pub async fn put_right(
             range.start(),
             range.end()
         )));
+    }
+    if let (Field::Currency, Value::Text(code)) = (field, &value)
+        && Currency::of_code(code).is_none()
+    {
+        let unknown = UnknownCurrency(code.to_string());
+        return Err(order(format!("currency: {unknown}")));
     }
     let mut tx = app.pool.begin().await?;
     let after = Overrides::put(&mut tx, listing, field, value, who).await?;

@@ -13,7 +13,7 @@ use crate::spelling::Spelling;
 use crate::survey::{Survey, survey};
 use crate::{App, ClearDrop, LiesAgain, badges, columns_gone, of_new_listings, raw, retire};
 use domain::merge::Blanks;
-use domain::{Dealer, ListingDraft};
+use domain::{Currency, Dealer, ListingDraft};
 use ingest::{Holds, Mapping, ParsedRow, Table, Units};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Jobs, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
@@ -110,7 +110,7 @@ impl LoadFile {
 }
 
 /// The source's mapping as it is now; one of the operator's own is noted with the file by its version. A source of
-/// one rooftop needs no column that names it.
+/// one rooftop needs no column that names it, and its money is what the rooftop's country has.
 async fn mapping(app: &App, source: &SourceRow, file: i64) -> Result<Mapping, JobError> {
     let mut conn = app.pool.acquire().await?;
     let found = mappings::find(&mut conn, &source.mapping).await;
@@ -119,8 +119,14 @@ async fn mapping(app: &App, source: &SourceRow, file: i64) -> Result<Mapping, Jo
         other => other.into(),
     })?;
     OwnMappings::used(&mut conn, file, own.map(|own| own.version)).await?;
-    if source.dealer_id.is_some() {
+    if let Some(dealer) = &source.dealer {
         mapping.dealer = None;
+        let country = Dealers::find(&mut conn, dealer)
+            .await?
+            .map(|dealer| dealer.country);
+        if let Some(currency) = country.and_then(|country| Currency::of_country(&country)) {
+            mapping.money_is_usually(currency);
+        }
     }
     Ok(mapping)
 }

@@ -111,7 +111,7 @@ async fn what_left_the_lot_is_archived_found_and_restored_as_it_was() {
     assert_eq!(all(&test, &ids[1..]).await, before[..1]);
     let mut conn = test.app.pool.acquire().await.unwrap();
     let prices = Listings::prices(&mut conn, ids[1]).await.unwrap();
-    let cents: Vec<_> = prices.iter().map(|(_, cents)| *cents).collect();
+    let cents: Vec<_> = prices.iter().map(|price| price.cents).collect();
     assert_eq!(cents, [Some(900_000), Some(800_000)]);
     drop(conn);
 

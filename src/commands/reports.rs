@@ -100,8 +100,8 @@ impl Reports {
                         row.at,
                         row.dealer,
                         row.stock_number,
-                        dollars(Some(row.before_cents)),
-                        dollars(Some(row.price_cents)),
+                        money(Some(row.before_cents), &row.currency),
+                        money(Some(row.price_cents), &row.currency),
                         row.title
                     );
                     line(&row, &words, json)?;
@@ -132,8 +132,11 @@ impl Reports {
                 for row in Told::stays(&mut conn, number.trim()).await? {
                     let prices = format!(
                         "{} -> {}",
-                        dollars(row.first_price_cents),
-                        dollars(row.price_cents)
+                        money(
+                            row.first_price_cents,
+                            row.first_currency.as_deref().unwrap_or("USD")
+                        ),
+                        money(row.price_cents, row.currency.as_deref().unwrap_or("USD"))
                     );
                     let archive = row.archive.map(|id| format!("archive {id}"));
                     let words = format!(
@@ -190,7 +193,8 @@ async fn told_of(conn: &mut PgConnection, vin: &str, json: bool) -> Result<()> {
     for known in Valuations::of(conn, &vins).await? {
         let worth = &known.valuation;
         let average = |cents: &Option<Vec<i64>>| {
-            dollars(cents.as_ref().and_then(|cents| cents.get(1)).copied())
+            let cents = cents.as_ref().and_then(|cents| cents.get(1));
+            money(cents.copied(), "USD")
         };
         let words = format!(
             "worth by {:<18} {} thousand miles: wholesale {}, retail {}  {}",
@@ -214,8 +218,14 @@ fn line(row: &impl Serialize, words: &str, json: bool) -> Result<()> {
     Ok(())
 }
 
-fn dollars(cents: Option<i64>) -> String {
-    cents.map_or("-".to_owned(), |cents| {
-        format!("${}.{:02}", cents / 100, cents % 100)
-    })
+/// `9500.00`, and what it is in where that is not US dollars.
+fn money(cents: Option<i64>, currency: &str) -> String {
+    let Some(cents) = cents else {
+        return "-".to_owned();
+    };
+    let amount = format!("{}.{:02}", cents / 100, cents % 100);
+    match currency {
+        "USD" => format!("${amount}"),
+        other => format!("{amount} {other}"),
+    }
 }

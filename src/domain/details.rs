@@ -1,6 +1,6 @@
 //! The describing fields of a unit, each optional because each may be missing from a file.
 
-use crate::{Field, Value};
+use crate::{Currency, Field, Value};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 macro_rules! details {
     (text { $($text:ident $tf:ident),+ $(,)? } number { $($number:ident $nf:ident),+ $(,)? }
      list { $($list:ident $lf:ident),+ $(,)? } date { $($date:ident $df:ident),+ $(,)? }) => {
-        /// Units are in the names; `currency` is always US dollars today.
+        /// Units are in the names; money is in `currency`, US dollars where it is blank.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
         #[serde(default)]
         pub struct Details {
@@ -62,7 +62,7 @@ details! {
         drivetrain Drivetrain, transmission Transmission, engine Engine,
         exterior_color ExteriorColor, exterior_base_color ExteriorBaseColor,
         interior_color InteriorColor, interior_base_color InteriorBaseColor, condition Condition,
-        title_brand TitleBrand, reported_title_brand ReportedTitleBrand, title Title, description Description, link Link,
+        title_brand TitleBrand, currency Currency, reported_title_brand ReportedTitleBrand, title Title, description Description, link Link,
         parent_stock_number ParentStockNumber,
     }
     number {
@@ -72,6 +72,20 @@ details! {
     }
     list { image_urls ImageUrls, options Options }
     date { date_in_stock DateInStock }
+}
+
+impl Details {
+    /// What its money is in.
+    pub fn currency(&self) -> Currency {
+        let code = self.currency.as_deref();
+        code.and_then(Currency::of_code).unwrap_or_default()
+    }
+
+    /// Dollars are not written down: nearly all of it is in those.
+    pub fn set_currency(&mut self, currency: Currency) {
+        let written = currency != Currency::default();
+        self.currency = written.then(|| currency.code().to_owned());
+    }
 }
 
 #[cfg(test)]

@@ -98,6 +98,8 @@ fields! {
     MarketCents = "market_cents" Number,
     PriceCents = "price_cents" Number,
     MsrpCents = "msrp_cents" Number,
+    // Of all its money: ISO 4217.
+    Currency = "currency" Text,
     // The highest price of a parent's units; its price is the lowest.
     PriceToCents = "price_to_cents" Number,
     OdometerKm = "odometer_km" Number,

@@ -159,6 +159,7 @@ pub fn field_of<'a>(listing: &'a Listing, dealer_key: &'a str, field: Field) -> 
         Field::StockNumber => text(&listing.stock_number),
         Field::Vin => listing.vin.as_ref().and_then(|vin| text(vin.as_str())),
         Field::Serial => listing.serial.as_deref().and_then(text),
+        Field::Currency => text(listing.details.currency().code()),
         _ => listing.details.get(field),
     }
 }

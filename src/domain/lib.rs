@@ -3,6 +3,7 @@
 //! No I/O, no clock, no environment. Everything here is a value that can be built in a test
 //! without a server, and every other floor may name it.
 
+pub mod currency;
 pub mod dealer;
 pub mod details;
 pub mod digest;
@@ -20,6 +21,7 @@ pub mod thousands;
 pub mod title;
 pub mod vin;
 
+pub use currency::{Currency, UnknownCurrency};
 pub use dealer::Dealer;
 pub use details::Details;
 pub use digest::Digest;

@@ -136,11 +136,37 @@ pub fn apply_with(
         let original = draft.originals.get(&field).map(String::as_str);
         let said = draft.details.get(field);
         let blank = !silent.contains(&field) && !unread.contains(&field);
-        if said.is_some() || blanks == Blanks::Clear && blank {
+        if field == Field::Currency {
+            changed |= in_currency(listing, draft, original, origin);
+        } else if said.is_some() || blanks == Blanks::Clear && blank {
             changed |= set(listing, field, said, original, origin);
         }
     }
     changed
+}
+
+/// Whoever says a price says what it is in: dollars, where nothing is written.
+fn in_currency(
+    listing: &mut Listing,
+    draft: &ListingDraft,
+    original: Option<&str>,
+    origin: &Origin,
+) -> bool {
+    let money = [Field::PriceCents, Field::MsrpCents];
+    if !money
+        .iter()
+        .any(|field| draft.details.get(*field).is_some())
+    {
+        return false;
+    }
+    let holder = listing.provenance.get(Field::Currency);
+    let held = holder.is_some_and(|origin| origin.source == Source::Operator);
+    let said = draft.details.currency();
+    if said == listing.details.currency() && !held {
+        return false;
+    }
+    let said = Value::Text(said.code().into());
+    set(listing, Field::Currency, Some(said), original, origin)
 }
 
 /// Whether a row that leaves blank what identified the unit with its number is of another one: two of the dealer's make, model and
@@ -433,6 +459,55 @@ mod tests {
         let origin = listing.provenance.get(Field::ExteriorColor).unwrap();
         assert_eq!(origin.original.as_deref(), Some("Jet Black"));
         assert_eq!((origin.row, &origin.over), (Some(2), &None));
+    }
+
+    #[test]
+    fn whoever_says_a_price_says_what_it_is_in() {
+        let said = |price: Option<i64>, currency: crate::Currency| {
+            let mut said = draft(price, None);
+            said.details.set_currency(currency);
+            said
+        };
+        let (usd, cad) = (crate::Currency::USD, crate::Currency::CAD);
+        let mut listing = begin(1, &said(Some(100), cad), &file(1));
+        assert_eq!(listing.details.currency(), cad);
+        // No price, no word on the one that stands.
+        let blank = said(None, usd);
+        assert!(!apply_with(
+            &mut listing,
+            &blank,
+            &file(2),
+            Blanks::Keep,
+            &[]
+        ));
+        assert_eq!(listing.details.currency(), cad);
+        // Dollars, which nobody writes down, take another currency's place under every policy, whoever said that one.
+        let client = Origin {
+            source: Source::Api,
+            ..file(1)
+        };
+        assert!(apply(
+            &mut listing,
+            &said(Some(100), crate::Currency::EUR),
+            &client
+        ));
+        let dollars = said(Some(100), usd);
+        assert!(apply_with(
+            &mut listing,
+            &dollars,
+            &file(3),
+            Blanks::Keep,
+            &[]
+        ));
+        assert_eq!(listing.details.currency(), usd);
+        assert!(!apply(&mut listing, &dollars, &file(4)));
+        let over = listing
+            .provenance
+            .get(Field::Currency)
+            .unwrap()
+            .over
+            .clone();
+        assert_eq!(over.as_deref(), Some("EUR"));
     }
 
     #[test]

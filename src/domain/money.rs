@@ -1,6 +1,7 @@
 //! Amounts of money in whole cents, and how dealers write them.
 
-use crate::thousands::grouped;
+use crate::Currency;
+use crate::currency::{Marks, Said};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,57 +17,89 @@ pub enum MoneyError {
     Negative(String),
     #[error("{0:?} is more than 1,000,000,000")]
     TooLarge(String),
+    #[error("{text:?} is in {said}, its row in {row}")]
+    OtherCurrency {
+        text: String,
+        said: Currency,
+        row: Currency,
+    },
 }
 
 /// Anything above a billion is a typing error or a phone number in the wrong column.
 pub(crate) const LARGEST_CENTS: i64 = 1_000_000_000 * 100;
+
+/// Words that mean "ask us".
+const NO_PRICE: &[&str] = &[
+    "",
+    "-",
+    "call",
+    "call for price",
+    "n/a",
+    "na",
+    "none",
+    "not priced",
+    "on request",
+    "poa",
+    "price on request",
+];
 
 impl Money {
     pub fn from_cents(cents: i64) -> Self {
         Self { cents }
     }
 
-    /// Reads `39998`, `$39,998 `, `39998.00`, `39,998.5`, `USD 10499`, `10499 USD`.
-    /// Words that mean "ask us" (`Not Priced`, `Call`, `N/A`, blank) are `Ok(None)`: a known
-    /// absence, not an error.
-    pub fn parse(text: &str) -> Result<Option<Self>, MoneyError> {
-        let trimmed = text.trim();
-        let lower = trimmed.to_ascii_lowercase();
-        if matches!(
-            lower.as_str(),
-            "" | "not priced" | "call" | "call for price" | "n/a" | "na" | "-" | "none"
-        ) {
+    /// Reads `39998`, `$39,998 `, `39998.00`, `39,998.5`, `USD 10499`, `10499 USD`; in a row of euros also `9.500,00` and
+    /// `9 500 €`. Words that mean "ask us" (`Not Priced`, `Call`, `N/A`, blank) are `Ok(None)`: a known absence, not an
+    /// error.
+    pub fn parse(text: &str, row: Currency) -> Result<Option<Self>, MoneyError> {
+        if NO_PRICE.contains(&text.trim().to_ascii_lowercase().as_str()) {
             return Ok(None);
         }
-        let bare = lower.trim_start_matches("usd").trim_end_matches("usd");
-        let bare = bare.trim().trim_start_matches('$').trim();
         let not = || MoneyError::NotAnAmount(text.to_owned());
-        if bare.starts_with('-') || (bare.starts_with('(') && bare.ends_with(')')) {
+        let amount = Amount::of(text).ok_or_else(not)?;
+        if amount.negative {
             return Err(MoneyError::Negative(text.to_owned()));
         }
-        let (whole, fraction) = bare.split_once('.').unwrap_or((bare, ""));
-        let digits: String = whole.chars().filter(|c| *c != ',').collect();
-        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) || !grouped(whole) {
-            return Err(not());
-        }
+        amount
+            .said
+            .in_row_of(row)
+            .map_err(|said| MoneyError::OtherCurrency {
+                text: text.to_owned(),
+                said,
+                row,
+            })?;
+        let (whole, fraction) = parted(amount.digits, row.marks());
+        let digits = ungrouped(whole).ok_or_else(not)?;
         if fraction.len() > 2 && fraction[2..].bytes().any(|b| b != b'0')
             || !fraction.bytes().all(|b| b.is_ascii_digit())
         {
             return Err(not());
         }
-        let whole: i64 = digits
-            .parse()
-            .map_err(|_| MoneyError::TooLarge(text.to_owned()))?;
+        let too_large = || MoneyError::TooLarge(text.to_owned());
+        let whole: i64 = digits.parse().map_err(|_| too_large())?;
         let mut hundredths = fraction.bytes().map(|b| i64::from(b - b'0'));
         let cents = hundredths.next().unwrap_or(0) * 10 + hundredths.next().unwrap_or(0);
         match whole.checked_mul(100).and_then(|w| w.checked_add(cents)) {
             Some(cents) if cents <= LARGEST_CENTS => Ok(Some(Self { cents })),
-            _ => Err(MoneyError::TooLarge(text.to_owned())),
+            _ => Err(too_large()),
+        }
+    }
+
+    /// The currency that an amount names itself: `9,500 EUR`.
+    pub fn named(text: &str) -> Option<Currency> {
+        // Most are plain.
+        let plain = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b',' | b' ' | b'$');
+        if text.bytes().all(plain) {
+            return None;
+        }
+        match Amount::of(text)?.said {
+            Said::One(one) => Some(one),
+            _ => None,
         }
     }
 
     /// `10499 USD` or `10499.50 USD`, the form marketplaces take.
-    pub fn with_currency(self, currency: &str) -> String {
+    pub fn with_currency(self, currency: Currency) -> String {
         format!("{} {currency}", self.plain())
     }
 
@@ -79,12 +112,91 @@ impl Money {
     }
 }
 
+/// What stands in a cell of money.
+struct Amount<'a> {
+    said: Said,
+    negative: bool,
+    /// From the first digit to the last.
+    digits: &'a str,
+}
+
+impl<'a> Amount<'a> {
+    fn of(text: &'a str) -> Option<Self> {
+        let first = text.find(|c: char| c.is_ascii_digit())?;
+        let last = text.rfind(|c: char| c.is_ascii_digit())?;
+        let (before, digits, behind) = (&text[..first], &text[first..=last], &text[last + 1..]);
+        // `.50` has lost its whole; `9500.-` and `9500,-` are whole.
+        if before.ends_with(['.', ',']) {
+            return None;
+        }
+        let behind = behind.strip_prefix([',', '.']).map_or(behind, |rest| {
+            rest.strip_prefix(['-', '\u{2013}']).unwrap_or(rest)
+        });
+        let signs = ['-', '(', '\u{2212}'];
+        let negative = before.contains(signs);
+        let before = before.replace(signs, "");
+        let behind = match negative {
+            true => behind.trim_end().trim_end_matches(')'),
+            false => behind,
+        };
+        let said = Said::of(&before)?.and(Said::of(behind)?)?;
+        Some(Self {
+            said,
+            negative,
+            digits,
+        })
+    }
+}
+
+/// Whole and hundredths. Where the comma parts those, a single mark with three digits behind it parts thousands: nobody
+/// writes money to a thousandth.
+fn parted(digits: &str, marks: Marks) -> (&str, &str) {
+    let last = digits.rfind(['.', ',']);
+    let decimal = match (marks, last) {
+        (_, None) => None,
+        (Marks::Point, _) => digits.find('.'),
+        (Marks::Comma, Some(at)) => {
+            let (whole, rest) = (&digits[..at], &digits[at + 1..]);
+            let mark = &digits[at..=at];
+            let other = whole.contains(['.', ',']) && !whole.contains(mark);
+            let thousands = rest.len() == 3 && whole.len() <= 3 && !whole.starts_with('0');
+            (other || !whole.contains(mark) && !thousands).then_some(at)
+        }
+    };
+    match decimal {
+        Some(at) => (&digits[..at], &digits[at + 1..]),
+        None => (digits, ""),
+    }
+}
+
+/// Its digits alone. What parts thousands is one kind of mark, and parts them by three.
+fn ungrouped(whole: &str) -> Option<String> {
+    let mut marks = whole.chars().filter(|c| !c.is_ascii_digit());
+    let Some(mark) = marks.next() else {
+        return (!whole.is_empty()).then(|| whole.to_owned());
+    };
+    let parts_thousands = matches!(
+        mark,
+        ',' | '.' | ' ' | '\'' | '\u{a0}' | '\u{202f}' | '\u{2019}'
+    );
+    if !parts_thousands || marks.any(|other| other != mark) {
+        return None;
+    }
+    let groups: Vec<&str> = whole.split(mark).collect();
+    let by_three = groups[1..].iter().all(|group| group.len() == 3);
+    (matches!(groups[0].len(), 1..=3) && by_three).then(|| groups.concat())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn cents_in(text: &str, row: Currency) -> Option<i64> {
+        Money::parse(text, row).unwrap().map(|m| m.cents)
+    }
+
     fn cents(text: &str) -> Option<i64> {
-        Money::parse(text).unwrap().map(|m| m.cents)
+        cents_in(text, Currency::USD)
     }
 
     #[test]
@@ -92,28 +204,85 @@ mod tests {
         assert_eq!(cents("$39,998 "), Some(3_999_800));
         assert_eq!(cents("39998"), Some(3_999_800));
         assert_eq!(cents("10,499.00 USD"), Some(1_049_900));
-        assert_eq!(cents("10499.5"), Some(1_049_950));
+        assert_eq!(cents("US$ 10499.5"), Some(1_049_950));
         assert_eq!(cents("1,234,567.890"), Some(123_456_789));
+        assert_eq!(cents_in("C$9,500", Currency::CAD), Some(950_000));
+        assert_eq!(cents_in("$9,500 CAD", Currency::CAD), Some(950_000));
+        assert_eq!(cents_in("£9,500", Currency::GBP), Some(950_000));
+        assert_eq!(cents_in("CHF 12'500.-", Currency::CHF), Some(1_250_000));
+    }
+
+    #[test]
+    fn where_the_comma_parts_hundredths_both_ways_are_read() {
+        for (text, cents) in [
+            ("9.500,00 €", 950_000),
+            ("9,500.00", 950_000),
+            ("9 500 EUR", 950_000),
+            ("9.500", 950_000),
+            ("9,500", 950_000),
+            ("1.234.567", 123_456_700),
+            ("9500,5", 950_050),
+            ("9500.50", 950_050),
+            ("9500.000", 950_000),
+            ("9500,-", 950_000),
+        ] {
+            assert_eq!(cents_in(text, Currency::EUR), Some(cents), "{text}");
+        }
+        for text in ["1.23.456", "1,234.567,89", "9.500,123", "1 23"] {
+            let read = Money::parse(text, Currency::EUR);
+            assert!(matches!(read, Err(MoneyError::NotAnAmount(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_amount_of_another_currency_is_told_and_never_taken_for_ours() {
+        for (text, row) in [
+            ("€9,500", Currency::USD),
+            ("CAD 9500", Currency::USD),
+            ("$9,500", Currency::EUR),
+        ] {
+            let read = Money::parse(text, row);
+            let other = matches!(read, Err(MoneyError::OtherCurrency { .. }));
+            assert!(other, "{text} in {row}: {read:?}");
+        }
+        assert_eq!(Money::named("9.500 €"), Some(Currency::EUR));
+        assert_eq!(Money::named("$9,500"), None);
+        assert_eq!(Money::named("Call 555"), None);
     }
 
     #[test]
     fn not_priced_is_an_absence_and_not_an_error() {
-        for text in ["Not Priced", "", "  ", "CALL", "n/a"] {
+        for text in ["Not Priced", "", "  ", "CALL", "n/a", "POA"] {
             assert_eq!(cents(text), None, "{text:?}");
         }
     }
 
     #[test]
     fn what_is_not_an_amount_is_refused() {
-        for text in ["12,34", "twelve", "1.234.567", "12.345", "$"] {
+        for text in [
+            "12,34",
+            "twelve",
+            "1.234.567",
+            "12.345",
+            "$",
+            ".50",
+            "9500/mo",
+            "$9 500,00",
+            "€ $ 9",
+            "1e5",
+        ] {
+            let read = Money::parse(text, Currency::USD);
             assert!(
-                matches!(Money::parse(text), Err(MoneyError::NotAnAmount(_))),
-                "{text:?}"
+                matches!(read, Err(MoneyError::NotAnAmount(_))),
+                "{text:?}: {read:?}"
             );
         }
-        assert!(matches!(Money::parse("-5"), Err(MoneyError::Negative(_))));
+        for text in ["-5", "$-5", "(500)", "($500.00)"] {
+            let read = Money::parse(text, Currency::USD);
+            assert!(matches!(read, Err(MoneyError::Negative(_))), "{text:?}");
+        }
         assert!(matches!(
-            Money::parse("99999999999999999999"),
+            Money::parse("99999999999999999999", Currency::USD),
             Err(MoneyError::TooLarge(_))
         ));
     }
@@ -121,12 +290,12 @@ mod tests {
     #[test]
     fn cents_are_written_only_when_there_are_any() {
         assert_eq!(
-            Money::from_cents(1_049_900).with_currency("USD"),
+            Money::from_cents(1_049_900).with_currency(Currency::USD),
             "10499 USD"
         );
         assert_eq!(
-            Money::from_cents(1_049_905).with_currency("USD"),
-            "10499.05 USD"
+            Money::from_cents(1_049_905).with_currency(Currency::CAD),
+            "10499.05 CAD"
         );
     }
 }

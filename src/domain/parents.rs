@@ -127,11 +127,13 @@ fn offer(unit: &Listing) -> Option<String> {
     if !new || details.make.is_none() || details.model.is_none() {
         return None;
     }
-    let words: Vec<String> = SAME
+    let mut words: Vec<String> = SAME
         .iter()
         .map(|field| details.get(*field).map(|v| v.to_string().to_lowercase()))
         .map(Option::unwrap_or_default)
         .collect();
+    // Offers in two currencies are two; dollars are not named, and what was named before them keeps its name.
+    words.extend(details.currency.clone().filter(|code| code != "USD"));
     // A digest: the words of ten fields may be longer than an index takes.
     let digest = blake3::hash(words.join("\u{1f}").as_bytes()).to_hex();
     Some(digest[..24].to_owned())
@@ -155,9 +157,24 @@ fn of(stock_number: String, members: &[&Listing]) -> Group {
         // The field is read from the same kind of table, so its type fits.
         let _ = details.set(field, value);
     }
-    details.price_cents = members.iter().filter_map(|u| u.details.price_cents).min();
-    details.price_to_cents = members.iter().filter_map(|u| u.details.price_cents).max();
-    details.msrp_cents = members.iter().filter_map(|u| u.details.msrp_cents).min();
+    // Of the first that has a price; what is in another currency cannot be compared.
+    let priced = members.iter().find(|u| u.details.price_cents.is_some());
+    let currency = priced.or(members.first()).map(|u| u.details.currency());
+    details.set_currency(currency.unwrap_or_default());
+    let alike = |u: &&&Listing| Some(u.details.currency()) == currency;
+    let prices = || {
+        members
+            .iter()
+            .filter(alike)
+            .filter_map(|u| u.details.price_cents)
+    };
+    details.price_cents = prices().min();
+    details.price_to_cents = prices().max();
+    details.msrp_cents = members
+        .iter()
+        .filter(alike)
+        .filter_map(|u| u.details.msrp_cents)
+        .min();
     let units = i64::try_from(members.len()).unwrap_or(i64::MAX);
     let _ = details.set(Field::Units, Some(Value::Number(units)));
     Group {
@@ -222,6 +239,19 @@ mod tests {
             (Some(3), Some(50), Some(900))
         );
         assert!(found.circular.is_empty());
+    }
+
+    #[test]
+    fn prices_in_two_currencies_are_not_compared() {
+        let mut dear = unit(2, "B", Some("A"), 5);
+        dear.details.set_currency(crate::Currency::CAD);
+        let found = group(&[unit(1, "A", None, 900), dear, unit(3, "C", Some("A"), 70)]);
+        let details = &found.groups[0].parent.details;
+        assert_eq!(
+            (details.price_cents, details.price_to_cents, details.units),
+            (Some(70), Some(900), Some(3))
+        );
+        assert_eq!(details.currency(), crate::Currency::USD);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(crate) fn compile<'a>(
         }
         Source::Field(FieldSource::Styled { name, style }) => {
             let fits = match style {
-                Style::Usd => matches!(name, Field::PriceCents | Field::MsrpCents),
+                Style::Money => matches!(name, Field::PriceCents | Field::MsrpCents),
                 Style::Miles | Style::MilesNumber => *name == Field::OdometerKm,
                 Style::First | Style::Rest | Style::Piped => {
                     matches!(name, Field::ImageUrls | Field::Options)
@@ -121,8 +121,9 @@ fn push(unit: &Unit<'_>, field: Field, cell: &mut String) {
 
 fn styled(unit: &Unit<'_>, field: Field, style: Style, cell: &mut String) {
     match (style, unit.listing.details.get(field)) {
-        (Style::Usd, Some(Value::Number(cents))) => {
-            cell.push_str(&Money::from_cents(cents).with_currency("USD"))
+        (Style::Money, Some(Value::Number(cents))) => {
+            let currency = unit.listing.details.currency();
+            cell.push_str(&Money::from_cents(cents).with_currency(currency));
         }
         (Style::Miles, Some(Value::Number(km))) => {
             let _ = write!(cell, "{} Miles", Odometer { km }.miles());

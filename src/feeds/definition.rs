@@ -71,6 +71,8 @@ pub enum Check {
     OdometerIfUsed,
     /// New units must have a manufacturer's price.
     MsrpIfNew,
+    /// Priced in what the rooftop's country has: marketplaces want a price in the currency of the country that it is shown in.
+    Currency,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -176,8 +178,9 @@ pub enum FieldSource {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Style {
-    /// Cents as `10499 USD`.
-    Usd,
+    /// Cents as `10499 USD`, in the unit's currency; `usd` was its name.
+    #[serde(alias = "usd")]
+    Money,
     /// Kilometres as `24000 Miles`.
     Miles,
     /// Kilometres as the number of miles.

@@ -2,7 +2,7 @@
 
 use crate::definition::Check;
 use crate::render::Unit;
-use domain::{Status, title};
+use domain::{Currency, Status, title};
 
 /// The reasons this check gives against a listing; `vin_seen` says an earlier row has its VIN.
 pub(crate) fn reason(check: Check, unit: &Unit<'_>, vin_seen: bool) -> Option<&'static str> {
@@ -35,5 +35,8 @@ pub(crate) fn reason(check: Check, unit: &Unit<'_>, vin_seen: bool) -> Option<&'
         .then_some("odometer_missing"),
         Check::MsrpIfNew => (condition.eq_ignore_ascii_case("new") && details.msrp_cents.is_none())
             .then_some("msrp_missing"),
+        Check::Currency => Currency::of_country(&unit.dealer.country)
+            .is_some_and(|usual| details.price_cents.is_some() && usual != details.currency())
+            .then_some("currency_foreign"),
     }
 }

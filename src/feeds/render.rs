@@ -304,6 +304,32 @@ mod tests {
     }
 
     #[test]
+    fn a_price_in_another_countrys_currency_is_left_out_and_told() {
+        let mut unit = listing(8, "5TDXZ3DC2KS015402");
+        unit.details.set_currency(domain::Currency::CAD);
+        let (environment, google) = (Feed::environment(), google());
+        let written = |country: &str| {
+            let mut rooftop = dealer();
+            rooftop.country = country.into();
+            let mut bytes = Vec::new();
+            let mut feed = Feed::new(&google, &environment).unwrap();
+            let unit = Unit {
+                listing: &unit,
+                dealer: &rooftop,
+                site: "https://s.example",
+                placeholders: 0,
+            };
+            let result = feed.write(&unit, &mut bytes);
+            (result, String::from_utf8(bytes).unwrap())
+        };
+        let foreign = vec!["currency_foreign".to_owned()];
+        assert_eq!(written("US").0, Err(foreign));
+        let (result, text) = written("CA");
+        assert_eq!(result, Ok(()));
+        assert!(text.contains("\t9995 CAD\t"), "{text}");
+    }
+
+    #[test]
     fn each_built_in_feed_is_what_its_marketplace_takes() {
         let mut own_link = listing(8, "5TDXZ3DC2KS015402");
         own_link.details.link = Some("https://d.example/car?id=8".into());

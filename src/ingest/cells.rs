@@ -2,7 +2,8 @@
 
 use crate::flat::JOINT;
 use crate::mapping::{Column, ReadAs};
-use domain::{Distance, Field, Money, Odometer, Value};
+use domain::money::MoneyError;
+use domain::{Currency, Distance, Field, Money, Odometer, Value};
 
 /// A value that cannot be read: the rule it breaks, and words for a person.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,9 +13,12 @@ pub(crate) struct BadCell {
 }
 
 impl BadCell {
-    /// `Not Priced`: a word of its own, that what stood before stands no more.
+    /// `Not Priced`, or a price in another currency: a word of its own, that what stood before stands no more.
     pub(crate) fn says_there_is_none(&self) -> bool {
-        matches!(self.rule, "not_priced" | "year_unknown")
+        matches!(
+            self.rule,
+            "not_priced" | "year_unknown" | "currency_differs"
+        )
     }
 }
 
@@ -38,6 +42,7 @@ pub(crate) fn read(
     column: &Column,
     cell: &str,
     flat: bool,
+    row_in: Currency,
 ) -> Result<Option<Value<'static>>, BadCell> {
     let cell = cell.trim();
     if cell.is_empty() {
@@ -61,7 +66,7 @@ pub(crate) fn read(
         ReadAs::Number if column.to == Field::Hours => hours(cell).map(Some),
         ReadAs::Number => number(cell).map(Some),
         ReadAs::Year => year(cell).map(Some),
-        ReadAs::Money => money(column.to, cell),
+        ReadAs::Money => money(column.to, cell, row_in),
         ReadAs::Miles => odometer(cell, Distance::Miles),
         ReadAs::Kilometres => odometer(cell, Distance::Kilometres),
         ReadAs::Litres => litres(cell).map(Some),
@@ -141,8 +146,8 @@ fn year(cell: &str) -> Result<Value<'static>, BadCell> {
     }
 }
 
-fn money(field: Field, cell: &str) -> Result<Option<Value<'static>>, BadCell> {
-    match Money::parse(cell) {
+fn money(field: Field, cell: &str, row_in: Currency) -> Result<Option<Value<'static>>, BadCell> {
+    match Money::parse(cell, row_in) {
         // Zero means unknown in every dealer system.
         Ok(Some(Money { cents: 0 })) => Ok(None),
         Ok(Some(money)) => Ok(Some(Value::Number(money.cents))),
@@ -151,6 +156,9 @@ fn money(field: Field, cell: &str) -> Result<Option<Value<'static>>, BadCell> {
             format!("{cell:?}: the unit has no price"),
         )),
         Ok(None) => Ok(None),
+        Err(error @ MoneyError::OtherCurrency { .. }) => {
+            Err(bad("currency_differs", error.to_string()))
+        }
         Err(error) => Err(bad("not_money", error.to_string())),
     }
 }
@@ -279,6 +287,8 @@ fn date(cell: &str) -> Result<Value<'static>, BadCell> {
 mod tests {
     use super::*;
 
+    const USD: Currency = Currency::USD;
+
     fn column(to: Field, read_as: ReadAs) -> Column {
         Column {
             to,
@@ -292,7 +302,9 @@ mod tests {
     }
 
     fn rule(to: Field, read_as: ReadAs, cell: &str) -> &'static str {
-        read(&column(to, read_as), cell, false).unwrap_err().rule
+        read(&column(to, read_as), cell, false, USD)
+            .unwrap_err()
+            .rule
     }
 
     #[test]
@@ -355,17 +367,20 @@ mod tests {
             .into(),
             ..column(Field::Accidents, ReadAs::Number)
         };
-        assert_eq!(read(&column, "y", false).unwrap(), Some(Value::Number(1)));
+        assert_eq!(
+            read(&column, "y", false, USD).unwrap(),
+            Some(Value::Number(1))
+        );
         let of = |to, read_as| Column {
             to,
             read_as: Some(read_as),
             ..column.clone()
         };
         assert_eq!(
-            read(&of(Field::PriceCents, ReadAs::Money), "call", false).unwrap(),
+            read(&of(Field::PriceCents, ReadAs::Money), "call", false, USD).unwrap(),
             None
         );
-        let options = read(&of(Field::Options, ReadAs::List), "4X4, Winch", false).unwrap();
+        let options = read(&of(Field::Options, ReadAs::List), "4X4, Winch", false, USD).unwrap();
         let said = vec!["Four-Wheel Drive".to_owned(), "Winch".to_owned()];
         assert_eq!(options, Some(Value::List(said.into())));
     }
@@ -383,7 +398,11 @@ mod tests {
 
     #[test]
     fn cells_are_read_as_dealers_write_them() {
-        let value = |to, read_as, cell| read(&column(to, read_as), cell, false).unwrap().unwrap();
+        let value = |to, read_as, cell| {
+            read(&column(to, read_as), cell, false, USD)
+                .unwrap()
+                .unwrap()
+        };
         assert_eq!(
             value(Field::PriceCents, ReadAs::Money, "$39,998 "),
             Value::Number(3_999_800)

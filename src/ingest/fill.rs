@@ -79,6 +79,10 @@ pub(crate) fn complete(draft: &mut ListingDraft, mapping: &Mapping) {
         }
     }
     for (field, text) in &mapping.constants {
+        // The money was read in it.
+        if *field == Field::Currency {
+            continue;
+        }
         fill_blank(draft, *field, text.clone());
     }
     for (field, text) in &mapping.templates {

@@ -1,7 +1,7 @@
 //! Mappings: which column of a dealer's file fills which field, as data.
 
 use crate::rooftop::is_key;
-use domain::{Details, Field, FieldType, Kind};
+use domain::{Currency, Details, Field, FieldType, Kind, UnknownCurrency};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -24,7 +24,8 @@ pub struct Mapping {
     /// Cell texts that mean nothing is known (compared without case); dashes always do.
     #[serde(default)]
     pub blanks: Vec<String>,
-    /// Header names of the column that says which currency a row's money is in. Only US dollars are kept.
+    /// Header names of the column that says which currency a row's money is in. Where it says nothing it is the
+    /// constant `currency`, else what the dealer's country has.
     #[serde(default)]
     pub currency: Vec<String>,
     pub columns: Vec<Column>,
@@ -244,6 +245,8 @@ pub enum MappingError {
         field: &'static str,
         problem: String,
     },
+    #[error("mapping {name}: {problem}")]
+    Currency { name: String, problem: String },
     #[error("there is no mapping {name:?}; built in are {known}")]
     Unknown { name: String, known: String },
 }
@@ -325,6 +328,12 @@ impl Mapping {
                 holds: self.holds,
             });
         }
+        if let Some(problem) = self.currency_problem() {
+            return Err(MappingError::Currency {
+                name: self.name.clone(),
+                problem,
+            });
+        }
         let dealer = self.dealer.as_ref();
         if let Some(problem) = dealer.and_then(|dealer| dealer.problem(self.header)) {
             return Err(MappingError::Dealer {
@@ -373,6 +382,26 @@ impl Mapping {
             }
         }
         Ok(())
+    }
+}
+
+impl Mapping {
+    /// Money and what it is in are read together.
+    fn currency_problem(&self) -> Option<String> {
+        let column = self
+            .columns
+            .iter()
+            .any(|column| column.to == Field::Currency);
+        if column || self.templates.contains_key(&Field::Currency) {
+            return Some(
+                "the column of a row's currency is named by `currency: [NAME]`".to_owned(),
+            );
+        }
+        let constant = self.constants.get(&Field::Currency)?;
+        match Currency::of_code(constant) {
+            Some(_) => None,
+            None => Some(UnknownCurrency(constant.clone()).to_string()),
+        }
     }
 }
 
@@ -452,6 +481,20 @@ mod tests {
                 .to_string()
                 .contains("a header name, a list of them, or a place")
         );
+        let money = |more: &str| {
+            let yaml = format!(
+                "name: x\nkind: vehicle\n{more}\ncolumns:\n  - {{to: stock_number, from: [s]}}\n"
+            );
+            Mapping::parse("x", &yaml).map_err(|error| error.to_string())
+        };
+        assert!(money("constants: {currency: CAD}").is_ok());
+        let unknown = money("constants: {currency: JPY}").unwrap_err();
+        assert!(
+            unknown.contains("\"JPY\" is no currency we keep"),
+            "{unknown}"
+        );
+        let column = money("templates: {currency: \"{make}\"}").unwrap_err();
+        assert!(column.contains("named by `currency"), "{column}");
         let typo = "name: x\nkind: vehicle\ncolumns:\n  - {to: stock_number, form: [s]}\n";
         assert!(
             Mapping::parse("x", typo)

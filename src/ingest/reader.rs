@@ -1,7 +1,7 @@
 //! Rows in order, each with what became of it.
 
 use crate::cells;
-use crate::currency::Currency;
+use crate::currency;
 use crate::fill::{complete, set_text};
 use crate::flat::JOINT;
 use crate::identity::{self, IDENTITY, longest};
@@ -16,7 +16,7 @@ use crate::text::{CHUNK, Text};
 use crate::units::Units;
 use crate::words;
 use csv::ByteRecord;
-use domain::{Dealer, Details, Field, ListingDraft, Value, Vin, parents};
+use domain::{Currency, Dealer, Details, Field, ListingDraft, Value, Vin, parents};
 use std::collections::{BTreeMap, HashMap};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +45,7 @@ pub struct Reader {
     plan: Plan,
     mapping: Mapping,
     rooftop: Rooftop,
-    currency: Currency,
+    currency: currency::Said,
     width: usize,
     surplus: usize,
     header: Option<ByteRecord>,
@@ -81,7 +81,7 @@ impl Reader {
                 .from_reader(text.from(start)?))
         };
         let mut records = of(text)?;
-        let mut currency = Currency::default();
+        let mut currency = currency::Said::default();
         let mut rooftop = Rooftop::default();
         let (plan, width, header) = if mapping.header {
             let header = records
@@ -95,7 +95,7 @@ impl Reader {
             if let Some(dealer) = &mapping.dealer {
                 rooftop = of_dealer(dealer, Some(&names))?;
             }
-            currency = Currency::of(&names, mapping);
+            currency = currency::Said::of(&names, mapping);
             (plan(&names, mapping)?, header.len(), Some(header))
         } else {
             if let Some(dealer) = &mapping.dealer {
@@ -262,7 +262,15 @@ impl Reader {
             row: self.row,
         };
         let mut no_vin = None;
-        let foreign = self.currency.foreign(&self.record, &self.mapping);
+        let currency = match self.identity_only {
+            true => Ok(Currency::default()),
+            false => self
+                .currency
+                .of_row(&self.record, &self.mapping, &self.plan),
+        };
+        if let Ok(currency) = &currency {
+            draft.details.set_currency(*currency);
+        }
         for (column, places) in &self.plan {
             if self.identity_only && !IDENTITY.contains(&column.to) {
                 continue;
@@ -303,14 +311,14 @@ impl Reader {
                 parsed.rejects.push(reject);
                 continue;
             }
-            if let (Some(currency), ReadAs::Money) = (&foreign, column.read_as()) {
-                let message = format!("it is in {currency}: only US dollars are kept");
-                let name = column.to.name();
-                let reject = Reject::of_value(self.row, name, &cell, "not_dollars", message);
+            if let (Err(unknown), ReadAs::Money) = (&currency, column.read_as()) {
+                let (name, message) = (column.to.name(), unknown.to_string());
+                let reject = Reject::of_value(self.row, name, &cell, "currency_unknown", message);
                 parsed.rejects.push(reject);
                 continue;
             }
-            match (column.to, cells::read(column, &cell, self.flat)) {
+            let row_in = currency.as_ref().copied().unwrap_or_default();
+            match (column.to, cells::read(column, &cell, self.flat, row_in)) {
                 (Field::StockNumber, Ok(Some(Value::Text(text))))
                     if self.flat && text.contains(JOINT) =>
                 {
@@ -829,27 +837,67 @@ mod tests {
     }
 
     #[test]
-    fn money_that_is_not_in_dollars_is_refused_and_not_taken_for_dollars() {
-        let ad = |id: &str, currency: &str| {
+    fn money_is_in_the_currency_that_its_row_says() {
+        let ad = |id: &str, currency: &str, price: &str| {
             format!(
-                "<equipment id=\"{id}\"><brand>Deere</brand><price{currency}>9500</price></equipment>"
+                "<equipment id=\"{id}\"><brand>Deere</brand><price{currency}>{price}</price></equipment>"
             )
         };
         let text = format!(
-            "<equipments>{}{}{}</equipments>",
-            ad("1", " currency=\"EUR\""),
-            ad("2", " currency=\"usd\""),
-            ad("3", "")
+            "<equipments>{}{}{}{}{}</equipments>",
+            ad("1", " currency=\"EUR\"", "9.500,50"),
+            ad("2", " currency=\"usd\"", "9500"),
+            ad("3", "", "9500"),
+            ad("4", "", "9 500 €"),
+            ad("5", " currency=\"JPY\"", "9500"),
         );
         let rows = read("agriaffaires", &text);
-        let cents = |n: usize| rows[n].draft.as_ref().unwrap().details.price_cents;
+        let money = |n: usize| {
+            let details = &rows[n].draft.as_ref().unwrap().details;
+            (details.price_cents, details.currency().code())
+        };
+        let told: Vec<_> = (0..5).map(money).collect();
+        let expected = [
+            (Some(950_050), "EUR"),
+            (Some(950_000), "USD"),
+            (Some(950_000), "USD"),
+            (Some(950_000), "EUR"),
+            (None, "USD"),
+        ];
+        assert_eq!(told, expected);
+        let told = &rows[4].rejects[0];
         assert_eq!(
-            (cents(0), cents(1), cents(2)),
-            (None, Some(950_000), Some(950_000))
+            (told.rule.as_str(), told.row_lost),
+            ("currency_unknown", false)
         );
-        let told = &rows[0].rejects[0];
-        assert_eq!((told.rule.as_str(), told.row_lost), ("not_dollars", false));
-        assert!(told.message.contains("EUR"), "{told:?}");
+        assert!(told.message.contains("JPY"), "{told:?}");
+    }
+
+    #[test]
+    fn where_a_row_does_not_say_its_money_is_in_what_is_usual() {
+        let mut mapping = Mapping::built_in("vehicles").unwrap();
+        mapping.money_is_usually(Currency::CAD);
+        let head = "Stock,VIN,Make,Price,MSRP,Currency\n";
+        let text = format!(
+            "{head}A1,,Ford,\"$9,500\",$9900,\nA2,,Ford,9500,,USD\nA3,,Ford,9500,€9900,\nA4,,Ford,9500,€9900,CAD\n"
+        );
+        let mut reader = Reader::new(text.into_bytes(), &mapping).unwrap();
+        let rows: Vec<_> = std::iter::from_fn(|| reader.next_row().unwrap()).collect();
+        let told: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                let d = &row.draft.as_ref().unwrap().details;
+                (d.price_cents, d.msrp_cents, d.currency().code())
+            })
+            .collect();
+        let expected = [
+            (Some(950_000), Some(990_000), "CAD"),
+            (Some(950_000), None, "USD"),
+            (Some(950_000), Some(990_000), "EUR"),
+            (Some(950_000), None, "CAD"),
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(rows[3].rejects[0].rule, "currency_differs");
     }
 
     #[test]

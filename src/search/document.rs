@@ -37,6 +37,7 @@ names! {
         ExteriorColor = "exterior_color" ExteriorColor,
         ExteriorBaseColor = "exterior_base_color" ExteriorBaseColor,
         Condition = "condition" Condition,
+        Currency = "currency" Currency,
         Dealer = "dealer" Dealer,
     }
 }

@@ -14,12 +14,12 @@ const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TEXT_OID: u32 = 25;
 /// What a date counts from.
 const EPOCH: Date = jiff::civil::date(2000, 1, 1);
-const COLUMNS: i16 = 46;
+const COLUMNS: i16 = 47;
 
 impl Rows {
     pub(crate) const COPY: &'static str = "COPY listings (id, dealer_id, kind, status, stock_number, vin, serial, year, \
         make, model, \"trim\", body, category, fuel, drivetrain, transmission, engine, cylinders, displacement_cc, doors, \
-        exterior_color, exterior_base_color, interior_color, interior_base_color, condition, title_brand, price_cents, \
+        exterior_color, exterior_base_color, interior_color, interior_base_color, condition, title_brand, currency, price_cents, \
         msrp_cents, price_to_cents, odometer_km, hours, units, owners, accidents, market_cents, reported_title_brand, title, description, link, date_in_stock, parent_stock_number, image_urls, \
         options, provenance, version, file_id) FROM STDIN WITH (FORMAT binary)";
 
@@ -66,6 +66,7 @@ impl Rows {
             &d.interior_base_color,
             &d.condition,
             &d.title_brand,
+            &d.currency,
         ] {
             self.text(text.as_deref());
         }

@@ -71,6 +71,7 @@ fn column(field: Field) -> &'static str {
         Field::PriceCents => "l.price_cents",
         Field::MsrpCents => "l.msrp_cents",
         Field::PriceToCents => "l.price_to_cents",
+        Field::Currency => "coalesce(l.currency, 'USD')",
         Field::OdometerKm => "l.odometer_km",
         Field::Hours => "l.hours",
         Field::Title => "l.title",

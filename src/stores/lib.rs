@@ -49,7 +49,7 @@ pub use histories::{
     Histories, HistoryReport, KnownReport, KnownValuation, ReportState, Valuation, Valuations,
 };
 pub use keys::{ApiKey, Keys, Scope};
-pub use listings::{Bringing, ListingFilter, Listings, UpsertCounts, said_by};
+pub use listings::{Bringing, ListingFilter, Listings, Price, UpsertCounts, said_by};
 pub use mappings::{OwnMapping, OwnMappings};
 pub use overrides::{Contradiction, Overrides};
 pub use parents::Parents;

@@ -32,6 +32,7 @@ pub(crate) struct ListingRow {
     pub(crate) interior_base_color: Option<String>,
     pub(crate) condition: Option<String>,
     pub(crate) title_brand: Option<String>,
+    pub(crate) currency: Option<String>,
     pub(crate) price_cents: Option<i64>,
     pub(crate) msrp_cents: Option<i64>,
     pub(crate) price_to_cents: Option<i64>,
@@ -56,7 +57,7 @@ pub(crate) struct ListingRow {
 /// For queries that are put together at run time.
 pub(crate) const COLUMNS: &str = "l.id, l.dealer_id, l.kind, l.status, l.stock_number, l.vin, l.serial, l.year, \
     l.make, l.model, l.\"trim\", l.body, l.category, l.fuel, l.drivetrain, l.transmission, l.engine, l.cylinders, \
-    l.displacement_cc, l.doors, l.exterior_color, l.exterior_base_color, l.interior_color, l.interior_base_color, l.condition, l.title_brand, l.price_cents, \
+    l.displacement_cc, l.doors, l.exterior_color, l.exterior_base_color, l.interior_color, l.interior_base_color, l.condition, l.title_brand, l.currency, l.price_cents, \
     l.msrp_cents, l.price_to_cents, l.odometer_km, l.hours, l.units, l.owners, l.accidents, l.market_cents, l.reported_title_brand, l.title, l.description, l.link, l.date_in_stock, l.parent_stock_number, \
     l.image_urls, l.options, l.provenance, l.version";
 
@@ -90,6 +91,7 @@ impl From<ListingRow> for Listing {
                 interior_base_color: row.interior_base_color,
                 condition: row.condition,
                 title_brand: row.title_brand,
+                currency: row.currency,
                 price_cents: row.price_cents,
                 msrp_cents: row.msrp_cents,
                 price_to_cents: row.price_to_cents,

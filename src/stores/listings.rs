@@ -223,13 +223,16 @@ impl Listings {
         let of = |f: fn(&Listing) -> i64| fresh.iter().map(f).collect::<Vec<_>>();
         let kinds: Vec<String> = fresh.iter().map(|l| l.kind.as_str().to_owned()).collect();
         let prices: Vec<Option<i64>> = fresh.iter().map(|l| l.details.price_cents).collect();
+        let currencies: Vec<Option<String>> =
+            fresh.iter().map(|l| l.details.currency.clone()).collect();
         sqlx::query_file!(
             "queries/log_new_listings.sql",
             &ids,
             &of(|l| l.dealer_id),
             &kinds,
             &prices as &[Option<i64>],
-            file_id
+            file_id,
+            &currencies as &[Option<String>]
         )
         .execute(conn)
         .await?;
@@ -375,22 +378,30 @@ impl Listings {
         matches!(listing.status, Status::Available | Status::Pending)
     }
 
-    /// Prices over time, oldest first: (micros since 1970, cents).
-    pub async fn prices(
-        conn: &mut PgConnection,
-        id: i64,
-    ) -> Res<Vec<(jiff::Timestamp, Option<i64>)>> {
+    /// Prices over time, oldest first.
+    pub async fn prices(conn: &mut PgConnection, id: i64) -> Res<Vec<Price>> {
         let rows = sqlx::query!(
-            "SELECT at, price_cents FROM price_history WHERE listing_id = $1 ORDER BY at",
+            r#"SELECT at, price_cents, coalesce(currency, 'USD') AS "currency!" FROM price_history
+             WHERE listing_id = $1 ORDER BY at"#,
             id
-        )
-        .fetch_all(conn)
-        .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| (crate::stamp(row.at), row.price_cents))
-            .collect())
+        );
+        let rows = rows.fetch_all(conn).await?;
+        let price = rows.into_iter().map(|row| Price {
+            at: crate::stamp(row.at),
+            cents: row.price_cents,
+            currency: row.currency,
+        });
+        Ok(price.collect())
     }
+}
+
+/// What a unit was offered for from then on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Price {
+    pub at: jiff::Timestamp,
+    /// `None` where it had no price any more.
+    pub cents: Option<i64>,
+    pub currency: String,
 }
 
 /// Who says what a file's row says.

@@ -30,6 +30,7 @@ pub struct PriceDrop {
     pub at: Timestamp,
     pub before_cents: i64,
     pub price_cents: i64,
+    pub currency: String,
 }
 
 /// A number that stands on the lot more than once.
@@ -63,7 +64,9 @@ pub struct Stay {
     pub last_changed: Option<Timestamp>,
     pub days: Option<i64>,
     pub first_price_cents: Option<i64>,
+    pub first_currency: Option<String>,
     pub price_cents: Option<i64>,
+    pub currency: Option<String>,
     pub archive: Option<i64>,
 }
 
@@ -100,6 +103,7 @@ impl Reports {
                     at: crate::stamp(row.at),
                     before_cents: row.before_cents,
                     price_cents: row.price_cents,
+                    currency: row.currency,
                 })
                 .collect(),
         )
@@ -152,7 +156,9 @@ impl Reports {
                 last_changed: row.last_changed.map(crate::stamp),
                 days: row.days,
                 first_price_cents: row.first_price_cents,
+                first_currency: row.first_currency,
                 price_cents: row.price_cents,
+                currency: row.currency,
                 archive: row.archive,
             })
             .collect())

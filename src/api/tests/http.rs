@@ -313,6 +313,54 @@ async fn search_is_open_counts_right_and_follows_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_put_says_what_its_money_is_in_and_search_tells_them_apart() {
+    let (mut served, key) = stocked().await;
+    let line = |number: &str, more: &str| {
+        format!(
+            "{{\"kind\":\"vehicle\",\"stock_number\":\"{number}\",\"make\":\"Volvo\",{more}}}\n"
+        )
+    };
+    let lines = [
+        line("C1", "\"price_cents\":3100000,\"currency\":\"CAD\""),
+        line("C2", "\"price_cents\":3100000,\"currency\":\"JPY\""),
+        line("C3", "\"price_cents\":-5"),
+        line("C4", "\"year\":99999"),
+    ];
+    let body = Some(("application/x-ndjson", lines.concat()));
+    let put = served
+        .send(Method::PUT, "/v2/listings?dealer=bayview", Some(&key), body)
+        .await;
+    let report: Value = put.json().await.unwrap();
+    assert_eq!(report["created"], 1, "{report}");
+    let words = [
+        "no currency we keep",
+        "price_cents: -5",
+        "year: 99999 is not between",
+    ];
+    for (place, word) in words.iter().enumerate() {
+        let told = report["rejected"][place]["problem"].as_str().unwrap();
+        assert!(told.contains(word), "{told}");
+    }
+    served.test.run_all().await;
+    served.index().await;
+    let found = served
+        .get(
+            "/v2/search/vehicles?currency=CAD&facets=currency,make",
+            &key,
+        )
+        .await;
+    assert_eq!(found["total"], 1, "{found}");
+    let price = json!({ "cents": 3_100_000, "currency": "CAD" });
+    assert_eq!(found["listings"][0]["price"], price);
+    // A picked facet counts what else could be picked.
+    let counted = found["facets"]["currency"].to_string();
+    assert!(
+        counted.contains("USD") && counted.contains("CAD"),
+        "{found}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bad_requests_are_problems_that_name_the_thing() {
     let mut served = serve().await;
     let key = served.key(Scope::Admin).await;

@@ -135,6 +135,7 @@ async fn identity_and_values_of_another_kind_are_refused_and_contradictions_list
         ("price_cents", json!(-1), "whole number"),
         ("year", json!(99_999), "not between 1900 and 2100"),
         ("make", json!(""), "text of 1"),
+        ("currency", json!("Dollars"), "no currency we keep: USD"),
         ("date_in_stock", json!("yesterday"), "date like"),
         ("options", json!("a,b"), "list"),
     ] {

@@ -31,8 +31,10 @@ struct Vehicle {
     body: Option<String>,
     color: Option<String>,
     condition: Option<String>,
-    /// US dollars.
+    /// In `currency`.
     price: Option<f64>,
+    /// ISO 4217.
+    currency: String,
     miles: Option<i64>,
     photos: Vec<String>,
     description: Option<String>,
@@ -71,6 +73,7 @@ fn flat(listing: Listing, dealer: String) -> Vehicle {
         reason = "prices are far below 2^53 cents"
     )]
     let price = details.price_cents.map(|cents| cents as f64 / 100.0);
+    let currency = details.currency().code().to_owned();
     Vehicle {
         id: listing.id,
         dealer,
@@ -84,6 +87,7 @@ fn flat(listing: Listing, dealer: String) -> Vehicle {
         color: details.exterior_color,
         condition: details.condition,
         price,
+        currency,
         miles: details.odometer_km.map(|km| Odometer { km }.miles()),
         photos: details.image_urls,
         description: details.description,

@@ -1,6 +1,6 @@
 //! A listing as `/v2` shows it.
 
-use domain::{Listing, Odometer};
+use domain::{Currency, Details, Listing, Odometer};
 use poem_openapi::Object;
 
 #[derive(Object)]
@@ -56,7 +56,7 @@ pub(crate) struct Envelope {
     accidents: Option<i64>,
     /// What units like this one are offered for, by a valuation.
     market: Option<Money>,
-    /// The price as a share of the market's: below 1 it is cheaper.
+    /// The price as a share of the market's: below 1 it is cheaper. Of prices in US dollars, as valuations are.
     price_to_market: Option<f64>,
     price: Option<Money>,
     msrp: Option<Money>,
@@ -80,15 +80,20 @@ pub(crate) struct Envelope {
     provenance: Option<serde_json::Value>,
 }
 
-fn money(cents: Option<i64>) -> Option<Money> {
+fn money(cents: Option<i64>, currency: Currency) -> Option<Money> {
     cents.map(|cents| Money {
         cents,
-        currency: "USD".to_owned(),
+        currency: currency.code().to_owned(),
     })
 }
 
+/// What valuations are in.
+const MARKET: Currency = Currency::USD;
+
 /// In hundredths; no more is known.
-fn price_to_market(price: Option<i64>, market: Option<i64>) -> Option<f64> {
+fn price_to_market(details: &Details) -> Option<f64> {
+    let (price, market) = (details.price_cents, details.market_cents);
+    let price = price.filter(|_| details.currency() == MARKET);
     let (price, market) = (price?, market.filter(|market| *market > 0)?);
     let hundredths = (price.saturating_mul(100) + market / 2) / market;
     Some(hundredths as f64 / 100.0)
@@ -97,6 +102,8 @@ fn price_to_market(price: Option<i64>, market: Option<i64>) -> Option<f64> {
 impl Envelope {
     pub(crate) fn new(listing: Listing, dealer: String) -> Self {
         let details = listing.details;
+        let currency = details.currency();
+        let price_to_market = price_to_market(&details);
         Self {
             id: listing.id,
             kind: listing.kind.as_str().to_owned(),
@@ -127,11 +134,11 @@ impl Envelope {
             reported_title_brand: details.reported_title_brand,
             owners: details.owners,
             accidents: details.accidents,
-            market: money(details.market_cents),
-            price_to_market: price_to_market(details.price_cents, details.market_cents),
-            price: money(details.price_cents),
-            msrp: money(details.msrp_cents),
-            price_to: money(details.price_to_cents),
+            market: money(details.market_cents, MARKET),
+            price_to_market,
+            price: money(details.price_cents, currency),
+            msrp: money(details.msrp_cents, currency),
+            price_to: money(details.price_to_cents, currency),
             odometer: details.odometer_km.map(|km| Distance {
                 value: Odometer { km }.miles(),
                 unit: "mi".to_owned(),

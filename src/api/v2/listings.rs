@@ -4,7 +4,7 @@ use super::envelope::Envelope;
 use crate::Api;
 use crate::auth::Key;
 use crate::problem::Problem;
-use domain::{Details, Kind, ListingDraft, Status, Vin};
+use domain::{Currency, Details, Kind, ListingDraft, Status, UnknownCurrency, Value, Vin};
 use poem::Body;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::{Binary, Json};
@@ -158,12 +158,13 @@ impl Listings {
         let dealer = Dealers::find(&mut *self.api.app.pool.acquire().await?, &dealer.0)
             .await?
             .ok_or_else(|| Problem::not_found("dealer", &dealer.0))?;
+        let usual = Currency::of_country(&dealer.country).unwrap_or_default();
         let (mut report, mut drafts, mut seen) = (PutReport::default(), Vec::new(), HashSet::new());
         for (line, text) in (1u64..)
             .zip(text.lines())
             .filter(|(_, text)| !text.trim().is_empty())
         {
-            match draft(line, text) {
+            match draft(line, text, usual) {
                 Ok(draft) if seen.insert(draft.stock_number.clone()) => drafts.push(draft),
                 Ok(draft) => {
                     let problem = format!(
@@ -201,11 +202,12 @@ struct Line {
     details: Details,
 }
 
-fn draft(line: u64, text: &str) -> Result<ListingDraft, String> {
+/// `usual` is what money is in where the line does not say.
+fn draft(line: u64, text: &str, usual: Currency) -> Result<ListingDraft, String> {
     if text.contains("\\u0000") {
         return Err("the line has a NUL character".to_owned());
     }
-    let parsed: Line = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let mut parsed: Line = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let stock_number = parsed.stock_number.trim().to_owned();
     if stock_number.is_empty() || stock_number.len() > 64 {
         return Err("stock_number must have 1 to 64 characters".to_owned());
@@ -227,6 +229,22 @@ fn draft(line: u64, text: &str) -> Result<ListingDraft, String> {
         Some(text) => Some(Vin::parse(&text).map_err(|error| error.to_string())?),
         None => None,
     };
+    let currency = match parsed.details.currency.take() {
+        Some(code) => Currency::of_code(&code)
+            .ok_or_else(|| format!("currency: {}", UnknownCurrency(code)))?,
+        None => usual,
+    };
+    parsed.details.set_currency(currency);
+    for &field in Details::FIELDS {
+        let range = field.range();
+        if let Some(Value::Number(number)) = parsed.details.get(field)
+            && !range.contains(&number)
+        {
+            let (from, to) = (range.start(), range.end());
+            let name = field.name();
+            return Err(format!("{name}: {number} is not between {from} and {to}"));
+        }
+    }
     Ok(ListingDraft {
         kind: parsed.kind,
         stock_number,

@@ -37,6 +37,8 @@ struct DropView {
     at: String,
     before_cents: i64,
     price_cents: i64,
+    /// ISO 4217; a price in another than the one before it is no drop.
+    currency: String,
 }
 
 /// A photo's address that leads to none.
@@ -72,6 +74,8 @@ struct PriceView {
     at: String,
     /// Absent where the unit had none any more.
     price_cents: Option<i64>,
+    /// ISO 4217.
+    currency: String,
 }
 
 #[derive(Object)]
@@ -103,7 +107,11 @@ struct StayView {
     /// On the lot.
     days: Option<i64>,
     first_price_cents: Option<i64>,
+    /// Of the first price.
+    first_currency: Option<String>,
     price_cents: Option<i64>,
+    /// ISO 4217.
+    currency: Option<String>,
     /// Which archive holds it.
     archive: Option<i64>,
 }
@@ -179,6 +187,7 @@ impl Reports {
             at: row.at.to_string(),
             before_cents: row.before_cents,
             price_cents: row.price_cents,
+            currency: row.currency,
         };
         Ok(Json(rows.into_iter().map(view).collect()))
     }
@@ -258,9 +267,10 @@ impl Reports {
         let listing = Listings::get(&mut conn, id.0).await?;
         let prices = Listings::prices(&mut conn, listing.id).await?;
         let moves = stores::Reports::moves(&mut conn, listing.id).await?;
-        let price = |(at, price_cents): (jiff::Timestamp, Option<i64>)| PriceView {
-            at: at.to_string(),
-            price_cents,
+        let price = |price: stores::Price| PriceView {
+            at: price.at.to_string(),
+            price_cents: price.cents,
+            currency: price.currency,
         };
         let moved = |row: stores::Move| MoveView {
             at: row.at.to_string(),
@@ -293,7 +303,9 @@ impl Reports {
             last_changed: row.last_changed.map(|at| at.to_string()),
             days: row.days,
             first_price_cents: row.first_price_cents,
+            first_currency: row.first_currency,
             price_cents: row.price_cents,
+            currency: row.currency,
             archive: row.archive,
         };
         Ok(Json(rows.into_iter().map(view).collect()))

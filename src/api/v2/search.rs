@@ -61,7 +61,9 @@ impl Search {
         exterior_base_color: Query<Option<String>>,
         condition: Query<Option<String>>,
         dealer: Query<Option<String>>,
-        /// In cents.
+        /// ISO 4217: what a price is in. Bounds and sorting by price compare numbers, so stock of several countries wants one.
+        currency: Query<Option<String>>,
+        /// In hundredths of the unit's currency.
         price_cents_range: Query<Option<String>>,
         odometer_km_range: Query<Option<String>>,
         hours_range: Query<Option<String>>,
@@ -96,6 +98,7 @@ impl Search {
             (Facet::ExteriorBaseColor, exterior_base_color),
             (Facet::Condition, condition),
             (Facet::Dealer, dealer),
+            (Facet::Currency, currency),
         ];
         for (facet, values) in filters {
             if let Some(values) = values.0 {

@@ -36,8 +36,9 @@ fn the_examples_read_the_files_they_are_of() {
         Some("https://stock.example.com/Honda/1HGCM82633A004352")
     );
     assert_eq!(second.dealer.unwrap().key, "hill");
-    assert_eq!(second.draft.unwrap().status, Some(domain::Status::Sold));
-    assert_eq!(second.rejects[0].rule, "not_dollars");
+    let sold = second.draft.unwrap();
+    assert_eq!(sold.status, Some(domain::Status::Sold));
+    assert_eq!(sold.details.currency(), domain::Currency::EUR);
     let mut reader = Reader::new(b"7|S1|12.5 hrs|Bay\n".to_vec(), &headless).unwrap();
     let row = reader.next_row().unwrap().unwrap();
     assert_eq!(row.dealer.unwrap().key, "bay");

@@ -1,6 +1,6 @@
 -- Listings by id, in order of id. Plan: primary-key probes.
 SELECT id, dealer_id, kind, status, stock_number, vin, serial, year, make, model, "trim", body, category,
     fuel, drivetrain, transmission, engine, cylinders, displacement_cc, doors, exterior_color, exterior_base_color,
-    interior_color, interior_base_color, condition, title_brand, price_cents, msrp_cents, price_to_cents, odometer_km, hours, units, owners, accidents, market_cents, reported_title_brand, title,
+    interior_color, interior_base_color, condition, title_brand, currency, price_cents, msrp_cents, price_to_cents, odometer_km, hours, units, owners, accidents, market_cents, reported_title_brand, title,
     description, link, date_in_stock, parent_stock_number, image_urls, options, provenance, version
 FROM listings WHERE id = ANY($1) ORDER BY id

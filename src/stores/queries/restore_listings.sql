@@ -13,9 +13,9 @@ back AS (
     RETURNING id, dealer_id, kind, version
 ),
 priced AS (
-    INSERT INTO price_history (listing_id, at, price_cents, file_id)
-    SELECT (r.listing).id, p.at, p.price_cents, p.file_id
-    FROM r, jsonb_to_recordset(r.record->'price_history') AS p(at timestamptz, price_cents bigint, file_id bigint)
+    INSERT INTO price_history (listing_id, at, price_cents, currency, file_id)
+    SELECT (r.listing).id, p.at, p.price_cents, p.currency, p.file_id
+    FROM r, jsonb_to_recordset(r.record->'price_history') AS p(at timestamptz, price_cents bigint, currency text, file_id bigint)
     WHERE (r.listing).id IN (SELECT id FROM back)
 ),
 moved AS (

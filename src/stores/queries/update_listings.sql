@@ -1,7 +1,7 @@
 -- Write listings as they stand now, with a change row each and the price where it moved. $1 an array
 -- of objects keyed by column, $2 the file that said so; whose unit it is stays.
 WITH before AS (
-    SELECT l.id, l.price_cents FROM listings l
+    SELECT l.id, l.price_cents, l.currency FROM listings l
     JOIN jsonb_populate_recordset(NULL::listings, $1::jsonb) r ON r.id = l.id
 ),
 put AS (
@@ -9,7 +9,7 @@ put AS (
         = r."trim", body = r.body, category = r.category, fuel = r.fuel, drivetrain = r.drivetrain,
         transmission = r.transmission, engine = r.engine, cylinders = r.cylinders, displacement_cc =
         r.displacement_cc, doors = r.doors, exterior_color = r.exterior_color, exterior_base_color = r.exterior_base_color, interior_color =
-        r.interior_color, interior_base_color = r.interior_base_color, condition = r.condition, title_brand = r.title_brand, price_cents =
+        r.interior_color, interior_base_color = r.interior_base_color, condition = r.condition, title_brand = r.title_brand, currency = r.currency, price_cents =
         r.price_cents, msrp_cents = r.msrp_cents, price_to_cents = r.price_to_cents, odometer_km = r.odometer_km, hours = r.hours, units = r.units,
         owners = r.owners, accidents = r.accidents, market_cents = r.market_cents, reported_title_brand = r.reported_title_brand,
         title = r.title, description = r.description, link = r.link, date_in_stock =
@@ -27,12 +27,13 @@ put AS (
                        WHEN l.status IN ('available', 'pending') THEN now() ELSE coalesce(l.left_at, l.updated_at) END
     FROM jsonb_populate_recordset(NULL::listings, $1::jsonb) r
     WHERE l.id = r.id
-    RETURNING l.id, l.dealer_id, l.kind, l.version, l.price_cents
+    RETURNING l.id, l.dealer_id, l.kind, l.version, l.price_cents, l.currency
 ),
 logged AS (
     INSERT INTO changes (listing_id, dealer_id, kind, what, version)
     SELECT id, dealer_id, kind, 'updated', version FROM put
 )
-INSERT INTO price_history (listing_id, price_cents, file_id)
-SELECT put.id, put.price_cents, $2::bigint FROM put JOIN before ON before.id = put.id
+INSERT INTO price_history (listing_id, price_cents, currency, file_id)
+SELECT put.id, put.price_cents, put.currency, $2::bigint FROM put JOIN before ON before.id = put.id
 WHERE put.price_cents IS DISTINCT FROM before.price_cents
+   OR put.price_cents IS NOT NULL AND coalesce(put.currency, 'USD') <> coalesce(before.currency, 'USD')

@@ -182,7 +182,7 @@ async fn a_price_that_moves_leaves_its_history_and_one_change() {
         .await
         .unwrap()
         .into_iter()
-        .map(|p| p.1)
+        .map(|p| p.cents)
         .collect();
     assert_eq!(prices, [Some(100), Some(90), None]);
     assert_eq!(Changes::unstamped(&mut conn).await.unwrap(), 3);
