@@ -1,9 +1,9 @@
 //! What fills a draft: the words we keep for a dealer's, and what follows from the row as a whole.
 
 use crate::mapping::Mapping;
+use crate::values::Known;
 use crate::{template, words};
 use domain::{Field, FieldType, ListingDraft, Value};
-use std::collections::HashMap;
 
 /// Longer texts are not worth remembering.
 const LONGEST_WORD: usize = 100;
@@ -11,12 +11,7 @@ const LONGEST_WORD: usize = 100;
 const WORDS_REMEMBERED: usize = 20_000;
 
 /// The word we keep, and beside it what the dealer wrote.
-pub(crate) fn set_text(
-    draft: &mut ListingDraft,
-    field: Field,
-    text: &str,
-    known: &mut HashMap<(Field, String), Option<&'static str>>,
-) {
+pub(crate) fn set_text(draft: &mut ListingDraft, field: Field, text: &str, known: &mut Known) {
     if known.len() > WORDS_REMEMBERED {
         known.clear();
     }

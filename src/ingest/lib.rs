@@ -22,6 +22,7 @@ mod template;
 mod text;
 mod units;
 mod unpack;
+mod values;
 pub mod words;
 
 pub use mapping::{BUILT_IN, Column, Holds, Mapping, MappingError};

@@ -1,11 +1,9 @@
 //! Rows in order, each with what became of it.
 
-use crate::cells;
 use crate::currency;
-use crate::fill::{complete, set_text};
-use crate::flat::JOINT;
-use crate::identity::{self, IDENTITY, longest};
-use crate::mapping::{Column, Mapping, ReadAs};
+use crate::fill::complete;
+use crate::identity::{self, IDENTITY};
+use crate::mapping::{Column, Mapping};
 use crate::plan::{Plan, absent, fields, names, of_dealer, plan, plan_by_place};
 use crate::reject::Reject;
 use crate::rooftop::Rooftop;
@@ -14,10 +12,9 @@ use crate::sniff::{self, FileProblem};
 use crate::table::Table;
 use crate::text::{CHUNK, Text};
 use crate::units::Units;
-use crate::words;
+use crate::values::{Known, Values};
 use csv::ByteRecord;
-use domain::{Currency, Dealer, Details, Field, ListingDraft, Value, Vin, parents};
-use std::collections::{BTreeMap, HashMap};
+use domain::{Currency, Dealer, Field, ListingDraft, parents};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParsedRow {
@@ -50,8 +47,7 @@ pub struct Reader {
     surplus: usize,
     header: Option<ByteRecord>,
     row: u64,
-    /// Words looked up before, by field and text: files repeat themselves.
-    words: HashMap<(Field, String), Option<&'static str>>,
+    words: Known,
     seen: Units,
     record: ByteRecord,
     identity_only: bool,
@@ -124,7 +120,7 @@ impl Reader {
             surplus,
             header,
             row: 0,
-            words: HashMap::new(),
+            words: Known::new(),
             seen: Units::default(),
             record: ByteRecord::new(),
             identity_only: false,
@@ -250,27 +246,19 @@ impl Reader {
             parsed.dealer = self.dealer();
             return parsed;
         }
-        let mut draft = ListingDraft {
-            kind: self.mapping.kind,
-            stock_number: String::new(),
-            vin: None,
-            serial: None,
-            status: None,
-            details: Details::default(),
-            originals: BTreeMap::new(),
-            unread: Vec::new(),
-            row: self.row,
-        };
-        let mut no_vin = None;
         let currency = match self.identity_only {
             true => Ok(Currency::default()),
             false => self
                 .currency
                 .of_row(&self.record, &self.mapping, &self.plan),
         };
-        if let Ok(currency) = &currency {
-            draft.details.set_currency(*currency);
-        }
+        let mut values = Values::begun(
+            self.mapping.kind,
+            self.row,
+            self.flat,
+            currency,
+            &mut self.words,
+        );
         for (column, places) in &self.plan {
             if self.identity_only && !IDENTITY.contains(&column.to) {
                 continue;
@@ -293,104 +281,13 @@ impl Reader {
                     "line_break_in_cell",
                     message.to_owned(),
                 );
-                parsed.rejects.push(reject);
-                parsed.perhaps.extend(shape.swallowed(&self.plan));
+                values.rejects.push(reject);
+                values.perhaps.extend(shape.swallowed(&self.plan));
                 continue;
             }
-            let longest = longest(column.to);
-            if cell.trim().chars().count() > longest {
-                let message = format!("more than {longest} characters");
-                let mut reject = Reject::of_row(
-                    self.row,
-                    column.to.name(),
-                    &cell,
-                    "identity_too_long",
-                    message,
-                );
-                reject.row_lost = column.to == Field::StockNumber;
-                parsed.rejects.push(reject);
-                continue;
-            }
-            if let (Err(unknown), ReadAs::Money) = (&currency, column.read_as()) {
-                let (name, message) = (column.to.name(), unknown.to_string());
-                let reject = Reject::of_value(self.row, name, &cell, "currency_unknown", message);
-                parsed.rejects.push(reject);
-                continue;
-            }
-            let row_in = currency.as_ref().copied().unwrap_or_default();
-            match (column.to, cells::read(column, &cell, self.flat, row_in)) {
-                (Field::StockNumber, Ok(Some(Value::Text(text))))
-                    if self.flat && text.contains(JOINT) =>
-                {
-                    let message = "several numbers in one unit: perhaps what is read as a unit holds many; a mapping's `unit` says what one is";
-                    let reject =
-                        Reject::of_row(self.row, "stock_number", &text, "several_units", message);
-                    parsed.rejects.push(reject);
-                    parsed
-                        .perhaps
-                        .extend(text.split(JOINT).map(|number| number.trim().to_owned()));
-                }
-                (Field::StockNumber, Ok(Some(Value::Text(text)))) => {
-                    draft.stock_number = text.into_owned();
-                }
-                (Field::Serial, Ok(Some(Value::Text(text)))) => {
-                    draft.serial = Some(text.into_owned());
-                }
-                (Field::Status, Ok(Some(Value::Text(text)))) => match words::status(&text) {
-                    Some(status) => draft.status = Some(status),
-                    None => {
-                        draft.unread.push(Field::Status);
-                        let message = "no word we know for where a unit stands: a mapping's `words` can say what it means";
-                        let reject = Reject::of_value(
-                            self.row,
-                            "status",
-                            &text,
-                            "status_unknown",
-                            message.to_owned(),
-                        );
-                        parsed.rejects.push(reject);
-                    }
-                },
-                (Field::Options, Ok(Some(Value::List(said)))) => {
-                    let (named, other) = words::options(&said);
-                    if other {
-                        draft.originals.insert(Field::Options, said.join(", "));
-                    }
-                    let _ = draft
-                        .details
-                        .set(Field::Options, Some(Value::List(named.into())));
-                }
-                (Field::Vin, Ok(Some(Value::Text(text)))) => match Vin::parse(&text) {
-                    Ok(good) => draft.vin = Some(good),
-                    Err(error) => no_vin = Some((text.into_owned(), error)),
-                },
-                (field, Ok(Some(Value::Text(text)))) => {
-                    set_text(&mut draft, field, &text, &mut self.words);
-                }
-                (field, Ok(value)) => {
-                    // The mapping's check made sure that the types fit.
-                    let _ = draft.details.set(field, value);
-                }
-                (field, Err(bad)) => {
-                    if !bad.says_there_is_none() {
-                        draft.unread.push(field);
-                    }
-                    let mut reject =
-                        Reject::of_row(self.row, field.name(), &cell, bad.rule, bad.message);
-                    reject.row_lost = matches!(field, Field::StockNumber | Field::Vin);
-                    parsed.rejects.push(reject);
-                }
-            }
+            values.take(column, &cell);
         }
-        if let Some((text, error)) = no_vin {
-            if identity::before_vins(&draft, &text) {
-                draft.serial.get_or_insert(text);
-            } else {
-                let reject =
-                    Reject::of_row(self.row, "vin", &text, error.rule(), error.to_string());
-                parsed.rejects.push(reject);
-            }
-        }
+        let mut draft = values.done(&mut parsed);
         if !self.identity_only
             && identity::names_no_vehicle(&self.plan, &draft)
             && !parsed.rejects.iter().any(|reject| reject.row_lost)

@@ -39,17 +39,4 @@ impl Reject {
             row_lost: true,
         }
     }
-
-    pub(crate) fn of_value(
-        row: u64,
-        column: &str,
-        value: &str,
-        rule: &str,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            row_lost: false,
-            ..Self::of_row(row, column, value, rule, message)
-        }
-    }
 }
