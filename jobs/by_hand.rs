@@ -3,7 +3,7 @@
 
 use crate::sources::{SourceProblem, order};
 use crate::{App, DecodeVins, LoadFile, PullSource};
-use domain::{Currency, Field, Listing, UnknownCurrency, Value};
+use domain::{Currency, Details, Field, Listing, UnknownCurrency, Value};
 use queue::{Engine, Enqueue, Enqueued, Job, Runs};
 use stores::{
     Audit, FileState, Files, Overrides, PgConnection, SourceKind, SourceRow, Sources, StoreError,
@@ -121,6 +121,17 @@ pub async fn reload(app: &App, key: &str, hand: Hand<'_>) -> Result<i64, SourceP
     Audit::note(&mut tx, hand.who, "reload", &format!("source {key}")).await?;
     tx.commit().await?;
     Ok(file)
+}
+
+/// A field that an operator may put right. Identity is the dealer's: what tells units apart is never overridden.
+pub fn field(name: &str) -> Result<Field, SourceProblem> {
+    let field = Field::parse(name).map_err(|error| order(error.to_string()))?;
+    if !Details::FIELDS.contains(&field) {
+        return Err(order(format!(
+            "{name} tells units apart: it is the dealer's to say"
+        )));
+    }
+    Ok(field)
 }
 
 /// An operator's word on a field of a unit. Where it and the VIN disagree is looked at again.

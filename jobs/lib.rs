@@ -48,6 +48,7 @@ mod survey;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod turns;
+pub mod unknown_words;
 pub mod upkeep;
 pub mod upload_photos;
 

@@ -1,12 +1,11 @@
 //! `listings`: one unit and whose word each field is; an operator's own word; where listing and VIN disagree.
 
-use anyhow::{Context, Result, ensure};
-use domain::{Details, Field, FieldType, Listing, Value};
-use ingest::words;
-use jobs::by_hand;
+use anyhow::{Context, Result};
+use domain::{Details, Field, Listing};
+use jobs::{by_hand, unknown_words};
 use std::path::Path;
 use std::process::ExitCode;
-use stores::{FieldValue, ListingFilter, Overrides, PgConnection, Values};
+use stores::{ListingFilter, Overrides, PgConnection};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Listings {
@@ -74,15 +73,15 @@ impl Listings {
             Action::Show { unit, json } => show(&find(&mut conn, &unit).await?, json)?,
             Action::Override { unit, field, value } => {
                 let listing = find(&mut conn, &unit).await?;
-                let field = named(&field)?;
-                let value = read(field, &value)?;
+                let field = by_hand::field(&field)?;
+                let value = field.read(&value).map_err(anyhow::Error::msg)?;
                 drop(conn);
                 let after = by_hand::put_right(app, listing.id, field, value, &who).await?;
                 line(&after, field);
             }
             Action::Release { unit, field } => {
                 let listing = find(&mut conn, &unit).await?;
-                let field = named(&field)?;
+                let field = by_hand::field(&field)?;
                 drop(conn);
                 let after = by_hand::let_go(app, listing.id, field, &who).await?;
                 let after =
@@ -90,10 +89,7 @@ impl Listings {
                 line(&after, field);
             }
             Action::Unknown { dealer, json } => {
-                for found in Values::worded(&mut conn, dealer.as_deref()).await? {
-                    if known(&found) {
-                        continue;
-                    }
+                for found in unknown_words::of_stock(&mut conn, dealer.as_deref()).await? {
                     if json {
                         println!("{}", serde_json::to_string(&found)?);
                         continue;
@@ -132,13 +128,6 @@ impl Listings {
     }
 }
 
-/// A table has the word. A colour in which no plain one was found is not known.
-fn known(found: &FieldValue) -> bool {
-    let color = found.field.ends_with("_color");
-    let field = Field::parse(&found.field).ok();
-    !color && field.is_some_and(|field| words::normal(field, &found.value).is_some())
-}
-
 async fn find(conn: &mut PgConnection, unit: &Unit) -> Result<Listing> {
     let filter = ListingFilter {
         dealer: Some(unit.dealer.clone()),
@@ -151,34 +140,6 @@ async fn find(conn: &mut PgConnection, unit: &Unit) -> Result<Listing> {
             "{} has no unit {:?} on the lot",
             unit.dealer, unit.stock_number
         )
-    })
-}
-
-fn named(name: &str) -> Result<Field> {
-    let field = Field::parse(name)?;
-    ensure!(
-        Details::FIELDS.contains(&field),
-        "{name} tells units apart: it is the dealer's to say"
-    );
-    Ok(field)
-}
-
-fn read(field: Field, text: &str) -> Result<Value<'static>> {
-    let text = text.trim();
-    ensure!(!text.is_empty(), "{}: nothing is no value", field.name());
-    Ok(match field.field_type() {
-        FieldType::Text => Value::Text(text.to_owned().into()),
-        FieldType::Number => {
-            let number: u32 = text
-                .parse()
-                .with_context(|| format!("{}: {text:?}", field.name()))?;
-            Value::Number(number.into())
-        }
-        FieldType::Date => Value::Date(text.parse()?),
-        FieldType::List => {
-            let items = text.split(',').map(|item| item.trim().to_owned());
-            Value::List(items.collect::<Vec<_>>().into())
-        }
     })
 }
 

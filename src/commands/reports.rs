@@ -1,6 +1,7 @@
 //! `reports`: what the stock did over time: age, price drops, doubles, and everywhere a unit stood.
 
 use anyhow::Result;
+use domain::Money;
 use serde::Serialize;
 use std::io::Write as _;
 use std::path::Path;
@@ -51,7 +52,7 @@ enum What {
         #[arg(long, default_value_t = 100)]
         limit: i64,
     },
-    /// Everywhere a VIN or serial ever stood, its prices, and whence it came; what providers said of it
+    /// Everywhere a VIN, serial or stock number ever stood, its prices, and whence it came; what providers said of it
     Unit { number: String },
     /// The page of a vehicle's history as it came from a provider
     Page { vin: String, provider: String },
@@ -100,8 +101,8 @@ impl Reports {
                         row.at,
                         row.dealer,
                         row.stock_number,
-                        money(Some(row.before_cents), &row.currency),
-                        money(Some(row.price_cents), &row.currency),
+                        Money::shown(Some(row.before_cents), &row.currency),
+                        Money::shown(Some(row.price_cents), &row.currency),
                         row.title
                     );
                     line(&row, &words, json)?;
@@ -129,14 +130,20 @@ impl Reports {
                 }
             }
             What::Unit { number } => {
-                for row in Told::stays(&mut conn, number.trim()).await? {
+                let stays = Told::stays(&mut conn, number.trim()).await?;
+                let mut vins: Vec<String> =
+                    stays.iter().filter_map(|row| row.vin.clone()).collect();
+                vins.push(number.trim().to_uppercase());
+                vins.sort_unstable();
+                vins.dedup();
+                for row in stays {
                     let prices = format!(
                         "{} -> {}",
-                        money(
+                        Money::shown(
                             row.first_price_cents,
                             row.first_currency.as_deref().unwrap_or("USD")
                         ),
-                        money(row.price_cents, row.currency.as_deref().unwrap_or("USD"))
+                        Money::shown(row.price_cents, row.currency.as_deref().unwrap_or("USD"))
                     );
                     let archive = row.archive.map(|id| format!("archive {id}"));
                     let words = format!(
@@ -157,7 +164,7 @@ impl Reports {
                         line(&moved, &words, json)?;
                     }
                 }
-                told_of(&mut conn, number.trim(), json).await?;
+                told_of(&mut conn, &vins, json).await?;
             }
             What::Page { vin, provider } => {
                 drop(conn);
@@ -169,10 +176,9 @@ impl Reports {
     }
 }
 
-/// What providers said of a vehicle's past and worth.
-async fn told_of(conn: &mut PgConnection, vin: &str, json: bool) -> Result<()> {
-    let vins = [vin.to_ascii_uppercase()];
-    for known in Histories::of(conn, &vins).await? {
+/// What providers said of vehicles' past and worth.
+async fn told_of(conn: &mut PgConnection, vins: &[String], json: bool) -> Result<()> {
+    for known in Histories::of(conn, vins).await? {
         let told = &known.report;
         let number = |n: Option<i32>| n.map_or("?".to_owned(), |n| n.to_string());
         let words = format!(
@@ -190,11 +196,11 @@ async fn told_of(conn: &mut PgConnection, vin: &str, json: bool) -> Result<()> {
         );
         line(&known, &words, json)?;
     }
-    for known in Valuations::of(conn, &vins).await? {
+    for known in Valuations::of(conn, vins).await? {
         let worth = &known.valuation;
         let average = |cents: &Option<Vec<i64>>| {
             let cents = cents.as_ref().and_then(|cents| cents.get(1));
-            money(cents.copied(), "USD")
+            Money::shown(cents.copied(), "USD")
         };
         let words = format!(
             "worth by {:<18} {} thousand miles: wholesale {}, retail {}  {}",
@@ -216,16 +222,4 @@ fn line(row: &impl Serialize, words: &str, json: bool) -> Result<()> {
         println!("{words}");
     }
     Ok(())
-}
-
-/// `9500.00`, and what it is in where that is not US dollars.
-fn money(cents: Option<i64>, currency: &str) -> String {
-    let Some(cents) = cents else {
-        return "-".to_owned();
-    };
-    let amount = format!("{}.{:02}", cents / 100, cents % 100);
-    match currency {
-        "USD" => format!("${amount}"),
-        other => format!("{amount} {other}"),
-    }
 }

@@ -114,6 +114,9 @@ fields! {
     Options = "options" List,
 }
 
+/// A text that somebody types may be this long, in bytes.
+const LONGEST: usize = 10_000;
+
 impl Field {
     /// What a number of this field may be, whoever says it.
     pub fn range(self) -> std::ops::RangeInclusive<i64> {
@@ -125,6 +128,37 @@ impl Field {
             }
             _ => 0..=1_000_000_000,
         }
+    }
+
+    /// A value as people type it: whole numbers in the field's unit, lists by commas, dates as 2026-11-23.
+    pub fn read(self, text: &str) -> Result<Value<'static>, String> {
+        let (name, text) = (self.name(), text.trim());
+        let wanted = |what: &str| format!("{name}: {text:?} is not {what}");
+        if text.is_empty() || text.len() > LONGEST || text.contains('\0') {
+            return Err(wanted("a text of 1 to 10000 bytes"));
+        }
+        Ok(match self.field_type() {
+            FieldType::Text => Value::Text(text.to_owned().into()),
+            FieldType::Number => {
+                let number: u32 = text
+                    .parse()
+                    .map_err(|_| wanted("a whole number of 0 or more"))?;
+                Value::Number(number.into())
+            }
+            FieldType::Date => {
+                let date = text.parse().map_err(|_| wanted("a date like 2026-11-23"))?;
+                Value::Date(date)
+            }
+            FieldType::List => {
+                let items = text.split(',').map(|item| item.trim().to_owned());
+                Value::List(
+                    items
+                        .filter(|item| !item.is_empty())
+                        .collect::<Vec<_>>()
+                        .into(),
+                )
+            }
+        })
     }
 
     /// Whether its values come from a history or a valuation, and never from a dealer's file.
@@ -145,5 +179,29 @@ impl TryFrom<String> for Field {
     type Error = UnknownField;
     fn try_from(name: String) -> Result<Self, UnknownField> {
         Self::parse(&name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_type_is_read_by_the_fields_type() {
+        assert_eq!(Field::Year.read(" 2019 "), Ok(Value::Number(2019)));
+        let options = vec!["Winch".to_owned(), "4X4".to_owned()];
+        assert_eq!(
+            Field::Options.read("Winch, 4X4,"),
+            Ok(Value::List(options.into()))
+        );
+        for (field, text, word) in [
+            (Field::Year, "-5", "whole number"),
+            (Field::PriceCents, "cheap", "price_cents: \"cheap\""),
+            (Field::DateInStock, "yesterday", "date like"),
+            (Field::Make, "  ", "text of 1"),
+        ] {
+            let told = field.read(text).unwrap_err();
+            assert!(told.contains(word), "{told}");
+        }
     }
 }

@@ -103,6 +103,18 @@ impl Money {
         format!("{} {currency}", self.plain())
     }
 
+    /// As people read it: `$9500.00`, `9500.00 CAD`, and a dash where there is none.
+    pub fn shown(cents: Option<i64>, currency: &str) -> String {
+        let Some(cents) = cents else {
+            return "-".to_owned();
+        };
+        let amount = format!("{}.{:02}", cents / 100, cents % 100);
+        match currency {
+            "USD" => format!("${amount}"),
+            other => format!("{amount} {other}"),
+        }
+    }
+
     /// `10499` or `10499.50`.
     pub fn plain(self) -> String {
         match self.cents % 100 {
@@ -297,5 +309,7 @@ mod tests {
             Money::from_cents(1_049_905).with_currency(Currency::CAD),
             "10499.05 CAD"
         );
+        assert_eq!(Money::shown(Some(950_005), "USD"), "$9500.05");
+        assert_eq!(Money::shown(Some(950_000), "CAD"), "9500.00 CAD");
     }
 }

@@ -52,12 +52,13 @@ pub struct Move {
     pub file: Option<i64>,
 }
 
-/// One stay of a VIN or serial at a rooftop.
+/// One stay of a unit at a rooftop.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stay {
     pub listing: i64,
     pub dealer: String,
     pub stock_number: String,
+    pub vin: Option<String>,
     /// `archived` when it left the hot tables.
     pub status: String,
     pub first_seen: Option<Timestamp>,
@@ -141,9 +142,14 @@ impl Reports {
         .collect())
     }
 
-    /// Everywhere a VIN or serial ever stood, newest first, archived units too.
+    /// Everywhere a VIN, serial or stock number ever stood, newest first, archived units too.
     pub async fn stays(conn: &mut PgConnection, number: &str) -> Res<Vec<Stay>> {
-        Ok(sqlx::query_file!("queries/stays.sql", number)
+        let spelt = [
+            number.to_owned(),
+            number.to_uppercase(),
+            number.to_lowercase(),
+        ];
+        Ok(sqlx::query_file!("queries/stays.sql", number, &spelt)
             .fetch_all(conn)
             .await?
             .into_iter()
@@ -151,6 +157,7 @@ impl Reports {
                 listing: row.listing,
                 dealer: row.dealer,
                 stock_number: row.stock_number,
+                vin: row.vin,
                 status: row.status,
                 first_seen: row.first_seen.map(crate::stamp),
                 last_changed: row.last_changed.map(crate::stamp),

@@ -16,7 +16,9 @@ mod runs;
 mod schedules;
 mod session;
 mod sources;
+mod stock;
 mod tonight;
+mod unit;
 mod workers;
 
 use crate::Api;
@@ -104,6 +106,10 @@ pub const ROUTES: &[(&str, &str, Scope)] = &[
     ("GET", "/mappings/{mapping}", Scope::Read),
     ("GET", "/files/{file}", Scope::Read),
     ("POST", "/files/{file}", Scope::Operate),
+    ("GET", "/stock", Scope::Read),
+    ("GET", "/stock/{list}", Scope::Read),
+    ("GET", "/units/{unit}", Scope::Read),
+    ("POST", "/units/{unit}", Scope::Operate),
     ("GET", "/partners", Scope::Read),
     ("GET", "/partners/{name}", Scope::Read),
     ("POST", "/partners/{name}", Scope::Operate),
@@ -183,6 +189,9 @@ async fn routed(
         (Method::GET, ["sources", key]) => shown(sources::one(api, session, key).await?),
         (Method::GET, ["mappings", name]) => shown(mappings::one(api, name, &query).await?),
         (Method::GET, ["files", id]) => shown(sources::file(api, session, number(id)?).await?),
+        (Method::GET, ["stock"]) => shown(stock::find(api, &query).await?),
+        (Method::GET, ["stock", what]) => shown(stock::list(api, what, &query).await?),
+        (Method::GET, ["units", id]) => shown(unit::page(api, session, number(id)?).await?),
         (Method::GET, ["partners"]) => shown(partners::list(api).await?),
         (Method::GET, ["partners", name]) => shown(partners::one(api, session, name).await?),
         (Method::GET, ["workers"]) => shown(workers::page(api).await?),
@@ -197,6 +206,7 @@ async fn routed(
                 ["jobs", "act"] => act::jobs(api, session, &form).await,
                 ["schedules", key] => act::schedule(api, session, key, &form).await,
                 ["sources", key] => act::source(api, session, key, &form).await,
+                ["units", id] => unit::act(api, session, number(id)?, &form).await,
                 ["files", id] => act::file(api, session, number(id)?, &form).await,
                 ["partners", name] => act::partner(api, session, name, &form).await,
                 _ => Err(nothing_here()),

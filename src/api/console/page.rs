@@ -2,6 +2,7 @@
 
 use super::session::Session;
 use super::{Trouble, form};
+use domain::{Currency, Money};
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
@@ -13,9 +14,10 @@ pub(super) struct Page {
     said: Option<String>,
 }
 
-const PARTS: [(&str, &str); 8] = [
+const PARTS: [(&str, &str); 9] = [
     ("/console/", "Tonight"),
     ("/console/sources", "Sources"),
+    ("/console/stock", "Stock"),
     ("/console/jobs", "Jobs"),
     ("/console/queues", "Queues"),
     ("/console/runs", "Runs"),
@@ -101,7 +103,8 @@ pub(super) fn trouble(session: Option<&Session>, trouble: &Trouble) -> String {
 /// A state as a word in a colour.
 pub(super) fn pill(word: &str) -> Markup {
     let tone = match word {
-        "done" | "closed" | "loaded" | "published" | "fresh" | "open lane" | "alive" => "good",
+        "done" | "closed" | "loaded" | "available" | "fetched" | "read" | "published" | "fresh"
+        | "open lane" | "alive" => "good",
         "dead" | "failed" | "open" | "critical" | "isolated" | "stale" | "silent" => "bad",
         "running" | "building" | "loading" => "busy",
         "held" | "warning" | "paused" | "forced_closed" | "retry" | "snooze" | "rescue" => "warn",
@@ -138,6 +141,15 @@ pub(super) fn span(seconds: f64) -> String {
 
 pub(super) fn job_link(id: i64) -> Markup {
     html! { a href={ "/console/jobs/" (id) } { (id) } }
+}
+
+pub(super) fn unit_link(id: i64, words: &str) -> Markup {
+    html! { a href={ "/console/units/" (id) } { (words) } }
+}
+
+/// In US dollars, unless told.
+pub(super) fn money(cents: Option<i64>, currency: Option<&str>) -> String {
+    Money::shown(cents, currency.unwrap_or(Currency::USD.code()))
 }
 
 pub(super) fn partner_link(name: &str) -> Markup {

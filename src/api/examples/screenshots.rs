@@ -12,7 +12,7 @@ use browser::Window;
 use chromiumoxide::cdp::browser_protocol::emulation::MediaFeature;
 use chromiumoxide::page::ScreenshotParams;
 
-const PAGES: [(&str, &str); 10] = [
+const PAGES: [(&str, &str); 12] = [
     ("tonight", "/console/"),
     ("jobs", "/console/jobs"),
     ("job", "/console/jobs/1"),
@@ -23,6 +23,8 @@ const PAGES: [(&str, &str); 10] = [
     ("schedule", "/console/schedules/feed-generic"),
     ("partners", "/console/partners"),
     ("workers", "/console/workers"),
+    ("stock", "/console/stock?number=B00007"),
+    ("unit", "/console/units/1"),
 ];
 
 #[tokio::main]

@@ -11,7 +11,7 @@ use queue::{Engine, Enqueue, Lane, Partner, QueueName};
 use reqwest::{Client, StatusCode, redirect};
 use std::sync::Arc;
 use std::time::Duration;
-use stores::{Keys, Overlap, Schedules, Scope};
+use stores::{Dealers, Keys, Overlap, Schedules, Scope};
 use tokio_util::sync::CancellationToken;
 
 struct Served {
@@ -68,6 +68,29 @@ impl Served {
         stores::execute_for_tests(&self.test.app.pool, sql)
             .await
             .unwrap();
+    }
+
+    /// Units of bayview's, handed in: one that its VIN contradicts, in a colour nobody knows, and the same once more.
+    async fn stocked(&mut self, price: &str) -> i64 {
+        let mut conn = self.test.app.pool.acquire().await.unwrap();
+        let dealer = Dealers::find(&mut conn, "bayview").await.unwrap().unwrap();
+        drop(conn);
+        let row = |number: &str, price: &str| {
+            format!("{number},1HGCM82633A004352,2003,Toyota,Accord,Octarine,{price}\n")
+        };
+        let text = format!(
+            "Stock,VIN,Year,Make,Model,Color,Price\n{}{}",
+            row("B1", price),
+            row("B2", "8800")
+        );
+        let file = self
+            .test
+            .handed_in("vehicles", Some(dealer.id), false, text.as_bytes())
+            .await;
+        let load = self.test.stepper.perform(&jobs::LoadFile { file }).await;
+        assert_eq!(load.unwrap().outcome.word(), "done");
+        self.test.run_all().await;
+        file
     }
 
     /// A schedule that pulls the source at two.
@@ -268,7 +291,7 @@ async fn a_page_is_kept_fresh_while_it_is_seen() {
     served.test.forgive_left_behind();
 }
 
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 20] = [
     "/console/",
     "/console/jobs",
     "/console/jobs?state=dead",
@@ -281,6 +304,14 @@ const PAGES: [&str; 12] = [
     "/console/partners",
     "/console/partners/sftp%20bayview",
     "/console/workers",
+    "/console/stock?number=b1",
+    "/console/units/1",
+    "/console/stock/aging",
+    "/console/stock/drops",
+    "/console/stock/contradictions",
+    "/console/stock/unknown",
+    "/console/stock/doubles",
+    "/console/stock/photos",
 ];
 
 /// Something of everything.
@@ -301,6 +332,7 @@ async fn furnished() -> Served {
         .await
         .unwrap();
     served.test.run_all().await;
+    served.stocked("9500").await;
     served
         .enqueue(&[Enqueue::of(&DeliverAlert { alert: 9_000 }).unwrap()])
         .await;
@@ -383,9 +415,12 @@ async fn state(served: &Served) -> String {
     let files: Vec<_> = files.iter().map(|file| file.state).collect();
     let sources = stores::Sources::list(&mut conn).await.unwrap();
     let sources: Vec<_> = sources.iter().map(|source| source.paused).collect();
+    let unit = stores::Listings::get(&mut conn, 1).await.unwrap().version;
     let bulks = queue::Bulks::list(&mut conn, 100).await.unwrap().len();
     let audit = stores::Audit::list(&mut conn, 100).await.unwrap().len();
-    format!("{lanes:?}{partners:?}{schedules:?}{ticks}{jobs:?}{bulks}{audit}{files:?}{sources:?}")
+    format!(
+        "{lanes:?}{partners:?}{schedules:?}{ticks}{jobs:?}{bulks}{audit}{files:?}{sources:?}{unit}"
+    )
 }
 
 fn filled(path: &str) -> String {
@@ -395,6 +430,8 @@ fn filled(path: &str) -> String {
         .replace("{source}", "bayview")
         .replace("{mapping}", "homenet")
         .replace("{file}", "1")
+        .replace("{list}", "unknown")
+        .replace("{unit}", "1")
         .replace("{id}", "1")
 }
 
@@ -406,6 +443,7 @@ fn form_of(path: &str) -> &'static str {
         "/partners/{name}" => "action=isolate",
         "/sources/{source}" => "action=pause",
         "/files/{file}" => "action=release",
+        "/units/{unit}" => "action=override&field=make&value=Ours",
         _ => "action=retry&whole=1&kind=deliver_alert",
     }
 }
@@ -542,6 +580,66 @@ async fn a_held_file_is_read_and_let_through_and_its_source_paused() {
     assert!(text.contains("to: stock_number"), "{text}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unit_is_found_by_its_number_put_right_and_released() {
+    let mut served = serve().await;
+    served.test.source("bayview", "homenet").await;
+    served.stocked("9500").await;
+    let file = served.stocked("9000").await;
+    let window = served.operator().await;
+    window.press("Stock").await;
+    window.until("The whole lot").await;
+    window.fill("input[name=number]", "b1").await;
+    window.press("Find").await;
+    window.until("Where it stands, and stood").await;
+    window.press("B1").await;
+    let text = window.until("Whose word each field is").await;
+    for word in [
+        "Its VIN says otherwise",
+        "Toyota",
+        "Honda",
+        "$9000.00",
+        "$9500.00",
+        "row 1",
+    ] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    let unit: String = window.ask("location.pathname").await;
+    window.fill("input[name=value]", "7500.5").await;
+    window.fill("select[name=field]", "price_cents").await;
+    window.press("Put right").await;
+    window.until("is not a whole number").await;
+    window.go(&unit).await;
+    window.until("Whose word each field is").await;
+    window.fill("select[name=field]", "price_cents").await;
+    window.fill("input[name=value]", "750000").await;
+    window.press("Put right").await;
+    let text = window.until("as you say until it is released").await;
+    assert!(
+        text.contains("operator jane") && text.contains("900000"),
+        "{text}"
+    );
+    window.press("Release").await;
+    let text = window.until("the dealer's to say again").await;
+    assert!(
+        text.contains("$9000.00") && !text.contains("operator jane"),
+        "{text}"
+    );
+    for (list, words) in [
+        ("unknown", "Octarine"),
+        ("contradictions", "Honda"),
+        ("doubles", "bayview B2"),
+        ("drops", "$9500.00"),
+        ("aging", "bayview"),
+    ] {
+        window.go(&format!("/console/stock/{list}")).await;
+        window.until(words).await;
+    }
+    window.go(&format!("/console/files/{file}")).await;
+    window.until("Refused").await;
+    served.test.run_all().await;
+}
+
 /// Whatever a dealer's file, an error or an address says is text.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_wrote_is_never_markup() {
@@ -553,6 +651,17 @@ async fn what_others_wrote_is_never_markup() {
     .unwrap();
     let id = served.enqueue(&[order]).await[0];
     served.test.run_all().await;
+    served.test.source("bayview", "homenet").await;
+    served.stocked("9500").await;
+    jobs::by_hand::put_right(
+        &served.test.app,
+        1,
+        domain::Field::Make,
+        domain::Value::Text(evil.into()),
+        evil,
+    )
+    .await
+    .unwrap();
     let text = format!("stock,vin,make\n\"{evil}{evil}\",{evil},{evil}\n");
     let file = served
         .test
@@ -564,6 +673,11 @@ async fn what_others_wrote_is_never_markup() {
         format!("/files/{}", load.file),
         "/sources/upload".to_owned(),
         "/sources/%3Cscript%3E".to_owned(),
+        "/units/1".to_owned(),
+        "/stock/unknown?dealer=%3Cscript%3E".to_owned(),
+        "/stock/contradictions".to_owned(),
+        "/stock?number=%22%3E%3Cscript%3E".to_owned(),
+        "/stock/%3Cscript%3E".to_owned(),
         "/jobs".to_owned(),
         format!("/jobs/{id}"),
         "/jobs?args=%22%3E%3Cscript%3E".to_owned(),
@@ -586,4 +700,5 @@ async fn what_others_wrote_is_never_markup() {
             "{path}"
         );
     }
+    served.test.run_all().await;
 }

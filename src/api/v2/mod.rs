@@ -16,6 +16,8 @@ mod search;
 mod sources;
 mod vins;
 
+pub(crate) use provenance::{Word, words};
+
 use crate::Api;
 use poem_openapi::OpenApiService;
 

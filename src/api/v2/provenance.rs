@@ -4,7 +4,7 @@ use crate::Api;
 use crate::auth::Key;
 use crate::problem::Problem;
 use ::jobs::by_hand;
-use domain::{Details, Field, FieldType, Listing, Value};
+use domain::{Field, FieldType, Listing, Value};
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
@@ -17,21 +17,21 @@ pub(crate) struct Words {
 
 /// One field, and whose word it is.
 #[derive(Object)]
-struct Word {
-    field: String,
-    value: Option<String>,
+pub(crate) struct Word {
+    pub(crate) field: String,
+    pub(crate) value: Option<String>,
     /// `file`, `vin`, `api`, `units` or `operator`.
-    source: String,
+    pub(crate) source: String,
     /// Who, when it was an operator.
-    by: Option<String>,
-    file: Option<i64>,
-    file_name: Option<String>,
+    pub(crate) by: Option<String>,
+    pub(crate) file: Option<i64>,
+    pub(crate) file_name: Option<String>,
     /// Counted from 1 for the first row after the header.
-    row: Option<u64>,
+    pub(crate) row: Option<u64>,
     /// The dealer's own words, where another value was made of them.
-    original: Option<String>,
+    pub(crate) original: Option<String>,
     /// What it replaced; under an operator's value the dealer's newest word.
-    over: Option<String>,
+    pub(crate) over: Option<String>,
 }
 
 #[derive(Object)]
@@ -66,7 +66,7 @@ impl Words {
         key.require(&self.api, Scope::Read).await?;
         let mut conn = self.api.app.pool.acquire().await?;
         let listing = stores::Listings::get(&mut conn, id.0).await?;
-        words(&mut conn, &listing).await.map(Json)
+        Ok(Json(words(&mut conn, &listing).await))
     }
 
     /// Says what a field is; it stands over every file until it is released.
@@ -83,11 +83,11 @@ impl Words {
         word: Json<NewWord>,
     ) -> Result<Json<Vec<Word>>, Problem> {
         let who = key.require(&self.api, Scope::Operate).await?;
-        let field = named(&field.0)?;
+        let field = by_hand::field(&field.0)?;
         let value = read(field, &word.0.value).map_err(Problem::invalid)?;
         let app = &self.api.app;
         let listing = by_hand::put_right(app, id.0, field, value, &who.name).await?;
-        let words = words(&mut *app.pool.acquire().await?, &listing).await?;
+        let words = words(&mut *app.pool.acquire().await?, &listing).await;
         Ok(Json(words))
     }
 
@@ -104,14 +104,14 @@ impl Words {
         field: Path<String>,
     ) -> Result<Json<Vec<Word>>, Problem> {
         let who = key.require(&self.api, Scope::Operate).await?;
-        let field = named(&field.0)?;
+        let field = by_hand::field(&field.0)?;
         let app = &self.api.app;
         let released = by_hand::let_go(app, id.0, field, &who.name).await?;
         let Some(listing) = released else {
             let what = format!("override of {} on listing", field.name());
             return Err(Problem::not_found(&what, id.0));
         };
-        let words = words(&mut *app.pool.acquire().await?, &listing).await?;
+        let words = words(&mut *app.pool.acquire().await?, &listing).await;
         Ok(Json(words))
     }
 
@@ -151,17 +151,6 @@ impl Words {
     }
 }
 
-/// Identity is the dealer's: what tells units apart is never overridden.
-fn named(name: &str) -> Result<Field, Problem> {
-    let field = Field::parse(name).map_err(|error| Problem::invalid(error.to_string()))?;
-    if Details::FIELDS.contains(&field) {
-        return Ok(field);
-    }
-    Err(Problem::invalid(format!(
-        "{name} tells units apart: it is the dealer's to say"
-    )))
-}
-
 fn read(field: Field, value: &serde_json::Value) -> Result<Value<'static>, String> {
     let wanted = |what: &str| format!("{}: {value} is not {what}", field.name());
     let text = |value: &serde_json::Value| {
@@ -192,7 +181,8 @@ fn read(field: Field, value: &serde_json::Value) -> Result<Value<'static>, Strin
     }
 }
 
-async fn words(conn: &mut stores::PgConnection, listing: &Listing) -> Result<Vec<Word>, Problem> {
+/// Every field that has a value, and whose word it is.
+pub(crate) async fn words(conn: &mut stores::PgConnection, listing: &Listing) -> Vec<Word> {
     let mut names: HashMap<i64, String> = HashMap::new();
     for origin in listing.provenance.0.values() {
         if let Some(file) = origin.file
@@ -218,5 +208,5 @@ async fn words(conn: &mut stores::PgConnection, listing: &Listing) -> Result<Vec
         original: origin.original.clone(),
         over: origin.over.clone(),
     };
-    Ok(listing.provenance.0.iter().map(word).collect())
+    listing.provenance.0.iter().map(word).collect()
 }

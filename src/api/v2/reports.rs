@@ -41,6 +41,17 @@ struct DropView {
     currency: String,
 }
 
+#[derive(Object)]
+struct UnknownWordView {
+    field: String,
+    /// As the dealer wrote it.
+    word: String,
+    units: i64,
+    dealers: i64,
+    /// One unit that has it.
+    stock_number: String,
+}
+
 /// A photo's address that leads to none.
 #[derive(Object)]
 struct LostPhotoView {
@@ -94,12 +105,13 @@ struct HistoryView {
     moves: Vec<MoveView>,
 }
 
-/// One stay of a VIN or serial at a rooftop.
+/// One stay of a unit at a rooftop.
 #[derive(Object)]
 struct StayView {
     listing: i64,
     dealer: String,
     stock_number: String,
+    vin: Option<String>,
     /// `archived` when it left the hot tables.
     status: String,
     first_seen: Option<String>,
@@ -190,6 +202,34 @@ impl Reports {
             currency: row.currency,
         };
         Ok(Json(rows.into_iter().map(view).collect()))
+    }
+
+    /// Words of units on the lot that no table of ours knows, most used first; a mapping's `words` can say what they mean.
+    #[oai(
+        path = "/reports/unknown-words",
+        method = "get",
+        operation_id = "report_unknown_words"
+    )]
+    async fn report_unknown_words(
+        &self,
+        key: Key,
+        /// The dealer's key; all of them unless told.
+        dealer: Query<Option<String>>,
+        /// At most 500; 100 unless told.
+        limit: Query<Option<usize>>,
+    ) -> Result<Json<Vec<UnknownWordView>>, Problem> {
+        key.require(&self.api, Scope::Read).await?;
+        let mut conn = self.api.app.pool.acquire().await?;
+        let found = ::jobs::unknown_words::of_stock(&mut conn, dealer.0.as_deref()).await?;
+        let view = |row: stores::FieldValue| UnknownWordView {
+            field: row.field,
+            word: row.value,
+            units: row.units,
+            dealers: row.dealers,
+            stock_number: row.stock_number,
+        };
+        let limit = limit.0.unwrap_or(100).clamp(1, 500);
+        Ok(Json(found.into_iter().take(limit).map(view).collect()))
     }
 
     /// Photos of units on the lot that are not there, most recently tried first.
@@ -284,7 +324,7 @@ impl Reports {
         }))
     }
 
-    /// Everywhere a VIN or serial ever stood, newest first, archived units too.
+    /// Everywhere a VIN, serial or stock number ever stood, newest first, archived units too.
     #[oai(path = "/stays/:number", method = "get", operation_id = "list_stays")]
     async fn list_stays(
         &self,
@@ -298,6 +338,7 @@ impl Reports {
             listing: row.listing,
             dealer: row.dealer,
             stock_number: row.stock_number,
+            vin: row.vin,
             status: row.status,
             first_seen: row.first_seen.map(|at| at.to_string()),
             last_changed: row.last_changed.map(|at| at.to_string()),
