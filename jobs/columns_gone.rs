@@ -10,12 +10,13 @@ use stores::{Alerts, Files, RejectRow, SourceFile, SourceRow, SyncPolicy};
 /// The alert, and the rule by which it is told with the file.
 const COLUMN_GONE: &str = "column_gone";
 
+/// Which of them are gone.
 pub(crate) async fn tell(
     app: &App,
     file: &SourceFile,
     source: &SourceRow,
     columns: &Columns,
-) -> Result<(), JobError> {
+) -> Result<Vec<Field>, JobError> {
     let stands = columns.silent || source.terms.policy != SyncPolicy::Overwrite;
     let mut tx = app.pool.begin().await?;
     let had = Files::fields_before(&mut tx, source.id, file.id).await?;
@@ -32,7 +33,7 @@ pub(crate) async fn tell(
     if gone.is_empty() {
         Alerts::resolve(&mut tx, COLUMN_GONE, &source.key).await?;
         tx.commit().await?;
-        return Ok(());
+        return Ok(gone);
     }
     let now = match stands {
         true => "values stand until it is back, or the mapping no longer names it",
@@ -58,5 +59,5 @@ pub(crate) async fn tell(
     );
     Alerts::raise(&mut tx, COLUMN_GONE, "warning", &source.key, &message).await?;
     tx.commit().await?;
-    Ok(())
+    Ok(gone)
 }

@@ -19,6 +19,18 @@ use stores::{
 };
 use vin::Decoder;
 
+/// What the names of reports begin with.
+const REPORT: &str = "forecourt-";
+
+/// Whether a file of a drop is a report of ours, of whichever source: it is never taken for stock.
+pub(crate) fn is_report(name: &str) -> bool {
+    let day = name
+        .strip_prefix(REPORT)
+        .and_then(|rest| rest.strip_suffix(".csv"));
+    let day = day.and_then(|rest| rest.get(rest.len().checked_sub(10)?..));
+    day.is_some_and(|day| day.parse::<jiff::civil::Date>().is_ok())
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ExportReport {
     /// The source's key.
@@ -116,7 +128,7 @@ async fn written(
     let zone = TimeZone::get(&dealer.time_zone).unwrap_or(TimeZone::UTC);
     let day = cx.now().to_zoned(zone.clone()).date();
     let mut report = Report {
-        name: format!("forecourt-{}-{day}.csv", source.key),
+        name: format!("{REPORT}{}-{day}.csv", source.key),
         ..Report::default()
     };
     let since = match Sources::report_of(&mut conn, source.id).await? {
@@ -168,7 +180,8 @@ async fn written(
     let found = Overrides::contradictions(&mut conn, Some(&dealer.key), (0, ""), MOST_TOLD);
     for row in found.await? {
         report.contradictions += 1;
-        let message = format!("the VIN says {}", row.vin_value);
+        let rule = format!("{}_contradicts", row.source());
+        let message = format!("its {} says {}", row.source(), row.vin_value);
         text += &spreadsheet::line([
             "contradiction",
             "",
@@ -177,7 +190,7 @@ async fn written(
             row.vin.as_deref().unwrap_or_default(),
             &row.field,
             &row.listing_value,
-            "vin_contradicts",
+            &rule,
             &message,
         ]);
     }

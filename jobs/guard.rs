@@ -1,4 +1,5 @@
-//! When a file must not be applied without an operator: it cannot be read, has no rows, or would take too much off the lot.
+//! When a file must not be applied without an operator: it cannot be read, has no rows, breaks off, or would take too much off the
+//! lot. Grace does not let one by: it counts what the file lacks, whenever that would leave.
 
 use crate::App;
 use crate::survey::Survey;
@@ -43,6 +44,13 @@ pub(crate) async fn guard(
     if holds == Holds::Reports || source.terms.policy == SyncPolicy::UpdateOnly {
         return Ok(None);
     }
+    if survey.breaks_off {
+        let reason = format!(
+            "its last row, {}, breaks off before its last cell: it was not written to its end",
+            survey.rows
+        );
+        return Ok(Some((GUARD, reason)));
+    }
     // Of the whole source, and of each rooftop by itself: one that is missing is few of many.
     let mut lots: HashMap<String, (u64, u64)> = HashMap::new();
     let mut units = Listings::on_the_lot_of(&mut conn, source.id);
@@ -69,8 +77,13 @@ pub(crate) async fn guard(
             "" => String::new(),
             key => format!(" of {key}"),
         };
+        let grace = source.terms.grace;
+        let does = match grace.files > 0 || grace.hours > 0 {
+            true => "lacks",
+            false => "would remove",
+        };
         let reason = format!(
-            "with its {} rows it would remove {gone} of {units} units{whose}, more than {allowed} %",
+            "with its {} rows it {does} {gone} of {units} units{whose}, more than {allowed} %",
             survey.rows
         );
         (GUARD, reason)

@@ -13,8 +13,8 @@ use crate::spelling::Spelling;
 use crate::survey::{Survey, survey};
 use crate::{App, ClearDrop, LiesAgain, badges, columns_gone, of_new_listings, raw, retire};
 use domain::merge::Blanks;
-use domain::{Currency, Dealer, ListingDraft};
-use ingest::{Holds, Mapping, ParsedRow, Table, Units};
+use domain::{Dealer, Field, ListingDraft, Status};
+use ingest::{Holds, Homes, Mapping, ParsedRow, Table, Units};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Jobs, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -86,7 +86,7 @@ impl LoadFile {
         let mapping = mapping(app, &source, self.file).await?;
         let text = raw::open(app, &file).await?;
         let with_prime = source.terms.attachments == Attachments::WithPrime;
-        let (survey, table) = match survey(text, mapping.clone(), with_prime).await? {
+        let (mut survey, table) = match survey(text, mapping.clone(), with_prime).await? {
             Ok(surveyed) => surveyed,
             Err(problem) => {
                 return hold(app, &file, &source, problem.rule(), &problem.to_string()).await;
@@ -97,7 +97,10 @@ impl LoadFile {
         }
         match mapping.holds {
             Holds::Units => {
-                columns_gone::tell(app, &file, &source, &survey.columns).await?;
+                let gone = columns_gone::tell(app, &file, &source, &survey.columns).await?;
+                // Files that never said what their money is in are not silent of it: the rooftop's country says.
+                let silent = |field: &Field| *field != Field::Currency || gone.contains(field);
+                survey.columns.absent.retain(silent);
                 load(app, cx, &file, &source, survey, table, mapping).await?;
                 retire::missing(app, &source, file.id).await?;
             }
@@ -119,15 +122,23 @@ async fn mapping(app: &App, source: &SourceRow, file: i64) -> Result<Mapping, Jo
         other => other.into(),
     })?;
     OwnMappings::used(&mut conn, file, own.map(|own| own.version)).await?;
-    if let Some(dealer) = &source.dealer {
-        mapping.dealer = None;
-        let country = Dealers::find(&mut conn, dealer)
-            .await?
-            .map(|dealer| dealer.country);
-        if let Some(currency) = country.and_then(|country| Currency::of_country(&country)) {
-            mapping.money_is_usually(currency);
+    let dealers = Dealers::list(&mut conn).await?;
+    let countries = dealers.into_iter().map(|d| (d.key, d.country));
+    let mut by_rooftop: HashMap<String, String> = countries.collect();
+    mapping.homes = match &source.dealer {
+        Some(dealer) => {
+            mapping.dealer = None;
+            let country = by_rooftop.remove(dealer).unwrap_or_default();
+            Homes {
+                country,
+                by_rooftop: HashMap::new(),
+            }
         }
-    }
+        None => Homes {
+            country: String::new(),
+            by_rooftop,
+        },
+    };
     Ok(mapping)
 }
 
@@ -269,6 +280,14 @@ async fn write(
         rejects.extend(row.rejects.into_iter().map(kept));
         match (row.draft, rooftop) {
             _ if row.duplicate => counts.duplicates += 1,
+            // Sold with it, whatever grace is given to what is missing.
+            (Some(mut draft), Some(rooftop))
+                if with_prime(source, &survey.off, key.as_deref(), &draft) =>
+            {
+                draft.status = Some(Status::Sold);
+                rejects.push(sold_with_prime(&draft));
+                drafts.push((rooftop, draft));
+            }
             (Some(draft), Some(_)) if prime_gone(source, &survey.units, key.as_deref(), &draft) => {
                 counts.rejected += 1;
                 rejects.push(without_prime(draft));
@@ -317,7 +336,8 @@ async fn write(
                 Some(_) => "",
                 None => key,
             };
-            survey.units.contains(rooftop, number) || survey.off.contains(rooftop, number)
+            let all = [&survey.units, &survey.off, &survey.unprimed];
+            all.iter().any(|named| named.contains(rooftop, number))
         },
     };
     let done = Listings::load(&mut tx, &bringing, &borrowed).await?;
@@ -362,9 +382,22 @@ async fn rooftops(
 }
 
 /// Whether the row is an attachment that is for sale with its prime unit only, and that is not in the file, or sold.
+/// An attachment that is for sale with its prime unit only, and that is not in the file.
 fn prime_gone(
     source: &SourceRow,
     units: &Units,
+    rooftop: Option<&str>,
+    draft: &ListingDraft,
+) -> bool {
+    source.terms.attachments == Attachments::WithPrime
+        && draft.details.parent_stock_number.is_some()
+        && !with_prime(source, units, rooftop, draft)
+}
+
+/// An attachment that is for sale with its prime unit only, and that is among these.
+fn with_prime(
+    source: &SourceRow,
+    primes: &Units,
     rooftop: Option<&str>,
     draft: &ListingDraft,
 ) -> bool {
@@ -374,7 +407,16 @@ fn prime_gone(
     };
     let prime = draft.details.parent_stock_number.as_deref();
     source.terms.attachments == Attachments::WithPrime
-        && prime.is_some_and(|prime| !units.contains(rooftop, prime))
+        && prime.is_some_and(|prime| primes.contains(rooftop, prime))
+}
+
+fn sold_with_prime(draft: &ListingDraft) -> RejectRow {
+    RejectRow {
+        row_lost: false,
+        rule: "prime_sold".to_owned(),
+        message: "its prime unit is sold or withdrawn in this file, and it goes with it".to_owned(),
+        ..without_prime(draft.clone())
+    }
 }
 
 fn without_prime(draft: ListingDraft) -> RejectRow {

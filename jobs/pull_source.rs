@@ -6,7 +6,7 @@
 //! loaded again, but cleared from the drop like the first. A fetch that was cut goes on where it stopped, in the same process's cache.
 
 use crate::gates::judged;
-use crate::{App, ClearDrop, LiesAgain, LoadFile, drop, raw, retire, turns};
+use crate::{App, ClearDrop, LiesAgain, LoadFile, drop, export_report, raw, retire, turns};
 use jiff::Timestamp;
 use partners::{Arrived, Download, ErrorKind, PartnerError, RemoteFile, Way, sftp};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Lock, Outcome, Policy, QueueName};
@@ -217,7 +217,9 @@ async fn list(
     source: &SourceRow,
 ) -> Result<(Vec<RemoteFile>, Vec<String>), PartnerError> {
     let Settle::Marker(ending) = &source.terms.settle else {
-        return drop::list(app, way, source, &source.pattern).await;
+        let (mut all, unsafe_names) = drop::list(app, way, source, &source.pattern).await?;
+        all.retain(|file| !export_report::is_report(&file.name));
+        return Ok((all, unsafe_names));
     };
     let (all, unsafe_names) = drop::list(app, way, source, "*").await?;
     // One that is older than its file is left over from the file before.
@@ -227,6 +229,7 @@ async fn list(
         .collect();
     let marked = |file: &RemoteFile| {
         !file.name.ends_with(ending.as_str())
+            && !export_report::is_report(&file.name)
             && markers
                 .get(&format!("{}{ending}", file.name))
                 .is_some_and(|marked| marked >= &file.modified)

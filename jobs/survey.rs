@@ -15,11 +15,15 @@ pub(crate) struct Survey {
     pub(crate) units: Units,
     /// Those that are named, but not for sale.
     pub(crate) off: Units,
+    /// Those that are for sale with their prime unit only, which the file does not have.
+    pub(crate) unprimed: Units,
     /// Of rows that do not say whose unit they are: at any rooftop.
     pub(crate) unsure: Units,
     /// Numbers with small letters in them.
     pub(crate) small: Units,
     pub(crate) columns: Columns,
+    /// The last row is cut.
+    pub(crate) breaks_off: bool,
 }
 
 /// Which fields the file speaks of.
@@ -54,6 +58,7 @@ pub(crate) async fn survey(
             loadable: false,
             units: Units::default(),
             off: Units::default(),
+            unprimed: Units::default(),
             unsure: Units::default(),
             small: Units::default(),
             columns: Columns {
@@ -61,6 +66,7 @@ pub(crate) async fn survey(
                 absent: reader.absent(),
                 silent: reader.absent_is_silent(),
             },
+            breaks_off: false,
         };
         // With their primes, where they are for sale with those only.
         let mut attached = Vec::new();
@@ -105,13 +111,17 @@ pub(crate) async fn survey(
                 });
             }
         }
+        survey.breaks_off = reader.breaks_off();
         // An attachment of an attachment may follow.
         loop {
             let before = attached.len();
             attached.retain(|(rooftop, number, prime)| {
                 let there = survey.units.contains(rooftop, prime);
                 if !there && survey.units.remove(rooftop, number) {
-                    survey.off.insert(rooftop, number);
+                    match survey.off.contains(rooftop, prime) {
+                        true => survey.off.insert(rooftop, number),
+                        false => survey.unprimed.insert(rooftop, number),
+                    };
                 }
                 there
             });
@@ -119,7 +129,8 @@ pub(crate) async fn survey(
                 break;
             }
         }
-        survey.loadable &= !survey.units.is_empty() || !survey.off.is_empty();
+        let others = !survey.off.is_empty() || !survey.unprimed.is_empty();
+        survey.loadable &= !survey.units.is_empty() || others;
         Ok((survey, reader.into_table()))
     };
     Ok(tokio::task::spawn_blocking(work).await?)

@@ -117,3 +117,59 @@ async fn a_mapping_by_which_a_source_could_not_read_its_files_is_refused() {
         assert_eq!(done.unwrap(), version);
     }
 }
+
+/// One file of two rooftops: what stands at the other tonight has moved there, with its price and its days.
+#[tokio::test]
+async fn a_unit_that_changes_its_rooftop_within_a_file_goes_on() {
+    let mut test = TestApp::start().await;
+    for key in ["l1", "l2"] {
+        let id = rooftop(&test, key).await;
+        assert!(id > 0);
+    }
+    stores::execute_for_tests(&test.app.pool, "UPDATE dealers SET group_name = 'north'")
+        .await
+        .unwrap();
+    let mapping = "name: group\nkind: vehicle\ndealer: {key: Lot}\ncolumns:\n  - {to: stock_number, from: [Stock]}\n  \
+        - {to: vin, from: [VIN]}\n  - {to: price_cents, from: [Price], as: money}\n";
+    put(&test.app, "group", mapping, "jane").await.unwrap();
+    let vins = [
+        "1HGCM82633A004352",
+        "5TDXZ3DC2KS015402",
+        "1FTEW1EG2JFD44217",
+    ];
+    let file = |lots: [&str; 3], price: u32| {
+        let row = |n: usize| format!("A{n},{},{},{price}\n", lots[n], vins[n]);
+        format!("Stock,Lot,VIN,Price\n{}{}{}", row(0), row(1), row(2))
+    };
+    for (lots, price) in [(["l1", "l1", "l2"], 30_000), (["l2", "l2", "l2"], 29_000)] {
+        let text = file(lots, price);
+        let id = test.handed_in("group", None, false, text.as_bytes()).await;
+        stores::execute_for_tests(
+            &test.app.pool,
+            "UPDATE sources SET max_removed_percent = 100",
+        )
+        .await
+        .unwrap();
+        let step = test.stepper.perform(&LoadFile { file: id }).await.unwrap();
+        assert_eq!(step.outcome.word(), "done", "{:?}", step.outcome);
+        test.run_all().await;
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        let counts = Files::get(&mut conn, id).await.unwrap().counts;
+        assert_eq!((counts.removed, counts.rejected), (0, 0));
+    }
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let drops = stores::Reports::price_drops(&mut conn, None, 7, 1, 10)
+        .await
+        .unwrap();
+    let mut where_they_are: Vec<_> = drops
+        .iter()
+        .map(|drop| (&*drop.stock_number, &*drop.dealer))
+        .collect();
+    where_they_are.sort_unstable();
+    assert_eq!(where_they_are, [("A0", "l2"), ("A1", "l2"), ("A2", "l2")]);
+    let moves = stores::Reports::moves(&mut conn, drops[0].listing)
+        .await
+        .unwrap();
+    let whence: Vec<_> = moves.iter().map(|moved| moved.dealer.as_str()).collect();
+    assert!(whence.is_empty() || whence == ["l1"], "{whence:?}");
+}

@@ -348,6 +348,73 @@ async fn attachments_may_leave_with_their_prime_unit() {
     assert_eq!((counts.updated, counts.removed), (3, 1));
 }
 
+/// What is missing is waited for; what is sold is sold, and takes its attachments along.
+#[tokio::test]
+async fn attachments_are_sold_with_their_prime_unit_whatever_grace_there_is() {
+    let mut test = TestApp::start().await;
+    let dealer = rooftop(&test, "a", "").await;
+    let head = "Stock,Serial,Make,Model,Price,Parent Stock Number,Status\n";
+    let of = |prime: &str| {
+        format!(
+            "{head}{prime}E2,S2,Deere,Bucket,90,E1,\nE3,S3,Deere,Fork,80,E2,\nE4,S4,Deere,650,70000,,\n"
+        )
+    };
+    let prime = |status: &str| format!("E1,S1,Deere,310,900,,{status}\n");
+    load(&mut test, "equipment", dealer, &of(&prime(""))).await;
+    terms(
+        &test,
+        "UPDATE sources SET attachments = 'with_prime', grace_files = 2, max_removed_percent = 100",
+    )
+    .await;
+    let on_the_lot = async |test: &TestApp| {
+        let all = stands(test).await;
+        let there = all
+            .into_iter()
+            .filter(|(number, status)| *status == Status::Available && number.starts_with('E'));
+        there.map(|(number, _)| number).collect::<Vec<_>>()
+    };
+    load(&mut test, "equipment", dealer, &of("")).await;
+    assert_eq!(
+        on_the_lot(&test).await,
+        ["E1", "E2", "E3", "E4"],
+        "waited for"
+    );
+    let counts = load(&mut test, "equipment", dealer, &of(&prime("Sold"))).await;
+    assert_eq!((counts.updated, counts.rejected), (3, 0));
+    assert_eq!(on_the_lot(&test).await, ["E4"]);
+}
+
+#[tokio::test]
+async fn a_file_that_was_not_written_to_its_end_is_held() {
+    let mut test = TestApp::start().await;
+    let dealer = rooftop(&test, "a", "").await;
+    let rows: String = (0..20)
+        .map(|n| format!("S{n},,Ford,F-150,100,,\n"))
+        .collect();
+    let whole = format!("{HEAD}{rows}");
+    load(&mut test, "vehicles", dealer, &whole).await;
+    // Of seventeen whole rows: the guard alone would let it by.
+    let end = whole.find("S17").unwrap() + "S17,,Fo".len();
+    let id = test
+        .handed_in("vehicles", Some(dealer), false, &whole.as_bytes()[..end])
+        .await;
+    test.stepper.perform(&LoadFile { file: id }).await.unwrap();
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let file = Files::get(&mut conn, id).await.unwrap();
+    let why = file.held_reason.unwrap();
+    assert!(why.contains("row, 18, breaks off"), "{why}");
+    drop(conn);
+    let by = jobs::by_hand::Hand {
+        who: "ann",
+        by: "test",
+    };
+    jobs::by_hand::release(&test.app, id, by).await.unwrap();
+    test.run_all().await;
+    let all = stands(&test).await;
+    let left = all.iter().filter(|(_, status)| *status == Status::Removed);
+    assert_eq!(left.count(), 2, "released, it is what it says");
+}
+
 #[tokio::test]
 async fn attachments_without_a_serial_move_with_their_prime_unit() {
     let mut test = TestApp::start().await;

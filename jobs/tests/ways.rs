@@ -50,6 +50,35 @@ async fn on_the_lot(test: &TestApp) -> usize {
 }
 
 #[tokio::test]
+async fn a_report_beside_the_files_is_never_taken_for_one() {
+    let mut test = TestApp::start().await;
+    let folder = test.root.join("beside");
+    std::fs::create_dir_all(&folder).unwrap();
+    let place = folder.to_str().unwrap();
+    let order =
+        json!({ "kind": "folder", "folder": place, "settle": "at_once", "report_folder": place });
+    put(&test, order).await.unwrap();
+    let text = "Stock Number,VIN,Make,Model\n1,1HGCM82633A004352,Honda,Accord\n2,,Ford,F-150\n";
+    std::fs::write(folder.join("stock.csv"), text).unwrap();
+    pull(&mut test).await;
+    let report = ExportReport {
+        source: "bayview".to_owned(),
+    };
+    let step = test.stepper.perform(&report).await.unwrap();
+    let Outcome::Done(told) = step.outcome else {
+        panic!("{:?}", step.outcome)
+    };
+    assert!(folder.join(told["name"].as_str().unwrap()).exists());
+    std::fs::write(folder.join("forecourt-used.csv"), text).unwrap();
+    let report = pull(&mut test).await;
+    assert_eq!(
+        report["listed"], 2,
+        "the dealer's own, whatever it is called"
+    );
+    assert_eq!(on_the_lot(&test).await, 2);
+}
+
+#[tokio::test]
 async fn a_folder_is_a_drop_and_gets_its_report() {
     let mut test = TestApp::start().await;
     // What is gone today is looked for again later.

@@ -113,12 +113,13 @@ impl Listings {
                         continue;
                     }
                     println!(
-                        "{:<20} {:<16} {:<17}  {}: listed {:?}, the vin says {:?}",
+                        "{:<20} {:<16} {:<17}  {}: listed {:?}, its {} says {:?}",
                         row.dealer,
                         row.stock_number,
-                        row.vin.unwrap_or_default(),
+                        row.vin.as_deref().unwrap_or_default(),
                         row.field,
                         row.listing_value,
+                        row.source(),
                         row.vin_value
                     );
                 }

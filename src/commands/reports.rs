@@ -131,6 +131,9 @@ impl Reports {
             }
             What::Unit { number } => {
                 let stays = Told::stays(&mut conn, number.trim()).await?;
+                if stays.is_empty() && !json {
+                    println!("no unit has, or had, the number {:?}", number.trim());
+                }
                 let mut vins: Vec<String> =
                     stays.iter().filter_map(|row| row.vin.clone()).collect();
                 vins.push(number.trim().to_uppercase());

@@ -165,6 +165,7 @@ impl Sources {
                 }
             }
             Action::Rejects { file, all, json } if !all && !json => {
+                Files::get(&mut conn, file).await?;
                 for told in Files::refused(&mut conn, file).await? {
                     println!(
                         "{:>6} x {:<20}  {:<18}  {} rows lost; row {}: {:?}: {}",
@@ -179,15 +180,16 @@ impl Sources {
                 }
             }
             Action::Rejects { file, json, .. } => {
+                Files::get(&mut conn, file).await?;
                 for reject in Files::rejects(&mut conn, file).await? {
                     if json {
                         println!("{}", serde_json::to_string(&reject)?);
                         continue;
                     }
-                    let lost = if reject.row_lost {
-                        "row lost"
-                    } else {
-                        "value dropped"
+                    let lost = match (reject.row, reject.row_lost) {
+                        (0, _) => "the file",
+                        (_, true) => "row lost",
+                        (_, false) => "value dropped",
                     };
                     println!(
                         "row {:>6}  {:<14}  {:<20}  {lost}: {}",

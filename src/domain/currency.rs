@@ -2,6 +2,7 @@
 //!
 //! Codes and numbers are ISO 4217's. All of them have hundredths, because amounts are kept in those.
 
+use crate::Marks;
 use std::fmt;
 
 macro_rules! currencies {
@@ -22,24 +23,16 @@ macro_rules! currencies {
             }
 
             /// How people who use it part thousands and hundredths.
-            pub(crate) fn marks(self) -> Marks {
+            pub fn marks(self) -> Marks {
                 match self { $(Self::$variant => Marks::$marks),+ }
             }
         }
     };
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Marks {
-    /// `9,500.00`
-    Point,
-    /// `9.500,00`, and both ways where several languages write it.
-    Comma,
-}
-
 currencies! {
-    USD "840" Point ["us$", "us", "usa", "usdollar", "usdollars"],
-    CAD "124" Point ["ca$", "c$", "can$", "cdn$", "cdn", "canadiandollar", "canadiandollars"],
+    USD "840" Point ["us$", "us", "usa", "usdollar", "usdollars", "americandollar", "americandollars"],
+    CAD "124" Point ["ca$", "c$", "can$", "cdn$", "cdn", "canadian", "canadiandollar", "canadiandollars"],
     MXN "484" Point ["mx$", "mex$", "mexicanpeso", "mexicanpesos"],
     AUD "036" Point ["au$", "a$", "australiandollar", "australiandollars"],
     NZD "554" Point ["nz$", "newzealanddollar", "newzealanddollars"],
@@ -53,12 +46,21 @@ currencies! {
     DKK "208" Comma [],
     RON "946" Comma ["lei"],
     BRL "986" Comma ["r$"],
-    ZAR "710" Point [],
+    ZAR "710" Point ["r", "rand"],
     AED "784" Point [],
 }
 
 /// What several of them share.
 const DOLLAR: &[&str] = &["$", "dollar", "dollars"];
+const CROWN: &str = "kr";
+/// Behind an amount: with its tax, or open to an offer.
+const REMARKS: &[&str] = &["ttc", "vb", "vhb", "fp"];
+/// Others of ISO 4217, so that an amount in one of them is told for what it is.
+const OTHERS: &str = "AFN ALL AMD AOA ARS AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BSD BTN BWP BYN BZD CDF CLP CNY COP CRC CUP CVE DJF \
+    DOP DZD EGP ERN ETB FJD GEL GHS GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD \
+    KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MYR MZN NAD NGN NIO NPR OMR PAB PEN PGK PHP PKR PYG \
+    QAR RSD RUB RWF SAR SCR SDG SGD SLE SOS SRD SSP STN SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX UYU UZS VES VND VUV WST \
+    XAF XCD XOF XPF YER ZMW";
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no currency we keep: {codes}", codes = Currency::codes())]
@@ -92,8 +94,9 @@ impl Currency {
             Some(Said::Nothing) => Ok(usual),
             Some(Said::Dollar) if usual.is_dollar() => Ok(usual),
             Some(Said::Dollar) => Ok(Self::USD),
+            Some(Said::Crown) if usual.is_crown() => Ok(usual),
             Some(Said::One(one)) => Ok(one),
-            None => Err(UnknownCurrency(text.trim().to_owned())),
+            Some(Said::Crown) | None => Err(UnknownCurrency(text.trim().to_owned())),
         }
     }
 
@@ -123,9 +126,23 @@ impl Currency {
         })
     }
 
+    /// What the stock of a country is in. An `Err` where that is none we keep; an unknown country is told so too.
+    pub fn usual_in(country: &str) -> Result<Self, UnknownCurrency> {
+        match country {
+            "" => Ok(Self::default()),
+            _ => Self::of_country(country)
+                .ok_or_else(|| UnknownCurrency(format!("the money of {country}"))),
+        }
+    }
+
     /// Whether `$` may mean it.
     fn is_dollar(self) -> bool {
         self.words().iter().any(|word| word.ends_with('$')) && self != Self::BRL
+    }
+
+    /// Whether `kr` may.
+    fn is_crown(self) -> bool {
+        matches!(self, Self::SEK | Self::NOK | Self::DKK)
     }
 }
 
@@ -140,33 +157,75 @@ fn folded(text: &str) -> String {
     letters.flat_map(char::to_lowercase).collect()
 }
 
-/// What stands around an amount: nothing, a sign that several share, or one currency's word.
+/// Whether a word is the code of a currency that we do not keep.
+pub(crate) fn of_others(word: &str) -> bool {
+    word.len() == 3
+        && OTHERS
+            .split(' ')
+            .any(|code| code.eq_ignore_ascii_case(word))
+}
+
+/// What stands around an amount, or in a column of currencies: nothing, a sign that several share, or one currency's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
     Nothing,
     Dollar,
+    Crown,
     One(Currency),
 }
 
 impl Said {
-    /// `None` for a word that is none of ours.
+    /// `None` for a word that is none of ours, or of two of them.
     pub(crate) fn of(text: &str) -> Option<Self> {
-        match folded(text).as_str() {
+        let word = folded(text);
+        if let Some(said) = Self::of_word(&word) {
+            return Some(said);
+        }
+        // `CAD $`, `US Dollar ($)`, `USD - US Dollar`, `€ TTC`.
+        let bare = |c: char| c.is_whitespace() || matches!(c, '(' | ')' | '-' | '/' | ':');
+        let mut said = Self::Nothing;
+        let mut rest = String::new();
+        for part in text.split(bare).filter(|part| !part.is_empty()) {
+            let part = folded(part);
+            match Self::of_word(&part).or_else(|| Self::with_dollar(&part)) {
+                Some(one) => said = said.and(one)?,
+                None if REMARKS.contains(&part.as_str()) => {}
+                None => rest.push_str(&part),
+            }
+        }
+        match rest.is_empty() {
+            true => Some(said),
+            false => said.and(Self::of_word(&rest)?),
+        }
+    }
+
+    fn of_word(word: &str) -> Option<Self> {
+        match word {
             "" => Some(Self::Nothing),
+            CROWN => Some(Self::Crown),
             word if DOLLAR.contains(&word) => Some(Self::Dollar),
             word => Currency::read(word).ok().map(Self::One),
         }
+    }
+
+    /// `CAD$`, `$CAD`.
+    fn with_dollar(word: &str) -> Option<Self> {
+        let one = word.strip_prefix('$').or(word.strip_suffix('$'))?;
+        Self::Dollar.and(Self::of_word(one)?)
     }
 
     /// What is said where two things are, `$9,500 CAD`.
     pub(crate) fn and(self, other: Self) -> Option<Self> {
         match (self, other) {
             (said, Self::Nothing) | (Self::Nothing, said) => Some(said),
-            (Self::Dollar, Self::Dollar) => Some(Self::Dollar),
+            (one, two) if one == two => Some(one),
             (Self::Dollar, Self::One(one)) | (Self::One(one), Self::Dollar) => {
                 one.is_dollar().then_some(Self::One(one))
             }
-            (Self::One(one), Self::One(two)) => (one == two).then_some(self),
+            (Self::Crown, Self::One(one)) | (Self::One(one), Self::Crown) => {
+                one.is_crown().then_some(Self::One(one))
+            }
+            _ => None,
         }
     }
 
@@ -176,6 +235,8 @@ impl Said {
             Self::Nothing => Ok(row),
             Self::Dollar if row.is_dollar() => Ok(row),
             Self::Dollar => Err(Currency::USD),
+            Self::Crown if row.is_crown() => Ok(row),
+            Self::Crown => Err(Currency::SEK),
             Self::One(one) if one == row => Ok(row),
             Self::One(one) => Err(one),
         }
@@ -207,6 +268,18 @@ mod tests {
         assert_eq!(column("$", Currency::CAD), Currency::CAD);
         assert_eq!(column("$", Currency::EUR), Currency::USD);
         assert_eq!(column("US$", Currency::CAD), Currency::USD);
+        for text in [
+            "CAD$",
+            "$CAD",
+            "Canadian",
+            "CAD - Canadian Dollar",
+            "CAD ($)",
+        ] {
+            assert_eq!(column(text, Currency::USD), Currency::CAD, "{text}");
+        }
+        assert_eq!(column("US Dollar ($)", Currency::CAD), Currency::USD);
+        assert!(Currency::of_column("kr", Currency::EUR).is_err());
+        assert!(Currency::of_column("USD CAD", Currency::USD).is_err());
     }
 
     #[test]
@@ -214,6 +287,8 @@ mod tests {
         assert_eq!(Currency::of_country("CA"), Some(Currency::CAD));
         assert_eq!(Currency::of_country("FR"), Some(Currency::EUR));
         assert_eq!(Currency::of_country("JP"), None);
+        let told = Currency::usual_in("JP").unwrap_err().to_string();
+        assert!(told.contains("the money of JP"), "{told}");
     }
 
     #[test]

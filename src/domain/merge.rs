@@ -2,6 +2,7 @@
 //!
 //! - an operator's value stands until it is released, and what the dealer says meanwhile is kept under it; it goes when its
 //!   number comes back to the lot as another unit;
+//! - what a unit's money is in: `money_in.rs`;
 //! - a file or client sets what it says; what it leaves blank it clears, if it had set it; where its word could not be read,
 //!   what it said before stands;
 //! - a row that says another VIN or serial, or leaves them blank and says two others of make, model and model year, is of another
@@ -11,6 +12,8 @@
 //!
 //! Every field that changes hands says who set it, and over what.
 
+use crate::money_in as money;
+use crate::money_in::{MONEY, void};
 use crate::{
     Details, Field, FieldType, Kind, Listing, ListingDraft, Origin, Provenance, Source, Status,
     Value,
@@ -129,6 +132,10 @@ pub fn apply_with(
         listing.serial.clone_from(&draft.serial);
         changed = true;
     }
+    let unsaid = draft.unread.contains(&Field::Currency)
+        && (silent.contains(&Field::Currency) || blanks != Blanks::Clear);
+    let money = money::in_currency(listing, draft, origin, unsaid);
+    changed |= money.changed;
     for &field in Details::FIELDS {
         if field.is_reported() {
             continue;
@@ -137,36 +144,17 @@ pub fn apply_with(
         let said = draft.details.get(field);
         let blank = !silent.contains(&field) && !unread.contains(&field);
         if field == Field::Currency {
-            changed |= in_currency(listing, draft, original, origin);
-        } else if said.is_some() || blanks == Blanks::Clear && blank {
+            continue;
+        }
+        if MONEY.contains(&field) && money.voids(listing, field, said.is_some()) {
+            changed |= void(listing, field);
+            continue;
+        }
+        if said.is_some() || blanks == Blanks::Clear && blank {
             changed |= set(listing, field, said, original, origin);
         }
     }
     changed
-}
-
-/// Whoever says a price says what it is in: dollars, where nothing is written.
-fn in_currency(
-    listing: &mut Listing,
-    draft: &ListingDraft,
-    original: Option<&str>,
-    origin: &Origin,
-) -> bool {
-    let money = [Field::PriceCents, Field::MsrpCents];
-    if !money
-        .iter()
-        .any(|field| draft.details.get(*field).is_some())
-    {
-        return false;
-    }
-    let holder = listing.provenance.get(Field::Currency);
-    let held = holder.is_some_and(|origin| origin.source == Source::Operator);
-    let said = draft.details.currency();
-    if said == listing.details.currency() && !held {
-        return false;
-    }
-    let said = Value::Text(said.code().into());
-    set(listing, Field::Currency, Some(said), original, origin)
 }
 
 /// Whether a row that leaves blank what identified the unit with its number is of another one: two of the dealer's make, model and
@@ -279,7 +267,7 @@ pub fn report(
     field.is_reported() && set(listing, field, said, None, &origin)
 }
 
-fn set(
+pub(crate) fn set(
     listing: &mut Listing,
     field: Field,
     said: Option<Value<'_>>,
@@ -319,7 +307,12 @@ fn set(
 }
 
 /// What the dealer says under an operator's value, for when that is released.
-fn kept_under(listing: &mut Listing, field: Field, said: Option<Value<'_>>, whose: Source) -> bool {
+pub(crate) fn kept_under(
+    listing: &mut Listing,
+    field: Field,
+    said: Option<Value<'_>>,
+    whose: Source,
+) -> bool {
     let Some(held) = listing.provenance.0.get_mut(&field) else {
         return false;
     };
@@ -339,6 +332,22 @@ fn kept_under(listing: &mut Listing, field: Field, said: Option<Value<'_>>, whos
 
 /// An operator's word, over whatever stands there. `false` when the field cannot have such a value.
 pub fn put_right(listing: &mut Listing, field: Field, value: Value<'_>, who: &str) -> bool {
+    if !said_by_hand(listing, field, value, who) {
+        return false;
+    }
+    if MONEY.contains(&field) {
+        money::pin(listing, who);
+    }
+    true
+}
+
+/// One field, without what hangs on it.
+pub(crate) fn said_by_hand(
+    listing: &mut Listing,
+    field: Field,
+    value: Value<'_>,
+    who: &str,
+) -> bool {
     let held = listing.provenance.get(field);
     let (over, under) = match held {
         // The dealer's word stays the one under it, however often it is put right.
@@ -367,6 +376,19 @@ pub fn put_right(listing: &mut Listing, field: Field, value: Value<'_>, who: &st
 /// Takes an operator's word back: the dealer's newest stands again. A list is blank until the next file, because
 /// its text does not say where an item ends. `false` when no operator had a word on the field.
 pub fn release(listing: &mut Listing, field: Field) -> bool {
+    if field == Field::Currency && money::is_pinned(listing) {
+        return false;
+    }
+    if !let_go(listing, field) {
+        return false;
+    }
+    if MONEY.contains(&field) && money::is_loose(listing) {
+        let_go(listing, Field::Currency);
+    }
+    true
+}
+
+fn let_go(listing: &mut Listing, field: Field) -> bool {
     let held = listing.provenance.get(field);
     let Some(held) = held.filter(|held| held.source == Source::Operator) else {
         return false;
@@ -459,55 +481,6 @@ mod tests {
         let origin = listing.provenance.get(Field::ExteriorColor).unwrap();
         assert_eq!(origin.original.as_deref(), Some("Jet Black"));
         assert_eq!((origin.row, &origin.over), (Some(2), &None));
-    }
-
-    #[test]
-    fn whoever_says_a_price_says_what_it_is_in() {
-        let said = |price: Option<i64>, currency: crate::Currency| {
-            let mut said = draft(price, None);
-            said.details.set_currency(currency);
-            said
-        };
-        let (usd, cad) = (crate::Currency::USD, crate::Currency::CAD);
-        let mut listing = begin(1, &said(Some(100), cad), &file(1));
-        assert_eq!(listing.details.currency(), cad);
-        // No price, no word on the one that stands.
-        let blank = said(None, usd);
-        assert!(!apply_with(
-            &mut listing,
-            &blank,
-            &file(2),
-            Blanks::Keep,
-            &[]
-        ));
-        assert_eq!(listing.details.currency(), cad);
-        // Dollars, which nobody writes down, take another currency's place under every policy, whoever said that one.
-        let client = Origin {
-            source: Source::Api,
-            ..file(1)
-        };
-        assert!(apply(
-            &mut listing,
-            &said(Some(100), crate::Currency::EUR),
-            &client
-        ));
-        let dollars = said(Some(100), usd);
-        assert!(apply_with(
-            &mut listing,
-            &dollars,
-            &file(3),
-            Blanks::Keep,
-            &[]
-        ));
-        assert_eq!(listing.details.currency(), usd);
-        assert!(!apply(&mut listing, &dollars, &file(4)));
-        let over = listing
-            .provenance
-            .get(Field::Currency)
-            .unwrap()
-            .over
-            .clone();
-        assert_eq!(over.as_deref(), Some("EUR"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Amounts of money in whole cents, and how dealers write them.
 
-use crate::Currency;
-use crate::currency::{Marks, Said};
+use crate::currency::{Said, of_others};
+use crate::{Currency, parted};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub enum MoneyError {
     Negative(String),
     #[error("{0:?} is more than 1,000,000,000")]
     TooLarge(String),
+    #[error("{0:?} is in a currency that we do not keep: {codes}", codes = Currency::codes())]
+    UnknownCurrency(String),
     #[error("{text:?} is in {said}, its row in {row}")]
     OtherCurrency {
         text: String,
@@ -32,6 +34,8 @@ pub(crate) const LARGEST_CENTS: i64 = 1_000_000_000 * 100;
 const NO_PRICE: &[&str] = &[
     "",
     "-",
+    "a consultar",
+    "auf anfrage",
     "call",
     "call for price",
     "n/a",
@@ -40,7 +44,12 @@ const NO_PRICE: &[&str] = &[
     "not priced",
     "on request",
     "poa",
+    "preis auf anfrage",
     "price on request",
+    "prix sur demande",
+    "su richiesta",
+    "sur demande",
+    "vb",
 ];
 
 impl Money {
@@ -55,7 +64,10 @@ impl Money {
         if NO_PRICE.contains(&text.trim().to_ascii_lowercase().as_str()) {
             return Ok(None);
         }
-        let not = || MoneyError::NotAnAmount(text.to_owned());
+        let not = || match names_another(text) {
+            true => MoneyError::UnknownCurrency(text.to_owned()),
+            false => MoneyError::NotAnAmount(text.to_owned()),
+        };
         let amount = Amount::of(text).ok_or_else(not)?;
         if amount.negative {
             return Err(MoneyError::Negative(text.to_owned()));
@@ -68,15 +80,12 @@ impl Money {
                 said,
                 row,
             })?;
-        let (whole, fraction) = parted(amount.digits, row.marks());
-        let digits = ungrouped(whole).ok_or_else(not)?;
-        if fraction.len() > 2 && fraction[2..].bytes().any(|b| b != b'0')
-            || !fraction.bytes().all(|b| b.is_ascii_digit())
-        {
+        let (whole, fraction) = parted(amount.digits, row.marks()).ok_or_else(not)?;
+        if fraction.len() > 2 && fraction[2..].bytes().any(|b| b != b'0') {
             return Err(not());
         }
         let too_large = || MoneyError::TooLarge(text.to_owned());
-        let whole: i64 = digits.parse().map_err(|_| too_large())?;
+        let whole: i64 = whole.parse().map_err(|_| too_large())?;
         let mut hundredths = fraction.bytes().map(|b| i64::from(b - b'0'));
         let cents = hundredths.next().unwrap_or(0) * 10 + hundredths.next().unwrap_or(0);
         match whole.checked_mul(100).and_then(|w| w.checked_add(cents)) {
@@ -124,6 +133,12 @@ impl Money {
     }
 }
 
+/// Beside its digits stands the code of a currency that is not kept.
+fn names_another(text: &str) -> bool {
+    let digits = |c: char| !c.is_alphabetic();
+    text.contains(|c: char| c.is_ascii_digit()) && text.split(digits).any(of_others)
+}
+
 /// What stands in a cell of money.
 struct Amount<'a> {
     said: Said,
@@ -160,45 +175,6 @@ impl<'a> Amount<'a> {
     }
 }
 
-/// Whole and hundredths. Where the comma parts those, a single mark with three digits behind it parts thousands: nobody
-/// writes money to a thousandth.
-fn parted(digits: &str, marks: Marks) -> (&str, &str) {
-    let last = digits.rfind(['.', ',']);
-    let decimal = match (marks, last) {
-        (_, None) => None,
-        (Marks::Point, _) => digits.find('.'),
-        (Marks::Comma, Some(at)) => {
-            let (whole, rest) = (&digits[..at], &digits[at + 1..]);
-            let mark = &digits[at..=at];
-            let other = whole.contains(['.', ',']) && !whole.contains(mark);
-            let thousands = rest.len() == 3 && whole.len() <= 3 && !whole.starts_with('0');
-            (other || !whole.contains(mark) && !thousands).then_some(at)
-        }
-    };
-    match decimal {
-        Some(at) => (&digits[..at], &digits[at + 1..]),
-        None => (digits, ""),
-    }
-}
-
-/// Its digits alone. What parts thousands is one kind of mark, and parts them by three.
-fn ungrouped(whole: &str) -> Option<String> {
-    let mut marks = whole.chars().filter(|c| !c.is_ascii_digit());
-    let Some(mark) = marks.next() else {
-        return (!whole.is_empty()).then(|| whole.to_owned());
-    };
-    let parts_thousands = matches!(
-        mark,
-        ',' | '.' | ' ' | '\'' | '\u{a0}' | '\u{202f}' | '\u{2019}'
-    );
-    if !parts_thousands || marks.any(|other| other != mark) {
-        return None;
-    }
-    let groups: Vec<&str> = whole.split(mark).collect();
-    let by_three = groups[1..].iter().all(|group| group.len() == 3);
-    (matches!(groups[0].len(), 1..=3) && by_three).then(|| groups.concat())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +198,13 @@ mod tests {
         assert_eq!(cents_in("$9,500 CAD", Currency::CAD), Some(950_000));
         assert_eq!(cents_in("£9,500", Currency::GBP), Some(950_000));
         assert_eq!(cents_in("CHF 12'500.-", Currency::CHF), Some(1_250_000));
+        assert_eq!(cents_in("CAD $25,000", Currency::CAD), Some(2_500_000));
+        assert_eq!(cents("USD$30,000"), Some(3_000_000));
+        assert_eq!(cents_in("MXN$ 250,000", Currency::MXN), Some(25_000_000));
+        assert_eq!(cents_in("129 900 kr", Currency::SEK), Some(12_990_000));
+        assert_eq!(cents_in("R 250 000", Currency::ZAR), Some(25_000_000));
+        assert_eq!(cents_in("8 900 € TTC", Currency::EUR), Some(890_000));
+        assert_eq!(cents_in("Auf Anfrage", Currency::EUR), None);
     }
 
     #[test]
@@ -252,6 +235,7 @@ mod tests {
             ("€9,500", Currency::USD),
             ("CAD 9500", Currency::USD),
             ("$9,500", Currency::EUR),
+            ("9 500 kr", Currency::EUR),
         ] {
             let read = Money::parse(text, row);
             let other = matches!(read, Err(MoneyError::OtherCurrency { .. }));
@@ -260,6 +244,11 @@ mod tests {
         assert_eq!(Money::named("9.500 €"), Some(Currency::EUR));
         assert_eq!(Money::named("$9,500"), None);
         assert_eq!(Money::named("Call 555"), None);
+        let yen = Money::parse("JPY 3500000", Currency::USD);
+        assert!(
+            matches!(yen, Err(MoneyError::UnknownCurrency(_))),
+            "{yen:?}"
+        );
     }
 
     #[test]

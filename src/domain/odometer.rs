@@ -1,6 +1,6 @@
 //! Distances travelled, kept in kilometres, read and shown in either unit.
 
-use crate::thousands::grouped;
+use crate::{Marks, parted};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ impl Odometer {
 
     /// Reads `29403`, `12,345 mi`, `12 345 km`, `12345.0`. A unit in the text wins over
     /// `unit`, the column's own. Blank and `N/A` are `Ok(None)`.
-    pub fn parse(text: &str, unit: Distance) -> Result<Option<Self>, OdometerError> {
+    pub fn parse(text: &str, unit: Distance, marks: Marks) -> Result<Option<Self>, OdometerError> {
         let lower = text.trim().to_ascii_lowercase();
         if matches!(lower.as_str(), "" | "n/a" | "na" | "-" | "–" | "unknown") {
             return Ok(None);
@@ -56,11 +56,10 @@ impl Odometer {
             _ => return Err(error()),
         };
         let number = lower[..digits_end].trim();
-        if !grouped(number.split('.').next().unwrap_or_default()) {
-            return Err(error());
-        }
-        let number: String = number.chars().filter(|c| !matches!(c, ',' | ' ')).collect();
-        let number: f64 = number.parse().map_err(|_| error())?;
+        let (whole, fraction) = parted(number, marks).ok_or_else(error)?;
+        let number: f64 = format!("{whole}.{fraction}0")
+            .parse()
+            .map_err(|_| error())?;
         if !(0.0..=LARGEST as f64).contains(&number) {
             return Err(error());
         }
@@ -86,10 +85,18 @@ mod tests {
 
     #[test]
     fn the_unit_in_the_text_wins_over_the_columns() {
-        let km = |t| Odometer::parse(t, Distance::Miles).unwrap().unwrap().km;
+        let km = |t| {
+            Odometer::parse(t, Distance::Miles, Marks::Point)
+                .unwrap()
+                .unwrap()
+                .km
+        };
         assert_eq!(km("12,345 km"), 12_345);
         assert_eq!(km("12,345 mi"), km("12345"));
-        assert_eq!(Odometer::parse(" ", Distance::Miles).unwrap(), None);
+        assert_eq!(
+            Odometer::parse(" ", Distance::Miles, Marks::Point).unwrap(),
+            None
+        );
     }
 
     #[test]
@@ -102,7 +109,10 @@ mod tests {
             "12 parsecs",
             "9999999999",
         ] {
-            assert!(Odometer::parse(text, Distance::Miles).is_err(), "{text}");
+            assert!(
+                Odometer::parse(text, Distance::Miles, Marks::Point).is_err(),
+                "{text}"
+            );
         }
     }
 

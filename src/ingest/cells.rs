@@ -3,7 +3,7 @@
 use crate::flat::JOINT;
 use crate::mapping::{Column, ReadAs};
 use domain::money::MoneyError;
-use domain::{Currency, Distance, Field, Money, Odometer, Value};
+use domain::{Currency, Distance, Field, Marks, Money, Odometer, Value};
 
 /// A value that cannot be read: the rule it breaks, and words for a person.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ impl BadCell {
     pub(crate) fn says_there_is_none(&self) -> bool {
         matches!(
             self.rule,
-            "not_priced" | "year_unknown" | "currency_differs"
+            "not_priced" | "year_unknown" | "currency_differs" | "currency_unknown"
         )
     }
 }
@@ -37,12 +37,26 @@ const MOST_ITEMS: usize = 500;
 const DATES: std::ops::RangeInclusive<i16> = 1980..=2100;
 const LARGEST_NUMBER: i64 = 1_000_000_000;
 
+/// How numbers and dates of a row are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ways {
+    pub(crate) currency: Currency,
+    /// `5/10/2026` is in October.
+    pub(crate) day_first: bool,
+}
+
+impl Ways {
+    fn marks(self) -> Marks {
+        self.currency.marks()
+    }
+}
+
 /// `Ok(None)` for a blank cell. In a `flat` file, one made of XML or JSON, what repeats is a list already.
 pub(crate) fn read(
     column: &Column,
     cell: &str,
     flat: bool,
-    row_in: Currency,
+    ways: Ways,
 ) -> Result<Option<Value<'static>>, BadCell> {
     let cell = cell.trim();
     if cell.is_empty() {
@@ -57,24 +71,58 @@ pub(crate) fn read(
     if cell.contains('\0') {
         return Err(bad("nul_byte", "the cell has a NUL byte"));
     }
-    let cell = meant(column, cell).trim();
+    let cell = meant(column, bare(column.to, cell)).trim();
     if cell.is_empty() {
         return Ok(None);
     }
+    if column.to == Field::StockNumber && rounded(cell) {
+        let message = format!(
+            "{cell:?} is what a spreadsheet has made of a longer number: it cannot be told from others"
+        );
+        return Err(bad("stock_number_rounded", message));
+    }
     match column.read_as() {
         ReadAs::Text => Ok(Some(Value::Text(cell.to_owned().into()))),
-        ReadAs::Number if column.to == Field::Hours => hours(cell).map(Some),
-        ReadAs::Number => number(cell).map(Some),
+        ReadAs::Number if column.to == Field::Hours => hours(cell, ways.marks()).map(Some),
+        ReadAs::Number => number(cell, ways.marks()).map(Some),
         ReadAs::Year => year(cell).map(Some),
-        ReadAs::Money => money(column.to, cell, row_in),
-        ReadAs::Miles => odometer(cell, Distance::Miles),
-        ReadAs::Kilometres => odometer(cell, Distance::Kilometres),
+        ReadAs::Money => money(column.to, cell, ways.currency),
+        ReadAs::Miles => odometer(cell, Distance::Miles, ways.marks()),
+        ReadAs::Kilometres => odometer(cell, Distance::Kilometres, ways.marks()),
         ReadAs::Litres => litres(cell).map(Some),
         ReadAs::LitresWithin => Ok(litres_within(cell)),
         ReadAs::CylindersWithin => Ok(cylinders_within(cell)),
         ReadAs::List => list(column, cell, flat),
-        ReadAs::Date => date(cell).map(Some),
+        ReadAs::Date => date(cell, ways.day_first).map(Some),
+        ReadAs::DayFirst => date(cell, true).map(Some),
     }
+}
+
+/// Without what makes a spreadsheet keep it as it is: `="0013"`, and `'0014` of a number that names a unit.
+fn bare(field: Field, cell: &str) -> &str {
+    let formula = cell
+        .strip_prefix("=\"")
+        .and_then(|rest| rest.strip_suffix('"'));
+    if let Some(text) = formula.filter(|text| !text.contains('"')) {
+        return text.trim();
+    }
+    match field {
+        Field::StockNumber | Field::Vin | Field::Serial | Field::ParentStockNumber => {
+            cell.strip_prefix('\'').unwrap_or(cell)
+        }
+        _ => cell,
+    }
+}
+
+/// `1.2E+05`
+fn rounded(cell: &str) -> bool {
+    let parts = cell
+        .split_once("E+")
+        .and_then(|(number, power)| Some((number.split_once('.')?, power)));
+    parts.is_some_and(|((whole, rest), power)| {
+        let mut digits = [whole, rest, power].into_iter();
+        digits.all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+    })
 }
 
 /// What the mapping's words say that the cell means: `Y` of a column of accidents may be 1.
@@ -84,54 +132,53 @@ fn meant<'a>(column: &'a Column, cell: &'a str) -> &'a str {
     known.map_or(cell, |(_, meaning)| meaning)
 }
 
-fn number(cell: &str) -> Result<Value<'static>, BadCell> {
-    let whole = match cell.split_once('.') {
-        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
-        _ => cell,
+fn number(cell: &str, marks: Marks) -> Result<Value<'static>, BadCell> {
+    let not = || {
+        let message = format!("{cell:?} is not a whole number, or may be two");
+        bad("not_a_number", message)
     };
-    if !domain::grouped(whole) {
-        let message = format!("{cell:?}: commas part thousands");
-        return Err(bad("not_a_number", message));
+    let bare = cell.strip_prefix('-').unwrap_or(cell);
+    let (whole, fraction) = domain::parted(bare, marks).ok_or_else(not)?;
+    if bare.ends_with(['.', ',']) || fraction.bytes().any(|b| b != b'0') {
+        return Err(not());
     }
-    match whole.replace(',', "").parse::<i64>() {
-        Ok(number) if (0..=LARGEST_NUMBER).contains(&number) => Ok(Value::Number(number)),
-        Ok(number) => Err(bad(
+    match whole.parse::<i64>() {
+        Ok(number) if number <= LARGEST_NUMBER && bare == cell => Ok(Value::Number(number)),
+        _ => Err(bad(
             "number_out_of_range",
-            format!("{number} is not between 0 and {LARGEST_NUMBER}"),
-        )),
-        Err(_) => Err(bad(
-            "not_a_number",
-            format!("{cell:?} is not a whole number"),
+            format!("{cell} is not between 0 and {LARGEST_NUMBER}"),
         )),
     }
 }
 
 /// Of a machine, to the nearest: meters read tenths, and people write `1,200 hrs`.
-fn hours(cell: &str) -> Result<Value<'static>, BadCell> {
+fn hours(cell: &str, marks: Marks) -> Result<Value<'static>, BadCell> {
     let lower = cell.to_ascii_lowercase();
     let unit = |c: char| c.is_ascii_alphabetic() || matches!(c, ' ' | '.');
     let bare = match lower.trim_end_matches(unit) {
         bare if matches!(
             lower[bare.len()..].trim_matches(['.', ' ']),
-            "" | "h" | "hr" | "hrs" | "hour" | "hours"
+            "" | "h" | "hr" | "hrs" | "hour" | "hours" | "std" | "heures"
         ) =>
         {
             bare
         }
         _ => &lower,
     };
-    match bare.split_once('.') {
-        Some((whole, part)) if part.bytes().all(|b| b.is_ascii_digit()) => match number(whole)? {
-            Value::Number(hours) => Ok(Value::Number(hours + i64::from(part >= "5"))),
-            value => Ok(value),
-        },
-        _ => number(bare),
+    match domain::parted(bare, marks) {
+        Some((whole, part)) if !part.is_empty() && !bare.ends_with(['.', ',']) => {
+            match number(&whole, marks)? {
+                Value::Number(hours) => Ok(Value::Number(hours + i64::from(part.as_str() >= "5"))),
+                value => Ok(value),
+            }
+        }
+        _ => number(bare, marks),
     }
 }
 
 fn year(cell: &str) -> Result<Value<'static>, BadCell> {
     let years = Field::Year.range();
-    match number(cell)? {
+    match number(cell, Marks::Point)? {
         // Auction and equipment systems write 1000 for a year nobody knows.
         Value::Number(1000) => Err(bad("year_unknown", "year 1000 stands for unknown")),
         Value::Number(year) if !years.contains(&year) => Err(bad(
@@ -159,12 +206,15 @@ fn money(field: Field, cell: &str, row_in: Currency) -> Result<Option<Value<'sta
         Err(error @ MoneyError::OtherCurrency { .. }) => {
             Err(bad("currency_differs", error.to_string()))
         }
+        Err(error @ MoneyError::UnknownCurrency(_)) => {
+            Err(bad("currency_unknown", error.to_string()))
+        }
         Err(error) => Err(bad("not_money", error.to_string())),
     }
 }
 
-fn odometer(cell: &str, unit: Distance) -> Result<Option<Value<'static>>, BadCell> {
-    Odometer::parse(cell, unit)
+fn odometer(cell: &str, unit: Distance, marks: Marks) -> Result<Option<Value<'static>>, BadCell> {
+    Odometer::parse(cell, unit, marks)
         .map(|reading| reading.map(|reading| Value::Number(reading.km)))
         .map_err(|error| bad("not_a_distance", error.to_string()))
 }
@@ -242,12 +292,16 @@ fn list(column: &Column, cell: &str, flat: bool) -> Result<Option<Value<'static>
     Ok((!items.is_empty()).then(|| Value::List(items.into())))
 }
 
-/// `2026-11-02`, `20261102`, `11/02/2026`, `11/2/26`, each with or without a time behind.
-fn date(cell: &str) -> Result<Value<'static>, BadCell> {
+/// `2026-11-02`, `20261102`, `11/02/2026`, `11/2/26`, `2.11.2026`, `2-Nov-26`, each with or without a time behind. A dot is written
+/// where the day comes first.
+fn date(cell: &str, day_first: bool) -> Result<Value<'static>, BadCell> {
     let day = cell.split([' ', 'T']).next().unwrap_or(cell);
-    let parts: Vec<&str> = day.split(['-', '/']).collect();
+    let parts: Vec<&str> = day.split(['-', '/', '.']).collect();
+    let day_first = day_first || day.contains('.');
     let (year, month, of_month) = match parts[..] {
         [year, month, of_month] if year.len() == 4 => (year, month, of_month),
+        [of_month, name, year] if month_of(name).is_some() => (year, name, of_month),
+        [of_month, month, year] if day_first => (year, month, of_month),
         [month, of_month, year] => (year, month, of_month),
         [all] if all.len() == 8 && all.is_ascii() => (&all[..4], &all[4..6], &all[6..]),
         _ => ("", "", ""),
@@ -264,10 +318,14 @@ fn date(cell: &str) -> Result<Value<'static>, BadCell> {
     };
     let short = |part: &str| digits(part).and_then(|part| i8::try_from(part).ok());
     let parsed = year
-        .zip(short(month).zip(short(of_month)))
+        .zip(month_of(month).or(short(month)).zip(short(of_month)))
         .and_then(|(year, (month, day))| jiff::civil::Date::new(year, month, day).ok())
         .ok_or_else(|| {
-            let message = format!("{cell:?} is not a date like 2026-11-02 or 11/02/2026");
+            let like = match day_first {
+                true => "02/11/2026",
+                false => "11/02/2026",
+            };
+            let message = format!("{cell:?} is not a date like 2026-11-02 or {like}");
             bad("not_a_date", message)
         })?;
     match DATES.contains(&parsed.year()) {
@@ -283,11 +341,24 @@ fn date(cell: &str) -> Result<Value<'static>, BadCell> {
     }
 }
 
+/// By its first letters in English, 1 to 12.
+fn month_of(name: &str) -> Option<i8> {
+    const MONTHS: [&str; 12] = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    ];
+    let start = name.get(..3)?.to_ascii_lowercase();
+    let place = MONTHS.iter().position(|month| *month == start)?;
+    i8::try_from(place + 1).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const USD: Currency = Currency::USD;
+    const USD: Ways = Ways {
+        currency: Currency::USD,
+        day_first: false,
+    };
 
     fn column(to: Field, read_as: ReadAs) -> Column {
         Column {
@@ -394,6 +465,54 @@ mod tests {
         assert_eq!(both("4-Cyl 1.5L"), some(1_500, 4));
         assert_eq!(both("Electric"), (None, None));
         assert_eq!(both("V60 wagon"), (None, None));
+    }
+
+    #[test]
+    fn what_may_be_two_numbers_is_read_by_the_rows_marks_or_not_at_all() {
+        let euros = Ways {
+            currency: Currency::EUR,
+            day_first: true,
+        };
+        let value = |to, read_as, cell, ways| read(&column(to, read_as), cell, false, ways);
+        for (to, read_as, cell, number) in [
+            (Field::OdometerKm, ReadAs::Kilometres, "120.000", 120_000),
+            (
+                Field::OdometerKm,
+                ReadAs::Kilometres,
+                "85\u{a0}300 km",
+                85_300,
+            ),
+            (Field::Hours, ReadAs::Number, "3.412", 3_412),
+            (Field::Hours, ReadAs::Number, "3.412,6 Std.", 3_413),
+        ] {
+            let read = value(to, read_as, cell, euros);
+            assert_eq!(read, Ok(Some(Value::Number(number))), "{cell}");
+        }
+        for (to, read_as, rule) in [
+            (Field::OdometerKm, ReadAs::Kilometres, "not_a_distance"),
+            (Field::Hours, ReadAs::Number, "not_a_number"),
+            (Field::PriceCents, ReadAs::Money, "not_money"),
+        ] {
+            assert_eq!(value(to, read_as, "12.345", USD).unwrap_err().rule, rule);
+        }
+        let day = |cell, ways| value(Field::DateInStock, ReadAs::Date, cell, ways);
+        let of = |month, day| Ok(Some(Value::Date(jiff::civil::date(2026, month, day))));
+        assert_eq!(day("05/10/2026", USD), of(5, 10));
+        assert_eq!(day("05/10/2026", euros), of(10, 5));
+        assert_eq!(day("12.10.2026", USD), of(10, 12));
+        assert_eq!(day("10-Nov-26", USD), of(11, 10));
+        let day_first = value(Field::DateInStock, ReadAs::DayFirst, "5/10/26", USD);
+        assert_eq!(day_first, of(10, 5));
+    }
+
+    #[test]
+    fn what_a_spreadsheet_puts_around_a_number_is_none_of_it() {
+        let number = |cell| read(&column(Field::StockNumber, ReadAs::Text), cell, false, USD);
+        let text = |text: &str| Ok(Some(Value::Text(text.to_owned().into())));
+        assert_eq!(number("=\"0013\""), text("0013"));
+        assert_eq!(number("'0014"), text("0014"));
+        assert_eq!(number("1E+05"), text("1E+05"));
+        assert_eq!(number("1.2E+05").unwrap_err().rule, "stock_number_rounded");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Mappings: which column of a dealer's file fills which field, as data.
 
+use crate::currency::{CurrencyColumn, Homes};
 use crate::rooftop::is_key;
 use domain::{Currency, Details, Field, FieldType, Kind, UnknownCurrency};
 use serde::{Deserialize, Serialize};
@@ -24,10 +25,10 @@ pub struct Mapping {
     /// Cell texts that mean nothing is known (compared without case); dashes always do.
     #[serde(default)]
     pub blanks: Vec<String>,
-    /// Header names of the column that says which currency a row's money is in. Where it says nothing it is the
-    /// constant `currency`, else what the dealer's country has.
+    /// The column that says what a row's money is in. Where it says nothing it is the constant `currency`, else what the
+    /// rooftop's country has.
     #[serde(default)]
-    pub currency: Vec<String>,
+    pub currency: CurrencyColumn,
     pub columns: Vec<Column>,
     /// Values for fields no column of the file fills.
     #[serde(default)]
@@ -41,6 +42,9 @@ pub struct Mapping {
     /// For files of many rooftops: where a row names its own.
     #[serde(default)]
     pub dealer: Option<DealerColumns>,
+    /// In which countries rooftops are; not of the mapping, but of who is read.
+    #[serde(skip)]
+    pub homes: Homes,
 }
 
 fn yes() -> bool {
@@ -110,6 +114,9 @@ pub struct DealerColumns {
     pub state: Option<Cell>,
     #[serde(default)]
     pub postal_code: Option<Cell>,
+    /// Two letters (ISO 3166-1); a Canadian postal code says it too.
+    #[serde(default)]
+    pub country: Option<Cell>,
 }
 
 impl DealerColumns {
@@ -121,6 +128,7 @@ impl DealerColumns {
             &self.city,
             &self.state,
             &self.postal_code,
+            &self.country,
         ]
         .into_iter()
         .flatten()
@@ -194,7 +202,7 @@ pub enum ReadAs {
     Text,
     Number,
     Year,
-    /// US dollars to cents.
+    /// To hundredths of the row's currency.
     Money,
     /// Odometer in miles unless the cell says otherwise; kept in kilometres.
     Miles,
@@ -206,7 +214,10 @@ pub enum ReadAs {
     /// Cylinders somewhere in an engine's description (`3.5L V6`); blank when they are not there.
     CylindersWithin,
     List,
+    /// Month first where it is ambiguous and the rooftop is in the United States or Canada, else day first.
     Date,
+    /// Day first, wherever the rooftop is.
+    DayFirst,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -354,7 +365,7 @@ impl Mapping {
             let fits = match read_as {
                 ReadAs::Text => kind == FieldType::Text,
                 ReadAs::List => kind == FieldType::List,
-                ReadAs::Date => kind == FieldType::Date,
+                ReadAs::Date | ReadAs::DayFirst => kind == FieldType::Date,
                 _ => kind == FieldType::Number,
             };
             if !fits {
@@ -397,11 +408,10 @@ impl Mapping {
                 "the column of a row's currency is named by `currency: [NAME]`".to_owned(),
             );
         }
-        let constant = self.constants.get(&Field::Currency)?;
-        match Currency::of_code(constant) {
-            Some(_) => None,
-            None => Some(UnknownCurrency(constant.clone()).to_string()),
-        }
+        let constant = self.constants.get(&Field::Currency);
+        let mut codes = constant.into_iter().chain(self.currency.words.values());
+        let unknown = codes.find(|code| Currency::of_code(code).is_none())?;
+        Some(UnknownCurrency(unknown.clone()).to_string())
     }
 }
 
@@ -493,6 +503,9 @@ mod tests {
             unknown.contains("\"JPY\" is no currency we keep"),
             "{unknown}"
         );
+        let words =
+            money("currency: {from: [Curr], words: {\"0\": USD, \"Can.\": CADD}}").unwrap_err();
+        assert!(words.contains("CADD"), "{words}");
         let column = money("templates: {currency: \"{make}\"}").unwrap_err();
         assert!(column.contains("named by `currency"), "{column}");
         let typo = "name: x\nkind: vehicle\ncolumns:\n  - {to: stock_number, form: [s]}\n";

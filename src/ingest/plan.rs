@@ -142,6 +142,7 @@ pub(crate) fn of_dealer(
         city: find(&columns.city),
         state: find(&columns.state),
         postal_code: find(&columns.postal_code),
+        country: find(&columns.country),
     };
     // By one of the two it is told apart.
     let (told, by) = match &columns.key {

@@ -1,6 +1,6 @@
 //! Rows in order, each with what became of it.
 
-use crate::currency;
+use crate::currency::{self, RowIn};
 use crate::fill::complete;
 use crate::identity::{self, IDENTITY};
 use crate::mapping::{Column, Mapping};
@@ -39,6 +39,9 @@ pub struct Reader {
     delimiter: u8,
     flat: bool,
     torn: Vec<u64>,
+    ended: bool,
+    /// The row that was read last has too few cells.
+    short: bool,
     plan: Plan,
     mapping: Mapping,
     rooftop: Rooftop,
@@ -67,6 +70,7 @@ impl Reader {
             delimiter,
             flat,
             torn,
+            ended,
         } = table;
         let of = |text: Text| -> Result<csv::Reader<Text>, FileProblem> {
             Ok(csv::ReaderBuilder::new()
@@ -112,6 +116,8 @@ impl Reader {
             delimiter,
             flat,
             torn,
+            ended,
+            short: false,
             plan,
             mapping: mapping.clone(),
             rooftop,
@@ -132,6 +138,11 @@ impl Reader {
         self.record.as_slice().len()
     }
 
+    /// Of a file that was read to its end: the last row breaks off, and its line has no end. Whoever wrote it did not finish.
+    pub fn breaks_off(&self) -> bool {
+        self.short && !self.ended && !self.flat
+    }
+
     /// From here on only whose unit a row is is read, several times as fast: drafts are empty.
     pub fn identity_only(&mut self) {
         self.identity_only = true;
@@ -145,6 +156,7 @@ impl Reader {
             delimiter: self.delimiter,
             flat: self.flat,
             torn: self.torn,
+            ended: self.ended,
         }
     }
 
@@ -170,12 +182,17 @@ impl Reader {
 
     /// Fields that the file's columns fill.
     pub fn fields(&self) -> Vec<Field> {
-        fields(&self.plan)
+        let mut there = fields(&self.plan);
+        there.extend(self.currency.is_there().then_some(Field::Currency));
+        there
     }
 
     /// Fields that the mapping has columns for, and the file has none of them.
     pub fn absent(&self) -> Vec<Field> {
-        absent(&self.plan, &self.mapping)
+        let mut absent = absent(&self.plan, &self.mapping);
+        let unsaid = !self.mapping.currency.from.is_empty() && !self.currency.is_there();
+        absent.extend(unsaid.then_some(Field::Currency));
+        absent
     }
 
     /// Whether what is absent is no word at all. What XML or JSON lack may be blank in every unit: so they write it.
@@ -237,6 +254,7 @@ impl Reader {
             delimiter: self.delimiter,
             torn,
         };
+        self.short = self.mapping.header && self.record.len() < self.width;
         if let Some((rule, message)) = shape.problem() {
             parsed
                 .rejects
@@ -246,19 +264,28 @@ impl Reader {
             parsed.dealer = self.dealer();
             return parsed;
         }
-        let currency = match self.identity_only {
-            true => Ok(Currency::default()),
-            false => self
-                .currency
-                .of_row(&self.record, &self.mapping, &self.plan),
+        let country = self.country();
+        let row_in = match self.identity_only {
+            true => RowIn {
+                currency: Ok(Currency::default()),
+                said: true,
+            },
+            false => {
+                let (record, mapping) = (&self.record, &self.mapping);
+                self.currency.of_row(record, mapping, &self.plan, &country)
+            }
         };
         let mut values = Values::begun(
             self.mapping.kind,
             self.row,
             self.flat,
-            currency,
+            !matches!(country.as_str(), "" | "US" | "CA"),
+            row_in.currency,
             &mut self.words,
         );
+        if !row_in.said && !self.mapping.currency.from.is_empty() {
+            values.leaves_unsaid(Field::Currency);
+        }
         for (column, places) in &self.plan {
             if self.identity_only && !IDENTITY.contains(&column.to) {
                 continue;
@@ -323,6 +350,19 @@ impl Reader {
         }
         self.judge(draft, &mut parsed);
         parsed
+    }
+
+    /// Of the rooftop whose row it is.
+    fn country(&self) -> String {
+        let homes = &self.mapping.homes;
+        match self.mapping.dealer {
+            None => homes.country.clone(),
+            Some(_) if self.identity_only => String::new(),
+            Some(_) => self.dealer().map_or(String::new(), |dealer| {
+                let known = homes.by_rooftop.get(&dealer.key);
+                known.cloned().unwrap_or(dealer.country)
+            }),
+        }
     }
 
     fn dealer(&self) -> Option<Dealer> {
@@ -773,7 +813,7 @@ mod tests {
     #[test]
     fn where_a_row_does_not_say_its_money_is_in_what_is_usual() {
         let mut mapping = Mapping::built_in("vehicles").unwrap();
-        mapping.money_is_usually(Currency::CAD);
+        mapping.homes.country = "CA".to_owned();
         let head = "Stock,VIN,Make,Price,MSRP,Currency\n";
         let text = format!(
             "{head}A1,,Ford,\"$9,500\",$9900,\nA2,,Ford,9500,,USD\nA3,,Ford,9500,€9900,\nA4,,Ford,9500,€9900,CAD\n"
@@ -795,6 +835,31 @@ mod tests {
         ];
         assert_eq!(told, expected);
         assert_eq!(rows[3].rejects[0].rule, "currency_differs");
+    }
+
+    #[test]
+    fn excels_line_above_the_header_is_its_delimiter() {
+        let rows = read(
+            "equipment",
+            "sep=;\r\nStock;Make;Model\r\nA1;Deere, John;9RX\r\n",
+        );
+        let make = rows[0].draft.as_ref().unwrap().details.make.clone();
+        assert_eq!((rows.len(), make.as_deref()), (1, Some("Deere, John")));
+    }
+
+    #[test]
+    fn a_file_whose_last_row_breaks_off_is_known() {
+        let cut = |text: &str| {
+            let mapping = Mapping::built_in("equipment").unwrap();
+            let mut reader = Reader::new(text.as_bytes().to_vec(), &mapping).unwrap();
+            while reader.next_row().unwrap().is_some() {}
+            reader.breaks_off()
+        };
+        let whole = "Stock,Make,Model\nA1,Deere,9RX\n";
+        assert!(cut(&format!("{whole}A2,De")));
+        for fine in ["", "A2,De\n", "A2,Deere,9R"] {
+            assert!(!cut(&format!("{whole}{fine}")), "{fine:?}");
+        }
     }
 
     #[test]

@@ -53,6 +53,7 @@ pub(crate) struct Rooftop {
     pub(crate) city: Vec<usize>,
     pub(crate) state: Vec<usize>,
     pub(crate) postal_code: Vec<usize>,
+    pub(crate) country: Vec<usize>,
 }
 
 impl Rooftop {
@@ -64,6 +65,7 @@ impl Rooftop {
             &self.city,
             &self.state,
             &self.postal_code,
+            &self.country,
         ]
         .into_iter()
         .any(|places| places.contains(&place))
@@ -124,12 +126,36 @@ impl Rooftop {
             state: words::state(&of(&self.state))
                 .unwrap_or_default()
                 .to_owned(),
+            country: country(&of(&self.country), &postal_code),
             postal_code,
-            country: "US".to_owned(),
             time_zone: "UTC".to_owned(),
             ..Dealer::default()
         })
     }
+}
+
+/// As the row says it, else by its postal code: Canada's are of another form. The United States where nothing says otherwise.
+fn country(said: &str, postal_code: &str) -> String {
+    let code = said.trim().to_ascii_uppercase();
+    let code = match code.as_str() {
+        "USA" => "US",
+        "CAN" | "CANADA" => "CA",
+        code => code,
+    };
+    if code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase()) {
+        return code.to_owned();
+    }
+    let form: String = postal_code
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != '-')
+        .map(|c| match c {
+            c if c.is_ascii_alphabetic() => 'A',
+            c if c.is_ascii_digit() => '9',
+            c => c,
+        })
+        .collect();
+    let canadian = form == "A9A9A9";
+    if canadian { "CA" } else { "US" }.to_owned()
 }
 
 /// `25560 Madison Ave Murrieta` -> street and city, at the last word that ends a street.

@@ -20,6 +20,8 @@ pub struct Table {
     /// Where, counted from `start`, a quote closes in the midst of a cell that began lines before: whatever stands between
     /// are rows of their own.
     pub(crate) torn: Vec<u64>,
+    /// Its last line has an end.
+    pub(crate) ended: bool,
 }
 
 /// A longer one is a quote that was never closed, or a file without lines; it would be held in memory.
@@ -37,10 +39,16 @@ impl Table {
         delimiter: Option<u8>,
         unit: Option<&str>,
     ) -> Result<Self, FileProblem> {
-        let (mut text, start) = sniff::to_text(unpack(text)?)?;
+        let (mut text, mut start) = sniff::to_text(unpack(text)?)?;
         let head = text.head(HEAD)?;
         let head = head.get(usize::try_from(start).unwrap_or(0)..);
-        let head = head.unwrap_or_default();
+        let mut head = head.unwrap_or_default();
+        let mut delimiter = delimiter;
+        if let Some((said, length)) = said_first(head) {
+            delimiter = delimiter.or(Some(said));
+            start += length as u64;
+            head = &head[length..];
+        }
         let mut table = match flat::form(head) {
             Form::Table => {
                 let delimiter = delimiter.unwrap_or_else(|| sniff::delimiter(head));
@@ -50,6 +58,7 @@ impl Table {
                     delimiter,
                     flat: false,
                     torn: Vec::new(),
+                    ended: true,
                 }
             }
             form => Self {
@@ -58,6 +67,7 @@ impl Table {
                 delimiter: b',',
                 flat: true,
                 torn: Vec::new(),
+                ended: true,
             },
         };
         table.look_through()?;
@@ -107,6 +117,7 @@ impl Table {
                 if ends {
                     spans = quoted;
                 }
+                self.ended = ends;
                 at += 1;
                 begins = !quoted && (byte == delimiter || ends);
                 row += u64::from(byte == b'\n');
@@ -134,6 +145,18 @@ impl Table {
             _ => Ok(()),
         }
     }
+}
+
+/// Excel's line above the header, `sep=;`: the delimiter, and how long the line is.
+fn said_first(head: &[u8]) -> Option<(u8, usize)> {
+    let said = *head.strip_prefix(b"sep=")?.first()?;
+    let rest = head.get(5..)?;
+    let end = match rest {
+        [b'\r', b'\n', ..] => 2,
+        [b'\n', ..] => 1,
+        _ => return None,
+    };
+    Some((said, 5 + end))
 }
 
 #[cfg(test)]

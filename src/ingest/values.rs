@@ -1,6 +1,6 @@
 //! A row's cells, one after the other, into its draft, and what was refused of them.
 
-use crate::cells;
+use crate::cells::{self, Ways};
 use crate::fill::set_text;
 use crate::flat::JOINT;
 use crate::identity::{self, longest};
@@ -24,6 +24,7 @@ pub(crate) struct Values<'a> {
     pub(crate) perhaps: Vec<String>,
     /// Of a file made of XML or JSON.
     flat: bool,
+    day_first: bool,
     currency: Result<Currency, UnknownCurrency>,
     no_vin: Option<(String, VinError)>,
     known: &'a mut Known,
@@ -34,6 +35,7 @@ impl<'a> Values<'a> {
         kind: Kind,
         row: u64,
         flat: bool,
+        day_first: bool,
         currency: Result<Currency, UnknownCurrency>,
         known: &'a mut Known,
     ) -> Self {
@@ -56,10 +58,16 @@ impl<'a> Values<'a> {
             rejects: Vec::new(),
             perhaps: Vec::new(),
             flat,
+            day_first,
             currency,
             no_vin: None,
             known,
         }
+    }
+
+    /// It has a word for the field, and none in this row.
+    pub(crate) fn leaves_unsaid(&mut self, field: Field) {
+        self.draft.unread.push(field);
     }
 
     /// One cell that is not blank.
@@ -72,15 +80,19 @@ impl<'a> Values<'a> {
             self.refuse(field, cell, "identity_too_long", message, lost);
             return;
         }
-        let row_in = match (&self.currency, column.read_as()) {
+        let currency = match (&self.currency, column.read_as()) {
             (Err(unknown), ReadAs::Money) => {
                 let message = unknown.to_string();
                 self.refuse(field, cell, "currency_unknown", message, false);
                 return;
             }
-            (row_in, _) => row_in.as_ref().copied().unwrap_or_default(),
+            (currency, _) => currency.as_ref().copied().unwrap_or_default(),
         };
-        match cells::read(column, cell, self.flat, row_in) {
+        let ways = Ways {
+            currency,
+            day_first: self.day_first,
+        };
+        match cells::read(column, cell, self.flat, ways) {
             Ok(Some(Value::Text(text))) => self.text(field, text),
             Ok(Some(Value::List(said))) if field == Field::Options => self.options(&said),
             Ok(value) => {
@@ -122,8 +134,9 @@ impl<'a> Values<'a> {
             return;
         }
         self.draft.unread.push(Field::Status);
-        let message =
-            "no word we know for where a unit stands: a mapping's `words` can say what it means";
+        let message = format!(
+            "{text:?} is no word we know for where a unit stands: a mapping's `words` can say what it means"
+        );
         self.refuse(Field::Status, text, "status_unknown", message, false);
     }
 

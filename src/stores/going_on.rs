@@ -29,7 +29,7 @@ pub(crate) async fn going_on<'a>(
 ) -> Res<Vec<(Listing, &'a ListingDraft)>> {
     let found = same_units(conn, bringing, new).await?;
     let mut moved = take(conn, bringing, seen, new, found).await?;
-    let found = attached(conn, new, &moved).await?;
+    let found = attached(conn, bringing, new, &moved).await?;
     // As the database has them, those that moved are still where they were.
     let mut seen = seen.to_vec();
     seen.extend(moved.iter().map(|(listing, ..)| listing.id));
@@ -91,6 +91,7 @@ async fn same_units(
 /// What has neither goes with its prime unit, under its own number.
 async fn attached(
     conn: &mut PgConnection,
+    bringing: &Bringing<'_>,
     new: &[(i64, &ListingDraft)],
     moved: &Moved<'_>,
 ) -> Res<Vec<Found>> {
@@ -132,7 +133,8 @@ async fn attached(
         &moved
             .iter()
             .map(|(.., (_, number))| number.clone())
-            .collect::<Vec<_>>()
+            .collect::<Vec<_>>(),
+        bringing.source
     )
     .fetch_all(conn)
     .await?)

@@ -17,6 +17,16 @@ pub struct Contradiction {
     pub vin_value: String,
 }
 
+impl Contradiction {
+    /// Who says otherwise: a VIN says nothing of titles.
+    pub fn source(&self) -> &'static str {
+        match self.field.as_str() {
+            "title_brand" => "history",
+            _ => "vin",
+        }
+    }
+}
+
 pub struct Overrides;
 
 impl Overrides {

@@ -19,7 +19,7 @@ const LISTS: [(&str, &str, &str); 6] = [
     ("drops", "Prices that fell", "forecourt reports drops"),
     (
         "contradictions",
-        "Where a VIN says otherwise",
+        "Where a VIN or a history says otherwise",
         "forecourt listings contradictions",
     ),
     (
@@ -166,11 +166,11 @@ async fn contradictions(conn: &mut PgConnection, dealer: Option<&str>) -> Res<Ta
     let rows = Overrides::contradictions(conn, dealer, (0, ""), SHOWN).await?;
     let row = |row: stores::Contradiction| {
         html! { tr {
-            td { (unit_link(row.listing_id, &row.stock_number)) } td { (row.dealer) } td { (row.vin.unwrap_or_default()) }
-            td { (row.field) } td { (row.listing_value) } td { (row.vin_value) }
+            td { (unit_link(row.listing_id, &row.stock_number)) } td { (row.dealer) } td { (row.vin.as_deref().unwrap_or_default()) }
+            td { (row.field) } td { (row.listing_value) } td { (row.vin_value) " " span class="dim" { "by its " (row.source()) } }
         } }
     };
-    let head = &["Unit", "Dealer", "VIN", "Field", "Listed", "The VIN says"];
+    let head = &["Unit", "Dealer", "VIN", "Field", "Listed", "Otherwise"];
     Ok((head, rows.into_iter().map(row).collect()))
 }
 

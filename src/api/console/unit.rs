@@ -48,10 +48,10 @@ pub(super) async fn page(api: &Api, session: &Session, id: i64) -> Res<Page> {
         p { b { (money(details.price_cents, Some(details.currency().code()))) }
             @if let Some(market) = details.market_cents { " · units like it are offered for " (money(Some(market), None)) } }
         @if !against.is_empty() {
-            h2 { "Its VIN says otherwise" }
+            h2 { "Said otherwise" }
             table {
-                thead { tr { th { "Field" } th { "Listed" } th { "The VIN says" } } }
-                tbody { @for one in &against { tr { td { (one.field) } td { (one.listing_value) } td { (one.vin_value) } } } }
+                thead { tr { th { "Field" } th { "Listed" } th { "Otherwise" } th { "By its" } } }
+                tbody { @for one in &against { tr { td { (one.field) } td { (one.listing_value) } td { (one.vin_value) } td { (one.source()) } } } }
             }
         }
         @if !left_out.is_empty() {

@@ -595,7 +595,7 @@ async fn a_unit_is_found_by_its_number_put_right_and_released() {
     window.press("B1").await;
     let text = window.until("Whose word each field is").await;
     for word in [
-        "Its VIN says otherwise",
+        "Said otherwise",
         "Toyota",
         "Honda",
         "$9000.00",

@@ -325,6 +325,8 @@ async fn what_is_put_says_what_its_money_is_in_and_search_tells_them_apart() {
         line("C2", "\"price_cents\":3100000,\"currency\":\"JPY\""),
         line("C3", "\"price_cents\":-5"),
         line("C4", "\"year\":99999"),
+        line("C5", "\"price\":{\"cents\":100,\"currency\":\"EUR\"}"),
+        line("C6", "\"owners\":1"),
     ];
     let body = Some(("application/x-ndjson", lines.concat()));
     let put = served
@@ -336,6 +338,8 @@ async fn what_is_put_says_what_its_money_is_in_and_search_tells_them_apart() {
         "no currency we keep",
         "price_cents: -5",
         "year: 99999 is not between",
+        "price: no field of a unit is called so",
+        "owners: only providers say it",
     ];
     for (place, word) in words.iter().enumerate() {
         let told = report["rejected"][place]["problem"].as_str().unwrap();

@@ -202,12 +202,33 @@ struct Line {
     details: Details,
 }
 
+/// A key that would be passed over is a mistake: `price` is not `price_cents`.
+fn unknown_key(text: &str) -> Result<(), String> {
+    const IDENTITY: [&str; 5] = ["kind", "stock_number", "vin", "serial", "status"];
+    let object: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
+    for key in object
+        .keys()
+        .filter(|key| !IDENTITY.contains(&key.as_str()))
+    {
+        match domain::Field::parse(key) {
+            Ok(field) if field.is_reported() => {
+                return Err(format!("{key}: only providers say it"));
+            }
+            Ok(field) if Details::FIELDS.contains(&field) => {}
+            _ => return Err(format!("{key}: no field of a unit is called so")),
+        }
+    }
+    Ok(())
+}
+
 /// `usual` is what money is in where the line does not say.
 fn draft(line: u64, text: &str, usual: Currency) -> Result<ListingDraft, String> {
     if text.contains("\\u0000") {
         return Err("the line has a NUL character".to_owned());
     }
     let mut parsed: Line = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    unknown_key(text)?;
     let stock_number = parsed.stock_number.trim().to_owned();
     if stock_number.is_empty() || stock_number.len() > 64 {
         return Err("stock_number must have 1 to 64 characters".to_owned());

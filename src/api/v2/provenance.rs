@@ -48,7 +48,10 @@ struct ContradictionView {
     vin: Option<String>,
     field: String,
     listing_value: String,
+    /// What `source` says.
     vin_value: String,
+    /// `vin`, or `history`: of titles providers know.
+    source: String,
 }
 
 /// A text may be this long.
@@ -139,6 +142,7 @@ impl Words {
         let found =
             Overrides::contradictions(&mut conn, dealer, (place.0, &place.1), limit).await?;
         let views = found.into_iter().map(|row| ContradictionView {
+            source: row.source().to_owned(),
             listing: row.listing_id,
             dealer: row.dealer,
             stock_number: row.stock_number,

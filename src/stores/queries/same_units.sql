@@ -1,7 +1,7 @@
 -- Units that drafts of unknown numbers may be: by VIN; or by serial, make and model, where no VIN says otherwise. $1
 -- places, $2 rooftops, $3 kinds, $4 VINs, $5 serials, $6 makes, $7 models (NULL where a draft has none), $8 source. At the
--- draft's own rooftop under another number, gone, or on the lot by this source; at another of its group only when it is
--- gone from there.
+-- draft's own rooftop or another of its group, gone, or on the lot by this source (whose file does not name it there any more: that
+-- is for the caller to look).
 -- Plan: probes of listings_vin and listings_serial, then dealers and files by primary key.
 SELECT u.place AS "place!", l.id AS "id!", l.dealer_id AS "dealer_id!", other.key AS "dealer!",
     l.stock_number AS "stock_number!", l.version AS "version!"
@@ -16,6 +16,5 @@ JOIN LATERAL (
 ) l ON l.status IN ('available', 'pending', 'removed')
 JOIN dealers own ON own.id = u.dealer_id
 JOIN dealers other ON other.id = l.dealer_id
-WHERE CASE WHEN l.status = 'removed'
-    THEN l.dealer_id = own.id OR (other.group_name = own.group_name AND own.group_name <> '')
-    ELSE l.dealer_id = own.id AND EXISTS (SELECT 1 FROM source_files f WHERE f.id = l.file_id AND f.source_id = $8) END
+WHERE (l.dealer_id = own.id OR (other.group_name = own.group_name AND own.group_name <> ''))
+  AND (l.status = 'removed' OR EXISTS (SELECT 1 FROM source_files f WHERE f.id = l.file_id AND f.source_id = $8))
