@@ -124,10 +124,15 @@ fn report(provider: &str, file: &SourceFile, draft: ListingDraft) -> Option<Hist
         accidents: number(said.accidents),
         title_brand: said.reported_title_brand,
         records: serde_json::json!([]),
-        report_url: said.link,
+        report_url: said.link.filter(|link| is_web(link)),
         raw_key: Some(file.object_key.clone()),
         problem: None,
     })
+}
+
+/// An address that a page may lead to: nothing that a browser would run.
+fn is_web(link: &str) -> bool {
+    link.starts_with("https://") || link.starts_with("http://")
 }
 
 /// Whether a file says no more than an earlier one did.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 use stores::{Alerts, ContradictionRow, Dealers, Listings, PgConnection, Vins};
-use vin::{Decoded, Decoder, blanks_filled, contradictions, errors, facts_of_api};
+use vin::{Decoded, Decoder, blanks_filled, contradictions, errors, facts_of_api, may_be_of};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DecodeVins {
@@ -118,8 +118,12 @@ async fn fill(
         let sound = |d: &&Decoded| d.check_digit_ok && !errors::doubtful(&d.errors);
         let facts = facts_of(listing, decoded).filter(sound);
         let known = listing.vin.as_ref().and_then(|vin| api.get(vin.as_str()));
-        let mut blanks = 0;
-        for facts in facts.map(|d| &d.facts).into_iter().chain(known) {
+        let offline = facts.map(|d| &d.facts);
+        let none = Details::default();
+        let known = known.filter(|said| may_be_of(listing, said, offline.unwrap_or(&none)));
+        let sayers: Vec<&Details> = offline.into_iter().chain(known).collect();
+        let mut blanks = merge::take_back(listing, &sayers);
+        for facts in sayers {
             blanks += blanks_filled(&listing.details.clone(), facts)
                 .into_iter()
                 .filter(|(field, value)| merge::fill(listing, *field, value.clone()))

@@ -7,16 +7,19 @@
 
 use crate::batch::Batch;
 use crate::gates::judged;
-use crate::providers::{ProviderProblem, bucket, job_of};
+use crate::providers::{PROVIDER_FAILING, ProviderProblem, bucket, job_of};
 use crate::{App, RefreshHistory, RefreshValuations, RefreshVins, UploadPhotos, turns};
 use domain::Listing;
+use partners::ErrorKind;
 use queue::{
     Change, Engine, Enqueue, JobContext, JobError, JobFilter, JobState, Jobs, Lock, Outcome,
 };
 use serde::Serialize;
 use std::future::Future;
 use std::time::{Duration, Instant};
-use stores::{Due, Listings, PgConnection, Provider, ProviderKind, Providers, WantedVehicle};
+use stores::{
+    Alerts, Due, Listings, PgConnection, Provider, ProviderKind, Providers, WantedVehicle,
+};
 
 /// A job goes on for so long, then another does: the queue stays fair.
 pub(crate) const TURN: Duration = Duration::from_secs(60);
@@ -25,6 +28,8 @@ const HOLD: Duration = Duration::from_secs(10 * 60);
 pub(crate) const SOON: i64 = 5 * 60;
 /// Batches in a row that came to nothing: then it is not one subject that is to blame.
 const FRUITLESS: u32 = 8;
+/// Failures of a batch that answers nobody, which is then told.
+const FAILING: usize = 5;
 /// Old answers looked for in one night.
 const MOST_OLD: i64 = 200_000;
 
@@ -136,6 +141,7 @@ async fn in_turn(
         Providers::lock_due(&mut tx, &provider.name, &subjects).await?;
         Providers::asked(&mut tx, &provider.name, &batch.asked).await?;
         Providers::later(&mut tx, &provider.name, &batch.failed).await?;
+        tell_failing(&mut tx, provider, &batch).await?;
         turns::still_ours(&mut tx, lock).await?;
         tx.commit().await?;
         cx.progress(u64::try_from(report.asked).unwrap_or(0), None, "asked");
@@ -161,6 +167,28 @@ async fn in_turn(
             return Ok(report);
         }
     }
+}
+
+/// Somebody must hear of a provider that answers nobody where no breaker tells: it refuses everything, or what it says is no answer.
+async fn tell_failing<T>(
+    tx: &mut PgConnection,
+    provider: &Provider,
+    batch: &Batch<T>,
+) -> Result<(), JobError> {
+    let name = provider.name.as_str();
+    if !batch.answers.is_empty() {
+        Alerts::resolve(tx, PROVIDER_FAILING, name).await?;
+        return Ok(());
+    }
+    let problem = match (&batch.stopped, batch.failed.first()) {
+        (Some(error), _) if error.kind == ErrorKind::Denied => error.to_string(),
+        (Some(error), _) if error.kind != ErrorKind::Corrupt => return Ok(()),
+        (_, Some((.., problem))) if batch.failed.len() >= FAILING => problem.clone(),
+        _ => return Ok(()),
+    };
+    let message = format!("it answers nobody: {problem}");
+    Alerts::raise(tx, PROVIDER_FAILING, "warning", name, &message).await?;
+    Ok(())
 }
 
 /// Whether it was time to look for what is old; whoever looks for it has found it, or has not looked.

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use stores::{
     Alerts, Audit, Histories, PgConnection, Provider, ProviderKind, Providers, Schedules,
-    StoreError,
+    StoreError, Vins,
 };
 
 /// A provider as it shall be. What is left out is as for a new one, but for the secret, which stays while the host is
@@ -158,8 +158,11 @@ pub async fn put(
     let asked_otherwise = before
         .as_ref()
         .is_some_and(|before| before.url != provider.url || before.settings != provider.settings);
-    // What its pages said could not be read; now perhaps it can.
-    Providers::want_drifted(&mut tx, name, asked_otherwise).await?;
+    let open = Alerts::open(&mut tx).await?;
+    let unknown = |alert: &stores::Alert| alert.what == "history_unknown" && alert.subject == name;
+    let told = open.iter().any(unknown);
+    // What its pages said could not be read; now perhaps it can. So with what it did not know, where that was its own fault.
+    Providers::want_drifted(&mut tx, name, asked_otherwise || told).await?;
     Providers::due_now(&mut tx, name).await?;
     if kind == ProviderKind::Upload && asked_otherwise {
         Providers::want_shown_anew(&mut tx, name).await?;
@@ -188,13 +191,19 @@ pub async fn put(
     crate::enrichment::hurry(app, &provider).await
 }
 
-/// Removes it with its schedule, what is due, and all it said; units are looked at again without its word. Of a decoder's API
-/// what it said of VINs stays.
+/// Removes it with its schedule, what is due, and all it said; units are looked at again without its word. What a badge file told is
+/// removed by the name that it is known by.
 pub async fn remove(app: &App, name: &str, who: &str) -> Result<(), ProviderProblem> {
     let mut tx = app.pool.begin().await?;
     Providers::lock(&mut tx, name).await?;
-    Providers::get(&mut tx, name).await?;
+    let known = Providers::find(&mut tx, name).await?;
+    if known.is_none() && !Histories::is_told_by(&mut tx, name).await? {
+        Providers::get(&mut tx, name).await?;
+    }
     look_again(app, &mut tx, name).await?;
+    if known.is_some_and(|known| known.kind == ProviderKind::Vin) {
+        Vins::forget_api(&mut tx).await?;
+    }
     Providers::remove(&mut tx, name).await?;
     Schedules::remove(&mut tx, &format!("refresh-{name}")).await?;
     for alert in ALERTS {
@@ -206,7 +215,14 @@ pub async fn remove(app: &App, name: &str, who: &str) -> Result<(), ProviderProb
 }
 
 /// Of a provider, by its name.
-const ALERTS: [&str; 2] = ["history_drift", "history_unknown"];
+const ALERTS: [&str; 4] = [
+    "history_drift",
+    "history_unknown",
+    "worth_unknown",
+    PROVIDER_FAILING,
+];
+/// It answers nobody, and says why.
+pub(crate) const PROVIDER_FAILING: &str = "provider_failing";
 
 /// Units that a provider said something of are looked at again, in slices.
 async fn look_again(app: &App, tx: &mut PgConnection, name: &str) -> Result<(), ProviderProblem> {
@@ -249,7 +265,13 @@ fn judged(app: &App, kind: ProviderKind, wanted: &ProviderOrder) -> Result<(), P
     }
     match kind {
         ProviderKind::Upload if wanted.url.starts_with(OWN_STORAGE) => {}
-        _ => web("url", &wanted.url)?,
+        _ => {
+            web("url", &wanted.url)?;
+            may_be_asked(app, "url", &wanted.url)?;
+        }
+    }
+    if !wanted.token_url.is_empty() {
+        may_be_asked(app, "token_url", &wanted.token_url)?;
     }
     let open = |url: &str| url.starts_with("http://") && !app.fetcher.is_ours(url);
     if wanted.secret.is_some() && (open(&wanted.url) || open(&wanted.token_url)) {
@@ -292,6 +314,13 @@ fn judged(app: &App, kind: ProviderKind, wanted: &ProviderOrder) -> Result<(), P
         ProviderKind::Upload | ProviderKind::Vin => {}
     }
     Ok(())
+}
+
+/// What would be refused at every call is refused now.
+fn may_be_asked(app: &App, name: &str, url: &str) -> Result<(), ProviderProblem> {
+    let url = url.replace("{vin}", KNOWN_VIN).replace("{digest}", "probe");
+    let judged = app.fetcher.may_ask(&url);
+    judged.map_err(|error| order(format!("{name}: {}", error.message)))
 }
 
 pub(crate) fn settings(provider: &Provider) -> Settings {

@@ -16,8 +16,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use stores::{
-    Due, Histories, Listings, PgConnection, Provider, ProviderKind, Valuation, Valuations,
+    Alerts, Due, Histories, Listings, PgConnection, Provider, ProviderKind, Valuation, Valuations,
 };
+
+/// Vehicles of one answer that are all unknown: then it is not they.
+const SUSPICIOUS: usize = 20;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RefreshValuations {
@@ -74,6 +77,21 @@ impl Asking for Worths<'_> {
 
     async fn keep(&self, tx: &mut PgConnection, worth: &[Valuation]) -> Result<(), JobError> {
         Valuations::keep(tx, worth).await?;
+        let known = worth
+            .iter()
+            .filter(|worth| worth.retail_cents.is_some())
+            .count();
+        let name = self.provider.name.as_str();
+        match (known, worth.len()) {
+            (0, unknown @ SUSPICIOUS..) => {
+                let message = format!(
+                    "it knows none of {unknown} vehicles that it was asked about together; what it told before stands"
+                );
+                Alerts::raise(tx, "worth_unknown", "warning", name, &message).await?;
+            }
+            (0, _) => {}
+            _ => Alerts::resolve(tx, "worth_unknown", name).await?,
+        }
         let vins: Vec<String> = worth.iter().map(|worth| worth.vin.clone()).collect();
         apply(tx, &vins).await?;
         Ok(())

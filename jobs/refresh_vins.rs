@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::time::Duration;
 use stores::{Due, Histories, Listings, PgConnection, Provider, ProviderKind, Vins};
-use vin::{blanks_filled, errors, facts_of_api};
+use vin::{blanks_filled, errors, facts_of_api, may_be_of};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RefreshVins {
@@ -102,13 +102,17 @@ async fn keep(tx: &mut PgConnection, answers: &[Answer]) -> Result<(), JobError>
         .filter(|answer| !errors::doubtful(&answer.errors))
         .map(|answer| (answer.vin.as_str(), facts_of_api(&answer.values)))
         .collect();
+    let offline = Vins::facts(tx, &vins).await?;
     let ids = Histories::units(tx, &vins).await?;
     Listings::lock(tx, &ids).await?;
     let changed: Vec<Listing> = Listings::by_ids(tx, &ids)
         .await?
         .into_iter()
         .filter_map(|mut listing| {
-            let facts = facts.get(listing.vin.as_ref()?.as_str())?;
+            let vin = listing.vin.as_ref()?.as_str();
+            let facts = facts.get(vin)?;
+            let known = offline.get(vin).cloned().unwrap_or_default();
+            may_be_of(&listing, facts, &known).then_some(())?;
             let filled = blanks_filled(&listing.details.clone(), facts)
                 .into_iter()
                 .filter(|(field, value)| merge::fill(&mut listing, *field, value.clone()))

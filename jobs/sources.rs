@@ -254,6 +254,12 @@ fn reachable(app: &App, wanted: &Wanted, known: Option<&SourceRow>) -> Result<()
                 "an https source needs a url that begins with https://",
             ))
         }
+        SourceKind::Https
+            if let Err(error) = app.fetcher.may_ask(&wanted.url)
+                && !origin(&wanted.url).contains('@') =>
+        {
+            Err(order(format!("url: {}", error.message)))
+        }
         SourceKind::Https if origin(&wanted.url).contains('@') => Err(order(
             "a url without a login in it: that is username and password",
         )),

@@ -318,6 +318,19 @@ async fn a_service_that_answers_nobody_is_not_asked_about_everybody() {
         "403 is no answer about a vehicle"
     );
     assert!(test.sandbox.requests_of("history") < 20);
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let open = stores::Alerts::open(&mut conn).await.unwrap();
+    let mut told: Vec<(&str, &str)> = open
+        .iter()
+        .filter(|alert| alert.what == "provider_failing")
+        .map(|alert| (alert.subject.as_str(), alert.message.as_str()))
+        .collect();
+    told.sort_unstable();
+    assert!(
+        matches!(told[..], [("past", why), ("worth", _)] if why.contains("403")),
+        "{open:?}"
+    );
+    drop(conn);
     // The key is put right: what waits for it does not wait for the night.
     test.providers().await;
     let waiting = test.stepper.left_behind().await.unwrap();
@@ -458,6 +471,26 @@ async fn a_badge_file_changes_what_is_reported_and_no_stock() {
     };
     assert_eq!((unit(1).owners, unit(2).owners), (Some(1), Some(3)));
     assert_eq!(unit(0).reported_title_brand.as_deref(), Some("Salvage"));
+    // What is no number of owners is refused, and no script is an address; and what was handed in by mistake is taken back.
+    let wild = format!(
+        "VIN,Owners,Accidents,Report URL\n{},2019,2,javascript:alert(1)\n",
+        vins[2]
+    );
+    badges(&mut test, &wild).await;
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let told = stores::Histories::of(&mut conn, &vins[2..]).await.unwrap();
+    let report = &told[0].report;
+    assert_eq!((report.owners, report.accidents), (Some(3), Some(2)));
+    assert_eq!(report.report_url, None);
+    drop(conn);
+    jobs::providers::remove(&test.app, &report.provider, "jane")
+        .await
+        .unwrap();
+    test.run_all().await;
+    let left = self::units(&test).await;
+    assert!(left.iter().all(|unit| unit.details.owners.is_none()));
+    let nobody = jobs::providers::remove(&test.app, &report.provider, "jane").await;
+    assert!(nobody.is_err());
 }
 
 async fn units(test: &TestApp) -> Vec<domain::Listing> {

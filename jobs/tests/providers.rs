@@ -157,6 +157,45 @@ async fn what_left_the_lot_is_not_asked_about() {
     assert_eq!((view.due, view.failing), (0, 0));
 }
 
+/// What a decoder's API had filled is blank again, and the next one is asked anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decoder_that_is_removed_has_filled_nothing() {
+    let mut test = TestApp::start().await;
+    test.providers().await;
+    load(&mut test, "bayview", &format!("A1,{VIN},30000,19000\n")).await;
+    let decoder = {
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        let all = stores::Providers::views(&mut conn).await.unwrap();
+        let decoder = all.into_iter().find(|view| view.kind == "vin").unwrap();
+        decoder.name
+    };
+    let offline = unit(&test).await;
+    assert!(offline.doors.is_some() && offline.trim.as_deref() != Some("Evil"));
+    sql(
+        &test,
+        "UPDATE vin_decodes SET api = '{\"Trim\": \"Evil\"}', api_errors = '0', api_at = now();
+         UPDATE listings SET trim = 'Evil', provenance = provenance || '{\"trim\": {\"source\": \"vin\"}}'",
+    )
+    .await;
+    assert_eq!(unit(&test).await.trim.as_deref(), Some("Evil"));
+    remove(&test.app, &decoder, "jane").await.unwrap();
+    test.run_all().await;
+    let now = unit(&test).await;
+    assert_ne!(now.trim.as_deref(), Some("Evil"));
+    assert_eq!(
+        (now.doors, now.make),
+        (offline.doors, offline.make),
+        "the offline decoder's stands"
+    );
+    let known: i64 = {
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        let vins = [VIN.to_owned()];
+        let said = stores::Vins::of_api(&mut conn, &vins).await.unwrap();
+        said.len().try_into().unwrap()
+    };
+    assert_eq!(known, 0);
+}
+
 /// A wrong address: everything is "not found". Mended, nobody waits a month for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_not_known_at_a_wrong_address_is_asked_again_at_the_right_one() {
@@ -184,13 +223,16 @@ async fn what_was_not_known_at_a_wrong_address_is_asked_again_at_the_right_one()
     let told = open.iter().find(|alert| alert.what == "history_unknown");
     assert!(told.unwrap().message.contains("none of 25 vehicles"));
     drop(conn);
-    // The same again asks nobody.
+    // Perhaps it was down, and not wrong: the same again is the remedy that the alert tells.
     let unchanged = ProviderOrder {
         url: "http://photos.test/missing/{vin}".to_owned(),
         ..order("past")
     };
     put(&test.app, "past", unchanged, "jane").await.unwrap();
-    assert_eq!(view(&test, "past").await.unwrap().due, 0);
+    assert_eq!(view(&test, "past").await.unwrap().due, 25);
+    test.run_all().await;
+    let past = view(&test, "past").await.unwrap();
+    assert_eq!((past.due, past.unknown), (0, 25));
     put(&test.app, "past", order("past"), "jane").await.unwrap();
     test.run_all().await;
     let past = view(&test, "past").await.unwrap();

@@ -113,13 +113,17 @@ async fn allow_runs_every_tick_that_was_missed() {
 
 #[tokio::test]
 async fn skip_and_buffer_one_wait_for_the_run_before() {
-    let mut test = scheduled("* * * * *", Overlap::BufferOne, 86_400).await;
+    // Of this minute alone: whatever the clock does meanwhile, no other tick comes.
+    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    let cron = format!("{} * * * *", now.minute());
+    let mut test = scheduled(&cron, Overlap::BufferOne, 86_400).await;
     let a_minute_later = "UPDATE schedules SET ticked_to = ticked_to - interval '1 minute';
         UPDATE schedule_ticks SET tick_at = tick_at - interval '1 minute';
         UPDATE schedules SET buffered_at = buffered_at - interval '1 minute'";
     down_for(
         &test,
-        "UPDATE schedules SET ticked_to = date_trunc('minute', now()) - interval '1 second'",
+        "UPDATE schedules SET ticked_to = date_trunc('hour', now())
+            + split_part(cron, ' ', 1)::int * interval '1 minute' - interval '1 second'",
     )
     .await;
     tick_all(&test.app).await.unwrap();

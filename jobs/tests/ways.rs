@@ -432,7 +432,10 @@ async fn what_an_order_leaves_out_stays_as_it_is() {
         (&before.folder, &before.pattern, before.max_removed_percent)
     );
     // Another kind of drop has another place: nothing of the old one's is meant.
-    let moved = json!({ "kind": "https", "url": "https://photos.test/a.csv" });
+    let inside = json!({ "kind": "https", "url": "https://127.0.0.1/a.csv" });
+    let refused = put(&test, inside).await.unwrap_err().to_string();
+    assert!(refused.contains("which is not public"), "{refused}");
+    let moved = json!({ "kind": "https", "url": "http://photos.test/a.csv" });
     put(&test, moved).await.unwrap();
     let after = known().await;
     assert_eq!(

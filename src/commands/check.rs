@@ -81,10 +81,10 @@ async fn live(platform: &Platform) -> Vec<String> {
                     .map(|error| error.to_string()),
             );
             for alert in alerts {
-                println!(
-                    "alert          {} {}: {}",
+                problems.push(format!(
+                    "{} {}: {}",
                     alert.what, alert.subject, alert.message
-                );
+                ));
             }
         }
         Err(error) => {

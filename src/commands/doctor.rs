@@ -52,7 +52,7 @@ async fn look(app: &jobs::App) -> Result<Vec<Ailment>> {
             "missed_ticks" => format!("forecourt schedules ticks {}", alert.subject),
             "feed_stale" | "feed_held" => format!("forecourt feeds runs {}", alert.subject),
             "file_held" => format!("forecourt sources files {}", alert.subject),
-            "history_drift" | "history_unknown" => {
+            "history_drift" | "history_unknown" | "worth_unknown" | "provider_failing" => {
                 format!("forecourt providers test {}", alert.subject)
             }
             "bad_vins" => "forecourt vin VIN".to_owned(),

@@ -126,6 +126,11 @@ impl Field {
             Self::PriceCents | Self::MsrpCents | Self::MarketCents | Self::PriceToCents => {
                 0..=crate::money::LARGEST_CENTS
             }
+            Self::Doors | Self::Cylinders => 0..=24,
+            // A hundred litres: no engine that is sold on wheels or tracks has more.
+            Self::DisplacementCc => 0..=100_000,
+            // What a report counts of one vehicle; more is a year, or another number of the page.
+            Self::Owners | Self::Accidents => 0..=50,
             _ => 0..=1_000_000_000,
         }
     }

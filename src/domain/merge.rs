@@ -248,6 +248,22 @@ pub fn fill(listing: &mut Listing, field: Field, value: Value<'_>) -> bool {
     true
 }
 
+/// What a VIN was said to be, and nobody says any more, is blank again: who said it is gone, or knows better. How many fields.
+pub fn take_back(listing: &mut Listing, sayers: &[&Details]) -> usize {
+    let mut taken = 0;
+    for &field in Details::FIELDS {
+        let holder = listing.provenance.get(field).map(|origin| origin.source);
+        let value = listing.details.get(field);
+        let said = sayers.iter().any(|facts| facts.get(field) == value);
+        if holder == Some(Source::Vin) && value.is_some() && !said {
+            let _ = listing.details.set(field, None);
+            listing.provenance.forget(field);
+            taken += 1;
+        }
+    }
+    taken
+}
+
 /// A partner's newest word on a field that is theirs; `None` when it has none any more. `false` when nothing changed.
 pub fn report(
     listing: &mut Listing,

@@ -84,7 +84,9 @@ pub(crate) fn read(
     match column.read_as() {
         ReadAs::Text => Ok(Some(Value::Text(cell.to_owned().into()))),
         ReadAs::Number if column.to == Field::Hours => hours(cell, ways.marks()).map(Some),
-        ReadAs::Number => number(cell, ways.marks()).map(Some),
+        ReadAs::Number => number(cell, ways.marks())
+            .and_then(|value| within(column.to, value))
+            .map(Some),
         ReadAs::Year => year(cell).map(Some),
         ReadAs::Money => money(column.to, cell, ways.currency),
         ReadAs::Miles => odometer(cell, Distance::Miles, ways.marks()),
@@ -148,6 +150,21 @@ fn number(cell: &str, marks: Marks) -> Result<Value<'static>, BadCell> {
             "number_out_of_range",
             format!("{cell} is not between 0 and {LARGEST_NUMBER}"),
         )),
+    }
+}
+
+fn within(field: Field, value: Value<'static>) -> Result<Value<'static>, BadCell> {
+    let range = field.range();
+    match value {
+        Value::Number(number) if !range.contains(&number) => Err(bad(
+            "number_out_of_range",
+            format!(
+                "{number} is not between {} and {}",
+                range.start(),
+                range.end()
+            ),
+        )),
+        value => Ok(value),
     }
 }
 

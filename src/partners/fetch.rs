@@ -125,6 +125,11 @@ impl Fetcher {
         host.is_some_and(|host| self.settings.ours.contains_key(&host))
     }
 
+    /// Whether an address may be asked at all, before anybody resolves its host.
+    pub fn may_ask(&self, url: &str) -> Result<(), PartnerError> {
+        self.judged(url, url).map(|_| ())
+    }
+
     /// Calls go by this gate from now on.
     #[must_use]
     pub fn behind(mut self, gate: Arc<dyn Gate>) -> Self {

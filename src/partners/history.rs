@@ -4,6 +4,7 @@
 //! known. Nothing of such a page is believed.
 
 use crate::{Ask, Content, ErrorKind, Fetcher, Method, PartnerError};
+use domain::Field;
 use jiff::civil::Date;
 use scraper::{ElementRef, Html, Selector};
 use secrecy::SecretString;
@@ -90,6 +91,8 @@ pub struct Drift {
 
 /// Of one page; more are not records but a trap.
 const MOST_RECORDS: usize = 1_000;
+/// No vehicle's odometer reads more.
+const MOST_MILES: i64 = 10_000_000;
 /// Of one text that is kept.
 const LONGEST: usize = 500;
 
@@ -132,6 +135,17 @@ impl Selectors {
         for (name, pick) in picks {
             css(name, &pick.select)?;
         }
+        if let Some(records) = &self.records {
+            let shown = Date::constant(2026, 11, 27).strftime(&records.date_format);
+            let mut text = String::new();
+            let read = std::fmt::Write::write_fmt(&mut text, format_args!("{shown}"));
+            if read.is_err() || Date::strptime(&records.date_format, &text).is_err() {
+                let form = &records.date_format;
+                return Err(format!(
+                    "records.date_format: {form:?} is no form of a date, as %m/%d/%Y is"
+                ));
+            }
+        }
         Ok(())
     }
 
@@ -165,7 +179,10 @@ impl Selectors {
         let page = Html::parse_document(&String::from_utf8_lossy(page));
         let root = page.root_element();
         let about = self.vin.text(root, "vin")?.unwrap_or_default();
-        if !about.to_ascii_uppercase().contains(vin) {
+        let about_it = about.to_ascii_uppercase();
+        let words = about_it.split(|c: char| !c.is_ascii_alphanumeric());
+        let mut vins = words.filter(|word| word.len() == vin.len());
+        if !about_it.contains(vin) || vins.any(|other| other != vin) {
             return Err(self.vin.missing("vin", &format!(": it is about {about:?}")));
         }
         let title_brand = self.title_brand.text(root, "title_brand")?.map(|said| {
@@ -174,8 +191,12 @@ impl Selectors {
             theirs.cloned().or_else(ours).unwrap_or(said)
         });
         Ok(Report {
-            owners: self.owners.number(root, "owners")?,
-            accidents: self.accidents.number(root, "accidents")?,
+            owners: self
+                .owners
+                .number(root, "owners", *Field::Owners.range().end())?,
+            accidents: self
+                .accidents
+                .number(root, "accidents", *Field::Accidents.range().end())?,
             title_brand,
             records: match &self.records {
                 Some(records) => records.read(root)?,
@@ -217,16 +238,30 @@ impl Pick {
         }
     }
 
-    fn number(&self, within: ElementRef<'_>, what: &'static str) -> Result<Option<i64>, Drift> {
+    /// At most so much: more is a year, or another number of the page.
+    fn number(
+        &self,
+        within: ElementRef<'_>,
+        what: &'static str,
+        most: i64,
+    ) -> Result<Option<i64>, Drift> {
         let Some(text) = self.text(within, what)? else {
             return Ok(None);
         };
         let lower = text.to_lowercase();
-        if self.zero.iter().any(|zero| lower.contains(zero.as_str())) {
+        // `2 accidents (no accidents since 2020)`: what stands first is meant.
+        let number = text.find(|c: char| c.is_ascii_digit());
+        let zero = self
+            .zero
+            .iter()
+            .filter_map(|zero| lower.find(zero.as_str()));
+        if let Some(zero) = zero.min()
+            && number.is_none_or(|number| zero <= number)
+        {
             return Ok(Some(0));
         }
         match first_number(&text) {
-            Some(number) if number <= i64::from(i32::MAX) => Ok(Some(number)),
+            Some(number) if number <= most => Ok(Some(number)),
             Some(_) => Err(self.missing(what, &format!(": {text:?} is no such number"))),
             None => Err(self.missing(what, &format!(": {text:?} has no number"))),
         }
@@ -263,7 +298,7 @@ impl Records {
                 let date = date.transpose()?;
                 Ok(Record {
                     date,
-                    odometer_miles: self.odometer.number(row, "records.odometer")?,
+                    odometer_miles: self.odometer.number(row, "records.odometer", MOST_MILES)?,
                     what: self.what.text(row, "records.what")?.unwrap_or_default(),
                 })
             })
@@ -271,9 +306,10 @@ impl Records {
     }
 }
 
-/// `12,345 mi` is 12345.
+/// `12,345 mi` is 12345; `-1` is none.
 fn first_number(text: &str) -> Option<i64> {
     let start = text.find(|c: char| c.is_ascii_digit())?;
+    (!text[..start].ends_with('-')).then_some(())?;
     let digits: String = text[start..]
         .chars()
         .take_while(|c| c.is_ascii_digit() || *c == ',')
@@ -361,6 +397,24 @@ mod tests {
         assert!(drift(&dated).contains("\"15 March\" is no date like"));
         let many = PAGE.replace("2 previous", "4155550123 previous");
         assert!(drift(&many).contains("is no such number"));
+        for (text, why) in [
+            ("since 2019: 3 owners", "is no such number"),
+            ("-1 owners", "has no number"),
+        ] {
+            let odd = PAGE.replace("2 previous owners", text);
+            assert!(drift(&odd).contains(why), "{text}");
+        }
+        let two = PAGE.replace("data-vin=\"", "data-vin=\"5TDXZ3DC2KS015402 ");
+        assert!(
+            drift(&two).contains("it is about"),
+            "a page of two vehicles"
+        );
+        let since = PAGE.replace(
+            "No accidents reported",
+            "2 accidents (no accidents since 2020)",
+        );
+        let since = selectors().read(VIN, since.as_bytes()).unwrap();
+        assert_eq!(since.accidents, Some(2));
         let moved = PAGE.replace("<table>", "<ul>").replace("</table>", "</ul>");
         assert_eq!(drift(&moved), "the page has no records.table (table)");
         let none = PAGE.replace("class=\"record\"", "class=\"note\"");
@@ -373,6 +427,11 @@ mod tests {
     fn a_selector_that_is_none_is_refused_by_name() {
         let mut selectors = selectors();
         assert_eq!(selectors.judged(), Ok(()));
+        let mut dated = selectors.clone();
+        if let Some(records) = &mut dated.records {
+            records.date_format = "%Q%Q".to_owned();
+        }
+        assert!(dated.judged().unwrap_err().contains("date_format"));
         selectors.owners.select = "li..x".to_owned();
         let problem = selectors.judged().unwrap_err();
         assert!(problem.starts_with("owners: \"li..x\""), "{problem}");

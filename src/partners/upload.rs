@@ -39,6 +39,7 @@ pub async fn put(
     });
     shown
         .filter(|_| !taken.url.contains(char::is_control))
+        .filter(|shown| fetcher.is_ours(shown.as_str()) || fetcher.may_ask(shown.as_str()).is_ok())
         .map(String::from)
         .ok_or_else(|| corrupt("it does not say where the photo is shown".to_owned()))
 }

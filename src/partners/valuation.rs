@@ -72,6 +72,14 @@ struct Answer {
 #[derive(Deserialize)]
 struct Item {
     vin: String,
+    /// Why it says nothing of this one, this time.
+    #[serde(default)]
+    error: Option<serde_json::Value>,
+    currency: Option<String>,
+    odometer: Option<i64>,
+    #[serde(rename = "odometerUnits")]
+    odometer_units: Option<String>,
+    region: Option<String>,
     #[serde(rename = "adjustedPricing")]
     pricing: Option<Pricing>,
     #[serde(rename = "sampleSize", default)]
@@ -89,6 +97,20 @@ struct Band {
     below: i64,
     average: i64,
     above: i64,
+}
+
+impl Item {
+    /// It answers what was asked: dollars, at that many miles, in that region; what it does not repeat is as it was asked.
+    fn answers(&self, asked: &Vehicle) -> bool {
+        let word = |said: &Option<String>, wanted: &[&str]| {
+            let said = said.as_deref().map(str::trim);
+            said.is_none_or(|said| wanted.iter().any(|one| said.eq_ignore_ascii_case(one)))
+        };
+        word(&self.currency, &["USD"])
+            && word(&self.odometer_units, &["MILES", "MILE", "MI"])
+            && word(&self.region, &[&asked.region])
+            && self.odometer.is_none_or(|miles| miles == asked.odometer)
+    }
 }
 
 impl Band {
@@ -136,22 +158,7 @@ impl Service<'_> {
         };
         let fetched = fetcher.ask(self.partner, &ask).await?;
         let answer: Answer = self.read(&fetched.bytes)?;
-        // Who names a vehicle twice is taken at his first word: one answer must not cost the others theirs.
-        let mut named = HashSet::new();
-        let said = answer.items.into_iter().filter_map(|item| {
-            let vin = item.vin.trim().to_ascii_uppercase();
-            let worth = match item.pricing {
-                Some(pricing) => Some(Worth {
-                    wholesale: pricing.wholesale.sound()?,
-                    retail: pricing.retail.sound()?,
-                    sales: item.sales,
-                }),
-                None => None,
-            };
-            let wanted = vehicles.iter().any(|vehicle| vehicle.vin == vin);
-            (wanted && named.insert(vin.clone())).then_some(Said { vin, worth })
-        });
-        Ok(said.collect())
+        told(answer, vehicles, self.url)
     }
 
     /// Whose a token is: another address or another login is shown a token of its own.
@@ -209,5 +216,105 @@ impl Service<'_> {
             );
             PartnerError::new(ErrorKind::Corrupt, "read", self.url, message)
         })
+    }
+}
+
+/// What an answer says of whom it was asked about.
+fn told(answer: Answer, vehicles: &[Vehicle], url: &str) -> Result<Vec<Said>, PartnerError> {
+    let no_answer = |item: &Item| item.error.is_some() && item.pricing.is_none();
+    if let Some(first) = answer.items.first()
+        && answer.items.iter().all(no_answer)
+    {
+        let why: String = first.error.iter().map(ToString::to_string).collect();
+        let why: String = why.chars().take(200).collect();
+        let message = format!("an error for each vehicle: {why}");
+        return Err(PartnerError::new(ErrorKind::Corrupt, "read", url, message));
+    }
+    // Who names a vehicle twice is taken at his first word: one answer must not cost the others theirs.
+    let mut named = HashSet::new();
+    let said = answer.items.into_iter().filter_map(|item| {
+        let vin = item.vin.trim().to_ascii_uppercase();
+        let asked = vehicles.iter().find(|vehicle| vehicle.vin == vin)?;
+        if no_answer(&item) || !item.answers(asked) {
+            return None;
+        }
+        let worth = match item.pricing {
+            Some(pricing) => Some(Worth {
+                wholesale: pricing.wholesale.sound()?,
+                retail: pricing.retail.sound()?,
+                sales: item.sales,
+            }),
+            None => None,
+        };
+        named.insert(vin.clone()).then_some(Said { vin, worth })
+    });
+    Ok(said.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(vin: &str) -> Vehicle {
+        Vehicle {
+            vin: vin.to_owned(),
+            odometer: 30_000,
+            region: "NE".to_owned(),
+        }
+    }
+
+    fn answered(items: serde_json::Value) -> Result<Vec<Said>, PartnerError> {
+        let answer = serde_json::from_value(serde_json::json!({ "items": items })).unwrap();
+        told(answer, &[asked("V1"), asked("V2")], "https://worth.test")
+    }
+
+    fn item(vin: &str, more: serde_json::Value) -> serde_json::Value {
+        let band = serde_json::json!({ "below": 1, "average": 2, "above": 3 });
+        let mut item = serde_json::json!({
+            "vin": vin, "adjustedPricing": { "wholesale": band, "retail": band }, "sampleSize": 7,
+        });
+        for (key, value) in more.as_object().unwrap() {
+            item[key] = value.clone();
+        }
+        item
+    }
+
+    #[test]
+    fn an_answer_to_another_question_is_none() {
+        let plain = item("v1", serde_json::json!({}));
+        let said = answered(serde_json::json!([
+            plain,
+            item("V9", serde_json::json!({}))
+        ]));
+        let vins: Vec<String> = said.unwrap().into_iter().map(|said| said.vin).collect();
+        assert_eq!(vins, ["V1"]);
+        let right = serde_json::json!({ "currency": "usd", "odometer": 30_000, "odometerUnits": "MILES", "region": "NE" });
+        assert_eq!(
+            answered(serde_json::json!([item("V1", right)]))
+                .unwrap()
+                .len(),
+            1
+        );
+        for wrong in [
+            serde_json::json!({ "currency": "CAD" }),
+            serde_json::json!({ "odometer": 1 }),
+            serde_json::json!({ "odometerUnits": "KILOMETERS" }),
+            serde_json::json!({ "region": "NW" }),
+        ] {
+            let said = answered(serde_json::json!([item("V1", wrong.clone())]));
+            assert_eq!(said.unwrap(), [], "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_error_for_each_vehicle_is_an_error_and_no_word_on_any() {
+        let error = |vin: &str| serde_json::json!({ "vin": vin, "error": "internal error" });
+        let all = answered(serde_json::json!([error("V1"), error("V2")])).unwrap_err();
+        assert!(all.message.contains("internal error"), "{all}");
+        let one = serde_json::json!([error("V1"), item("V2", serde_json::json!({}))]);
+        let vins: Vec<String> = answered(one).unwrap().into_iter().map(|s| s.vin).collect();
+        assert_eq!(vins, ["V2"], "the other is left out, and asked again");
+        let nothing = answered(serde_json::json!([{ "vin": "V1" }])).unwrap();
+        assert_eq!(nothing[0].worth, None, "never sold is a word too");
     }
 }

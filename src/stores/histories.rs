@@ -125,6 +125,15 @@ impl Histories {
         .collect())
     }
 
+    /// Whether any report is by this name: a provider's, or a badge file's source.
+    pub async fn is_told_by(conn: &mut PgConnection, name: &str) -> Res<bool> {
+        let found = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM history_reports WHERE provider = $1) AS "told!""#,
+            name
+        );
+        Ok(found.fetch_one(conn).await?)
+    }
+
     /// How many pages of a provider were found unreadable within a day.
     pub async fn unread_today(conn: &mut PgConnection, provider: &str) -> Res<i64> {
         Ok(sqlx::query_scalar!(
@@ -216,7 +225,8 @@ impl Valuations {
             .collect())
     }
 
-    /// The newest valuation of each provider, VIN and mileage, for the market the provider is asked of; newest first.
+    /// The newest valuation of each provider, VIN and mileage, for the market the provider is asked of. Who knows no such vehicle any
+    /// more does not unsay what he told.
     pub async fn of(conn: &mut PgConnection, vins: &[String]) -> Res<Vec<KnownValuation>> {
         Ok(sqlx::query!(
             r#"SELECT DISTINCT ON (vin, provider, odometer_bucket) vin, provider, odometer_bucket, region, wholesale_cents,
@@ -224,7 +234,7 @@ impl Valuations {
                FROM valuations v WHERE vin = ANY($1)
                  AND NOT EXISTS (SELECT 1 FROM providers p WHERE p.name = v.provider
                                  AND coalesce(p.settings->>'region', '') <> v.region)
-               ORDER BY vin, provider, odometer_bucket, day DESC"#,
+               ORDER BY vin, provider, odometer_bucket, retail_cents IS NULL, day DESC"#,
             vins
         )
         .fetch_all(conn)

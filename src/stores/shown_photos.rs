@@ -196,6 +196,14 @@ impl Photos {
         )
     }
 
+    /// Addresses whose host failed; they are asked again.
+    pub async fn failed(conn: &mut PgConnection) -> Res<i64> {
+        let count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM photo_urls WHERE state = 'failed'"#
+        );
+        Ok(count.fetch_one(conn).await?)
+    }
+
     /// Addresses of units on the lot that lead to no photo, most recently tried first.
     pub async fn lost(
         conn: &mut PgConnection,

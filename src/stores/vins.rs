@@ -156,6 +156,30 @@ impl Vins {
     }
 
     /// Keeps what the decoder's API says of VINs, whose decodes are kept already.
+    /// What the offline decoder made of these.
+    pub async fn facts(
+        conn: &mut PgConnection,
+        vins: &[String],
+    ) -> Res<std::collections::HashMap<String, domain::Details>> {
+        let rows = sqlx::query!(
+            "SELECT vin, facts FROM vin_decodes WHERE vin = ANY($1)",
+            vins
+        );
+        let rows = rows.fetch_all(conn).await?.into_iter();
+        let read = |facts| serde_json::from_value(facts).unwrap_or_default();
+        Ok(rows.map(|row| (row.vin, read(row.facts))).collect())
+    }
+
+    /// Nothing that a decoder's API said of VINs is known any more.
+    pub async fn forget_api(conn: &mut PgConnection) -> Res<()> {
+        sqlx::query!(
+            "UPDATE vin_decodes SET api = NULL, api_errors = NULL, api_at = NULL WHERE api_at IS NOT NULL"
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
     pub async fn keep_api(
         conn: &mut PgConnection,
         vins: &[String],

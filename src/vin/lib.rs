@@ -13,7 +13,7 @@ mod suggest;
 mod trim;
 mod words;
 
-pub use api::facts_of_api;
+pub use api::{facts_of_api, may_be_of};
 pub use compare::{Contradiction, agree, blanks_filled, contradictions};
 pub use decoder::{Decoded, Decoder, DecoderError};
 pub use suggest::suggestions;

@@ -52,6 +52,13 @@ pub(super) async fn end(platform: &Platform, instance: &Instance) -> Result<()> 
         if owed == 0 || begun.elapsed() > AT_MOST {
             eprintln!("after {:.0} s:", begun.elapsed().as_secs_f64());
             tell(&views);
+            let mut conn = platform.app.pool.acquire().await?;
+            let later = stores::Photos::failed(&mut conn).await?;
+            if later > 0 {
+                eprintln!(
+                    "  {later} photos whose host failed are asked for again within minutes: `forecourt reports photos`"
+                );
+            }
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
