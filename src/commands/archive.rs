@@ -126,6 +126,11 @@ impl Archive {
             .await?;
         for job in station.reports(done.run).await? {
             println!("{job}");
+            if job.contains("\"in_use\":") && !job.contains("\"in_use\":0") {
+                println!(
+                    "in_use: units whose stock number stands again at their rooftop; they stay archived"
+                );
+            }
         }
         Ok(if done.progress.dead == 0 {
             ExitCode::SUCCESS

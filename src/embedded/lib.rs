@@ -20,7 +20,7 @@ pub use postgres::{PostgresSettings, PrivatePostgres};
 pub use redis::{PrivateRedis, RedisSettings};
 pub use s3::{ObjectServer, ObjectServerSettings};
 pub use sandbox::{Faults, PartnerFaults, Sandbox, Served, Wrong};
-pub use sshd::Sshd;
+pub use sshd::{Asks, Sshd};
 
 use std::path::PathBuf;
 

@@ -24,6 +24,23 @@ pub struct Sshd {
     line: Arc<Line>,
 }
 
+/// How a server asks for a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// RFC 4252's `password`.
+    Password,
+    /// `keyboard-interactive` alone (RFC 4256), as servers do that ask by PAM.
+    Questions,
+}
+
+/// What its server runs by.
+#[derive(Debug)]
+struct Settings {
+    config: PathBuf,
+    /// Files that stand in the place of the machine's own for the server alone: who there is, and his password.
+    accounts: Option<PathBuf>,
+}
+
 #[derive(Debug)]
 struct Line {
     /// Bytes that went from the server to clients.
@@ -36,9 +53,58 @@ struct Line {
     ended: Condvar,
 }
 
+/// Who may log in with a password, and his hash (`openssl passwd -6`).
+const DEALER: &str = "dealer";
+const HASH: &str = "$6$forecourt$zHZu6AwgAsHk8wRkQnwCDhFrtRrM6iEdvkxvRiyUn4CR6JLyF2yFBk5TNe1cTYfQTh7SeIlUYFm8jKzigR3YX/";
+
 impl Sshd {
+    /// Of [`Sshd::asking`].
+    pub const PASSWORD: &str = "stock of the night";
+
+    /// Takes a password, and no key. `None` where we may not give a server accounts of its own: only root may, and not in every
+    /// container.
+    pub fn asking(root: &Path, asks: Asks) -> Result<Option<Self>, EmbeddedError> {
+        let apart = Command::new("unshare").args(["--mount", "true"]).output();
+        if !running_as_root() || !apart.is_ok_and(|tried| tried.status.success()) {
+            return Ok(None);
+        }
+        private_dir(root)?;
+        let write = |name: &str, text: &str| {
+            let path = root.join(name);
+            std::fs::write(&path, text).map_err(io("write", &path))
+        };
+        let known = Path::new("/etc/passwd");
+        let known = std::fs::read_to_string(known).map_err(io("read", known))?;
+        write(
+            "passwd",
+            &format!("{known}{DEALER}:x:4242:65534::/:/bin/sh\n"),
+        )?;
+        write(
+            "shadow",
+            &format!("root:*:1::::::\nsshd:*:1::::::\n{DEALER}:{HASH}:1::::::\n"),
+        )?;
+        write(
+            "pam",
+            "auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_permit.so\n",
+        )?;
+        let (password, questions) = match asks {
+            Asks::Password => ("yes", "no"),
+            Asks::Questions => ("no", "yes"),
+        };
+        let more = format!(
+            "UsePAM {questions}\nPasswordAuthentication {password}\nKbdInteractiveAuthentication {questions}\nPubkeyAuthentication no\n"
+        );
+        let mut sshd = Self::with(root, &more, Some(root.to_owned()))?;
+        sshd.username = DEALER.to_owned();
+        Ok(Some(sshd))
+    }
+
     /// Keeps its keys in `root`; clients see the whole machine as the user we are does.
     pub fn start(root: &Path) -> Result<Self, EmbeddedError> {
+        Self::with(root, "UsePAM no\nPasswordAuthentication no\n", None)
+    }
+
+    fn with(root: &Path, more: &str, accounts: Option<PathBuf>) -> Result<Self, EmbeddedError> {
         private_dir(root)?;
         let (host, client) = (root.join("host"), root.join("client"));
         for key in [&host, &client] {
@@ -52,8 +118,8 @@ impl Sshd {
         let read = |path: &Path| std::fs::read_to_string(path).map_err(io("read", path));
         let config = root.join("config");
         let settings = format!(
-            "HostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin yes\n\
-             PasswordAuthentication no\nUseDNS no\nMaxStartups 100\nSubsystem sftp internal-sftp\n",
+            "HostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nPidFile none\nPermitRootLogin yes\n\
+             UseDNS no\nMaxStartups 100\nSubsystem sftp internal-sftp\n{more}",
             host.display(),
             root.join("client.pub").display()
         );
@@ -74,13 +140,14 @@ impl Sshd {
         let port = listener.local_addr().map_err(io("listen for", "sshd"))?;
         let private_key = read(&client)?;
         let accepted = line.clone();
+        let settings = Settings { config, accounts };
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if accepted.is_over() {
                     return;
                 }
                 if let Ok(stream) = stream
-                    && let Err(error) = serve(stream, &config, &accepted)
+                    && let Err(error) = serve(stream, &settings, &accepted)
                 {
                     tracing::warn!(%error, "sshd");
                 }
@@ -157,12 +224,26 @@ fn run(command: &mut Command) -> Result<String, EmbeddedError> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn serve(client: TcpStream, config: &Path, line: &Arc<Line>) -> std::io::Result<()> {
+/// Files of its own are bound over the machine's in a namespace that ends with the server.
+const WITH_ACCOUNTS: &str = "mount --bind \"$1/passwd\" /etc/passwd && mount --bind \"$1/shadow\" /etc/shadow \
+    && mount --bind \"$1/pam\" /etc/pam.d/sshd && shift && exec \"$@\"";
+
+fn serve(client: TcpStream, settings: &Settings, line: &Arc<Line>) -> std::io::Result<()> {
     let (ours, theirs) = UnixStream::pair()?;
     let theirs: OwnedFd = theirs.into();
-    let mut server = Command::new("/usr/sbin/sshd")
+    const SSHD: &str = "/usr/sbin/sshd";
+    let mut command = match &settings.accounts {
+        None => Command::new(SSHD),
+        Some(accounts) => {
+            let mut apart = Command::new("unshare");
+            apart.args(["--mount", "sh", "-c", WITH_ACCOUNTS, "sh"]);
+            apart.arg(accounts).arg(SSHD);
+            apart
+        }
+    };
+    let mut server = command
         .args(["-i", "-e", "-f"])
-        .arg(config)
+        .arg(&settings.config)
         .stdin(Stdio::from(theirs.try_clone()?))
         .stdout(Stdio::from(theirs))
         .stderr(Stdio::null())

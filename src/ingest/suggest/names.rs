@@ -43,6 +43,10 @@ pub(super) const CURRENCIES: &[&str] = &[
     "currencycode",
     "price@currency",
     "currencyiso",
+    "curr",
+    "devise",
+    "währung",
+    "waehrung",
 ];
 /// And in which unit its distances are.
 pub(super) const DISTANCES: &[&str] = &[

@@ -1,7 +1,7 @@
 //! The client against OpenSSH's own server.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use embedded::Sshd;
+use embedded::{Asks, Sshd};
 use partners::sftp::SftpClient;
 use partners::{Arrived, ErrorKind, SftpLogin, SftpSettings};
 use std::path::PathBuf;
@@ -95,6 +95,38 @@ fn a_key_that_the_server_does_not_know_is_denied() {
     let denied = SftpClient::connect(&settings).err().unwrap();
     assert_eq!(denied.kind, ErrorKind::Denied, "{denied}");
     for root in [root, other_root] {
+        let _ = std::fs::remove_dir_all(&root);
+    }
+}
+
+/// By the method of that name, and by the questions of servers that ask in no other way; a wrong one is denied.
+#[test]
+fn a_password_is_given_however_the_server_asks_for_it() {
+    for asks in [Asks::Password, Asks::Questions] {
+        let name = format!("fc-sshd-{asks:?}-{}", std::process::id());
+        let root = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_dir_all(&root);
+        std::fs::create_dir_all(root.join("drop")).unwrap();
+        std::fs::write(root.join("drop/stock.csv"), "tonight").unwrap();
+        let Some(sshd) = Sshd::asking(&root.join("keys"), asks).unwrap() else {
+            println!("we may not give a server accounts of its own here: not tried");
+            return;
+        };
+        let login = |password: &str| SftpSettings {
+            host: "127.0.0.1".to_owned(),
+            port: sshd.port,
+            username: sshd.username.clone(),
+            login: SftpLogin::Password(password.to_owned().into()),
+            host_key: sshd.fingerprint.clone(),
+            answer: Duration::from_secs(20),
+        };
+        let client = SftpClient::connect(&login(Sshd::PASSWORD)).unwrap();
+        let (files, _) = client
+            .list(root.join("drop").to_str().unwrap(), "*.csv")
+            .unwrap();
+        assert_eq!(files.len(), 1, "{asks:?}");
+        let denied = SftpClient::connect(&login("stock of the day")).err();
+        assert_eq!(denied.unwrap().kind, ErrorKind::Denied, "{asks:?}");
         let _ = std::fs::remove_dir_all(&root);
     }
 }
