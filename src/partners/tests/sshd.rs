@@ -109,7 +109,7 @@ fn a_password_is_given_however_the_server_asks_for_it() {
         std::fs::create_dir_all(root.join("drop")).unwrap();
         std::fs::write(root.join("drop/stock.csv"), "tonight").unwrap();
         let Some(sshd) = Sshd::asking(&root.join("keys"), asks).unwrap() else {
-            println!("we may not give a server accounts of its own here: not tried");
+            eprintln!("we may not give a server accounts of its own here: not tried");
             return;
         };
         let login = |password: &str| SftpSettings {
