@@ -113,10 +113,13 @@ async fn allow_runs_every_tick_that_was_missed() {
 
 #[tokio::test]
 async fn skip_and_buffer_one_wait_for_the_run_before() {
+    let mut test = scheduled("* * * * *", Overlap::BufferOne, 86_400).await;
     // Of this minute alone: whatever the clock does meanwhile, no other tick comes.
-    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
-    let cron = format!("{} * * * *", now.minute());
-    let mut test = scheduled(&cron, Overlap::BufferOne, 86_400).await;
+    down_for(
+        &test,
+        "UPDATE schedules SET cron = extract(minute FROM now())::int || ' * * * *'",
+    )
+    .await;
     let a_minute_later = "UPDATE schedules SET ticked_to = ticked_to - interval '1 minute';
         UPDATE schedule_ticks SET tick_at = tick_at - interval '1 minute';
         UPDATE schedules SET buffered_at = buffered_at - interval '1 minute'";
