@@ -212,3 +212,60 @@ async fn a_file_whose_load_died_is_held_and_no_longer_in_the_way() {
         (stores::FileState::Loaded, 2)
     );
 }
+
+/// The real files for local testing: every row is accounted for, the second load changes nothing, and one that has lost two
+/// rows of five is held.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_thousands_of_real_rows_are_accounted_for() {
+    let folder = std::path::Path::new("../../shared/data");
+    for (name, mapping, own) in [
+        ("cars_listings.csv", "cars_com", false),
+        ("equipment_auctions.csv", "auction_equipment", true),
+    ] {
+        let Ok(text) = std::fs::read(folder.join(name)) else {
+            eprintln!("skipped: {name}, for local testing, is not here");
+            return;
+        };
+        let mut test = TestApp::start().await;
+        // Nobody answers for their photos.
+        test.forgive_left_behind();
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        let dealer = domain::Dealer {
+            key: "auction".to_owned(),
+            ..domain::Dealer::default()
+        };
+        let dealer = Dealers::put(&mut conn, &dealer).await.unwrap();
+        drop(conn);
+        let dealer = own.then_some(dealer);
+        let mut counted = Vec::new();
+        for _ in 0..2 {
+            let file = test.handed_in(mapping, dealer, !own, &text).await;
+            let step = test.stepper.perform(&LoadFile { file }).await.unwrap();
+            assert_eq!(step.outcome.word(), "done", "{:?}", step.outcome);
+            let mut conn = test.app.pool.acquire().await.unwrap();
+            counted.push(Files::get(&mut conn, file).await.unwrap().counts);
+        }
+        let (first, again) = (&counted[0], &counted[1]);
+        assert!(first.rows >= 3_000 && first.created > 2_900, "{first:?}");
+        assert_eq!(
+            first.created + first.rejected + first.duplicates,
+            first.rows,
+            "{first:?}"
+        );
+        let same = FileCounts {
+            created: 0,
+            unchanged: first.created,
+            ..*first
+        };
+        assert_eq!(*again, same);
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
+        let kept = lines.enumerate().filter(|(n, _)| *n == 0 || n % 5 > 1);
+        let fewer: Vec<u8> = kept.flat_map(|(_, line)| line.to_vec()).collect();
+        let file = test.handed_in(mapping, dealer, !own, &fewer).await;
+        test.stepper.perform(&LoadFile { file }).await.unwrap();
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        let held = Files::get(&mut conn, file).await.unwrap();
+        let why = held.held_reason.unwrap();
+        assert!(why.contains("would remove"), "{why}");
+    }
+}

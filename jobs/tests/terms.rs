@@ -388,10 +388,7 @@ async fn attachments_are_sold_with_their_prime_unit_whatever_grace_there_is() {
 async fn a_file_that_was_not_written_to_its_end_is_held() {
     let mut test = TestApp::start().await;
     let dealer = rooftop(&test, "a", "").await;
-    let rows: String = (0..20)
-        .map(|n| format!("S{n},,Ford,F-150,100,,\n"))
-        .collect();
-    let whole = format!("{HEAD}{rows}");
+    let whole = format!("{HEAD}{}", rows_of(20));
     load(&mut test, "vehicles", dealer, &whole).await;
     // Of seventeen whole rows: the guard alone would let it by.
     let end = whole.find("S17").unwrap() + "S17,,Fo".len();
@@ -413,6 +410,27 @@ async fn a_file_that_was_not_written_to_its_end_is_held() {
     let all = stands(&test).await;
     let left = all.iter().filter(|(_, status)| *status == Status::Removed);
     assert_eq!(left.count(), 2, "released, it is what it says");
+    // Whose files always end with a line that adds them up is not held for it every night.
+    let sold = whole.find("S16").unwrap();
+    let added_up = format!("{}16 units", &whole[..sold]);
+    load(&mut test, "vehicles", dealer, &added_up).await;
+    assert_eq!(
+        load(
+            &mut test,
+            "vehicles",
+            dealer,
+            &format!("{HEAD}{}18 units", rows_of(18))
+        )
+        .await
+        .removed,
+        0
+    );
+}
+
+fn rows_of(units: u32) -> String {
+    (0..units)
+        .map(|n| format!("S{n},,Ford,F-150,100,,\n"))
+        .collect()
 }
 
 #[tokio::test]

@@ -75,10 +75,7 @@ impl Sshd {
         };
         let known = Path::new("/etc/passwd");
         let known = std::fs::read_to_string(known).map_err(io("read", known))?;
-        write(
-            "passwd",
-            &format!("{known}{DEALER}:x:4242:65534::/:/bin/sh\n"),
-        )?;
+        write("passwd", &format!("{known}{DEALER}:x:0:0::/:/bin/sh\n"))?;
         write(
             "shadow",
             &format!("root:*:1::::::\nsshd:*:1::::::\n{DEALER}:{HASH}:1::::::\n"),

@@ -93,6 +93,15 @@ const PLACE: Duration = Duration::from_secs(2);
 /// A service's answer is no photo: it is read as a whole.
 const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
 
+/// A literal address is never resolved, so it is judged as it stands.
+pub(crate) fn leads_inside(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let literal = host.trim_start_matches('[').trim_end_matches(']');
+    literal
+        .parse::<IpAddr>()
+        .is_ok_and(|address| !public(address))
+}
+
 impl Fetcher {
     pub fn new(settings: FetchSettings) -> Result<Self, PartnerError> {
         let places = Arc::new(Semaphore::new(settings.large.1));
@@ -210,12 +219,8 @@ impl Fetcher {
         if ours && (parsed.port().is_some() || parsed.scheme() != "http") {
             return Err(refused(format!("{host} is ours, on its own port only")));
         }
-        // A literal address is never resolved, so it is judged here.
-        let literal = host.trim_start_matches('[').trim_end_matches(']');
-        if let Ok(address) = literal.parse::<IpAddr>()
-            && !public(address)
-        {
-            return Err(refused(format!("leads to {address}, which is not public")));
+        if leads_inside(&parsed) {
+            return Err(refused(format!("leads to {host}, which is not public")));
         }
         Ok(parsed)
     }

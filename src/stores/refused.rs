@@ -18,6 +18,19 @@ pub struct Refused {
 }
 
 impl Files {
+    /// Whether the last row of the source's file before this one had too few cells too, and it was loaded all the same.
+    pub async fn ends_short(conn: &mut PgConnection, source: i64, file: i64) -> Res<bool> {
+        let short = sqlx::query_scalar!(
+            r#"SELECT EXISTS (
+                SELECT 1 FROM (SELECT id, rows FROM source_files
+                               WHERE source_id = $1 AND id < $2 AND state = 'loaded' ORDER BY id DESC LIMIT 1) f
+                JOIN source_rejects r ON r.file_id = f.id AND r.row = f.rows AND r.rule = 'ragged_row') AS "short!""#,
+            source,
+            file
+        );
+        Ok(short.fetch_one(conn).await?)
+    }
+
     /// Most first.
     pub async fn refused(conn: &mut PgConnection, file_id: i64) -> Res<Vec<Refused>> {
         Ok(sqlx::query_as!(
