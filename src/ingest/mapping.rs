@@ -19,6 +19,9 @@ pub struct Mapping {
     /// root, or the only list, are the units.
     #[serde(default)]
     pub unit: Option<String>,
+    /// Lines above the header, or above the first unit, that are neither: a title, a date.
+    #[serde(default)]
+    pub skip_lines: u8,
     /// `false` for files without a header line: then each column says where it is (`at`).
     #[serde(default = "yes")]
     pub header: bool,

@@ -848,6 +848,20 @@ mod tests {
     }
 
     #[test]
+    fn lines_above_the_header_are_passed_over() {
+        let yaml = "name: x\nkind: vehicle\nskip_lines: 2\ncolumns:\n  - {to: stock_number, from: [stock], required: true}\n";
+        let mapping = Mapping::parse("x", yaml).unwrap();
+        let of = |text: &str| {
+            let mut reader = Reader::new(text.as_bytes().to_vec(), &mapping)?;
+            reader.next_row()
+        };
+        let row = of("\u{feff}Bayview Motors, Inc.\n\nStock,Make\nA1,Ford\n");
+        let row = row.unwrap().unwrap();
+        assert_eq!((row.row, row.stock_number.as_deref()), (1, Some("A1")));
+        assert!(of("Stock,Make\nA1,Ford\n").is_err(), "they are not there");
+    }
+
+    #[test]
     fn a_file_whose_last_row_breaks_off_is_known() {
         let cut = |text: &str| {
             let mapping = Mapping::built_in("equipment").unwrap();

@@ -30,7 +30,7 @@ const LONGEST_RECORD: u64 = 16 * 1024 * 1024;
 impl Table {
     pub fn of(text: Text, mapping: &Mapping) -> Result<Self, FileProblem> {
         let told = mapping.delimiter.and_then(|c| u8::try_from(c).ok());
-        Self::in_form(text, told, mapping.unit.as_deref())
+        Self::in_form(text, told, mapping.unit.as_deref(), mapping.skip_lines)
     }
 
     /// The same for a file that no mapping is known for.
@@ -38,6 +38,7 @@ impl Table {
         text: Text,
         delimiter: Option<u8>,
         unit: Option<&str>,
+        skip_lines: u8,
     ) -> Result<Self, FileProblem> {
         let (mut text, mut start) = sniff::to_text(unpack(text)?)?;
         let head = text.head(HEAD)?;
@@ -49,6 +50,9 @@ impl Table {
             start += length as u64;
             head = &head[length..];
         }
+        let length = titles(head, skip_lines);
+        start += length as u64;
+        head = &head[length..];
         let mut table = match flat::form(head) {
             Form::Table => {
                 let delimiter = delimiter.unwrap_or_else(|| sniff::delimiter(head));
@@ -147,6 +151,14 @@ impl Table {
     }
 }
 
+/// How long so many lines above the header are.
+fn titles(head: &[u8], lines: u8) -> usize {
+    let ends = head.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    let last = usize::from(lines).checked_sub(1);
+    let end = last.and_then(|last| ends.map(|(at, _)| at + 1).nth(last));
+    end.unwrap_or(0)
+}
+
 /// Excel's line above the header, `sep=;`: the delimiter, and how long the line is.
 fn said_first(head: &[u8]) -> Option<(u8, usize)> {
     let said = *head.strip_prefix(b"sep=")?.first()?;
@@ -164,7 +176,7 @@ mod tests {
     use super::*;
 
     fn of(bytes: &[u8]) -> Result<Table, FileProblem> {
-        Table::in_form(Text::in_memory(bytes.to_vec()), None, None)
+        Table::in_form(Text::in_memory(bytes.to_vec()), None, None, 0)
     }
 
     #[test]
