@@ -3,7 +3,7 @@
 
 use crate::sources::{SourceProblem, order};
 use crate::{App, DecodeVins, LoadFile, PullSource};
-use domain::{Currency, Details, Field, Listing, UnknownCurrency, Value};
+use domain::{Details, Field, Listing, Value};
 use queue::{Engine, Enqueue, Enqueued, Job, Runs};
 use stores::{
     Audit, FileState, Files, Overrides, PgConnection, SourceKind, SourceRow, Sources, StoreError,
@@ -142,23 +142,7 @@ pub async fn put_right(
     value: Value<'_>,
     who: &str,
 ) -> Result<Listing, SourceProblem> {
-    let range = field.range();
-    if let Value::Number(number) = &value
-        && !range.contains(number)
-    {
-        return Err(order(format!(
-            "{}: {number} is not between {} and {}",
-            field.name(),
-            range.start(),
-            range.end()
-        )));
-    }
-    if let (Field::Currency, Value::Text(code)) = (field, &value)
-        && Currency::of_code(code).is_none()
-    {
-        let unknown = UnknownCurrency(code.to_string());
-        return Err(order(format!("currency: {unknown}")));
-    }
+    field.judged(&value).map_err(order)?;
     let mut tx = app.pool.begin().await?;
     let after = Overrides::put(&mut tx, listing, field, value, who).await?;
     compared(app, &mut tx, listing).await?;

@@ -19,16 +19,17 @@ use stores::{
 };
 use vin::Decoder;
 
-/// What the names of reports begin with.
-const REPORT: &str = "forecourt-";
+fn report_name(source: &str, day: &str) -> String {
+    format!("forecourt-{source}-{day}.csv")
+}
 
-/// Whether a file of a drop is a report of ours, of whichever source: it is never taken for stock.
-pub(crate) fn is_report(name: &str) -> bool {
-    let day = name
-        .strip_prefix(REPORT)
-        .and_then(|rest| rest.strip_suffix(".csv"));
-    let day = day.and_then(|rest| rest.get(rest.len().checked_sub(10)?..));
-    day.is_some_and(|day| day.parse::<jiff::civil::Date>().is_ok())
+/// Whether a file of a drop is a report of ours on this source: it is never taken for stock. What a dealer calls so is another.
+pub(crate) fn is_report(source: &str, name: &str) -> bool {
+    let day = name.len().checked_sub("2026-11-27.csv".len());
+    let day = day.and_then(|from| name.get(from..from + "2026-11-27".len()));
+    day.is_some_and(|day| {
+        day.parse::<jiff::civil::Date>().is_ok() && name == report_name(source, day)
+    })
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -128,7 +129,7 @@ async fn written(
     let zone = TimeZone::get(&dealer.time_zone).unwrap_or(TimeZone::UTC);
     let day = cx.now().to_zoned(zone.clone()).date();
     let mut report = Report {
-        name: format!("{REPORT}{}-{day}.csv", source.key),
+        name: report_name(&source.key, &day.to_string()),
         ..Report::default()
     };
     let since = match Sources::report_of(&mut conn, source.id).await? {

@@ -14,7 +14,7 @@ use crate::survey::{Survey, survey};
 use crate::{App, ClearDrop, LiesAgain, badges, columns_gone, of_new_listings, raw, retire};
 use domain::merge::Blanks;
 use domain::{Dealer, Field, ListingDraft, Status};
-use ingest::{Holds, Homes, Mapping, ParsedRow, Table, Units};
+use ingest::{Holds, Mapping, ParsedRow, Table, Units};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Jobs, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -122,23 +122,14 @@ async fn mapping(app: &App, source: &SourceRow, file: i64) -> Result<Mapping, Jo
         other => other.into(),
     })?;
     OwnMappings::used(&mut conn, file, own.map(|own| own.version)).await?;
-    let dealers = Dealers::list(&mut conn).await?;
-    let countries = dealers.into_iter().map(|d| (d.key, d.country));
-    let mut by_rooftop: HashMap<String, String> = countries.collect();
-    mapping.homes = match &source.dealer {
-        Some(dealer) => {
-            mapping.dealer = None;
-            let country = by_rooftop.remove(dealer).unwrap_or_default();
-            Homes {
-                country,
-                by_rooftop: HashMap::new(),
-            }
-        }
-        None => Homes {
-            country: String::new(),
-            by_rooftop,
-        },
-    };
+    if let Some(dealer) = &source.dealer {
+        mapping.dealer = None;
+        let dealer = Dealers::find(&mut conn, dealer).await?;
+        mapping.homes.country = dealer.map(|dealer| dealer.country).unwrap_or_default();
+    } else {
+        let dealers = Dealers::list(&mut conn).await?.into_iter();
+        mapping.homes.by_rooftop = dealers.map(|d| (d.key, d.country)).collect();
+    }
     Ok(mapping)
 }
 
@@ -290,7 +281,7 @@ async fn write(
             }
             (Some(draft), Some(_)) if prime_gone(source, &survey.units, key.as_deref(), &draft) => {
                 counts.rejected += 1;
-                rejects.push(without_prime(draft));
+                rejects.push(without_prime(&draft));
             }
             (Some(draft), Some(rooftop)) => drafts.push((rooftop, draft)),
             (draft, rooftop) => {
@@ -415,12 +406,13 @@ fn sold_with_prime(draft: &ListingDraft) -> RejectRow {
         row_lost: false,
         rule: "prime_sold".to_owned(),
         message: "its prime unit is sold or withdrawn in this file, and it goes with it".to_owned(),
-        ..without_prime(draft.clone())
+        ..without_prime(draft)
     }
 }
 
-fn without_prime(draft: ListingDraft) -> RejectRow {
-    let prime = draft.details.parent_stock_number.unwrap_or_default();
+fn without_prime(draft: &ListingDraft) -> RejectRow {
+    let prime = draft.details.parent_stock_number.clone();
+    let prime = prime.unwrap_or_default();
     RejectRow {
         row: i64::try_from(draft.row).unwrap_or(i64::MAX),
         column: "parent_stock_number".to_owned(),

@@ -97,7 +97,14 @@ async fn pull(
         return pull_address(app, cx, source, turn).await;
     }
     let way = drop::way(app, source)?;
-    let (files, unsafe_names) = looked(app, source, list(app, &way, source).await).await?;
+    let (mut files, unsafe_names) = looked(app, source, list(app, &way, source).await).await?;
+    // Our own reports lie beside the files, perhaps those of another source too.
+    let sources = Sources::list(&mut *app.pool.acquire().await?).await?;
+    let report = |file: &RemoteFile| {
+        let mut keys = sources.iter().map(|source| source.key.as_str());
+        keys.any(|key| export_report::is_report(key, &file.name))
+    };
+    files.retain(|file| !report(file));
     tell_unsafe(app, source, &unsafe_names).await?;
     let mut report = Report {
         listed: files.len(),
@@ -217,9 +224,7 @@ async fn list(
     source: &SourceRow,
 ) -> Result<(Vec<RemoteFile>, Vec<String>), PartnerError> {
     let Settle::Marker(ending) = &source.terms.settle else {
-        let (mut all, unsafe_names) = drop::list(app, way, source, &source.pattern).await?;
-        all.retain(|file| !export_report::is_report(&file.name));
-        return Ok((all, unsafe_names));
+        return drop::list(app, way, source, &source.pattern).await;
     };
     let (all, unsafe_names) = drop::list(app, way, source, "*").await?;
     // One that is older than its file is left over from the file before.
@@ -229,7 +234,6 @@ async fn list(
         .collect();
     let marked = |file: &RemoteFile| {
         !file.name.ends_with(ending.as_str())
-            && !export_report::is_report(&file.name)
             && markers
                 .get(&format!("{}{ending}", file.name))
                 .is_some_and(|marked| marked >= &file.modified)

@@ -69,10 +69,12 @@ async fn a_report_beside_the_files_is_never_taken_for_one() {
         panic!("{:?}", step.outcome)
     };
     assert!(folder.join(told["name"].as_str().unwrap()).exists());
-    std::fs::write(folder.join("forecourt-used.csv"), text).unwrap();
+    for name in ["forecourt-2026-11-27.csv", "forecourt-used-2026-11-27.csv"] {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
     let report = pull(&mut test).await;
     assert_eq!(
-        report["listed"], 2,
+        report["listed"], 3,
         "the dealer's own, whatever it is called"
     );
     assert_eq!(on_the_lot(&test).await, 2);

@@ -34,7 +34,8 @@ enum Action {
         #[arg(long, default_value_t = 90)]
         after_days: u32,
     },
-    /// Bring back an archive, a listing of it, a rooftop's units, or what was archived on a day
+    /// Bring back an archive, a listing of it, a rooftop's units, or what was archived on a day. Units `in_use`, whose number stands
+    /// again at their rooftop, stay archived
     Restore {
         #[arg(required_unless_present_any = ["dealer", "day"])]
         archive: Option<i64>,
@@ -126,11 +127,6 @@ impl Archive {
             .await?;
         for job in station.reports(done.run).await? {
             println!("{job}");
-            if job.contains("\"in_use\":") && !job.contains("\"in_use\":0") {
-                println!(
-                    "in_use: units whose stock number stands again at their rooftop; they stay archived"
-                );
-            }
         }
         Ok(if done.progress.dead == 0 {
             ExitCode::SUCCESS

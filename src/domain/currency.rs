@@ -157,12 +157,9 @@ fn folded(text: &str) -> String {
     letters.flat_map(char::to_lowercase).collect()
 }
 
-/// Whether a word is the code of a currency that we do not keep.
+/// Whether a word is exactly the code of a currency that we do not keep.
 pub(crate) fn of_others(word: &str) -> bool {
-    word.len() == 3
-        && OTHERS
-            .split(' ')
-            .any(|code| code.eq_ignore_ascii_case(word))
+    word.len() == 3 && OTHERS.split(' ').any(|code| code == word)
 }
 
 /// What stands around an amount, or in a column of currencies: nothing, a sign that several share, or one currency's word.

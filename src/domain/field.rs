@@ -1,5 +1,6 @@
 //! The fields of a unit by name: what mappings fill, filters test and feeds print.
 
+use crate::{Currency, UnknownCurrency};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
@@ -166,6 +167,21 @@ impl Field {
         })
     }
 
+    /// Whether it may have the value, whoever says it: a number in its range, a currency that is kept.
+    pub fn judged(self, value: &Value<'_>) -> Result<(), String> {
+        let (name, range) = (self.name(), self.range());
+        match (self, value) {
+            (_, Value::Number(number)) if !range.contains(number) => {
+                let (from, to) = (range.start(), range.end());
+                Err(format!("{name}: {number} is not between {from} and {to}"))
+            }
+            (Self::Currency, Value::Text(code)) if Currency::of_code(code).is_none() => {
+                Err(format!("{name}: {}", UnknownCurrency(code.to_string())))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether its values come from a history or a valuation, and never from a dealer's file.
     pub fn is_reported(self) -> bool {
         matches!(
@@ -208,5 +224,9 @@ mod tests {
             let told = field.read(text).unwrap_err();
             assert!(told.contains(word), "{told}");
         }
+        assert_eq!(Field::Doors.judged(&Value::Number(4)), Ok(()));
+        let told = Field::Doors.judged(&Value::Number(25)).unwrap_err();
+        assert_eq!(told, "doors: 25 is not between 0 and 24");
+        assert!(Field::Currency.judged(&Value::Text("usd".into())).is_err());
     }
 }

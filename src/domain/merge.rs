@@ -12,8 +12,7 @@
 //!
 //! Every field that changes hands says who set it, and over what.
 
-use crate::money_in as money;
-use crate::money_in::{MONEY, void};
+use crate::money_in::{self, MONEY};
 use crate::{
     Details, Field, FieldType, Kind, Listing, ListingDraft, Origin, Provenance, Source, Status,
     Value,
@@ -134,7 +133,7 @@ pub fn apply_with(
     }
     let unsaid = draft.unread.contains(&Field::Currency)
         && (silent.contains(&Field::Currency) || blanks != Blanks::Clear);
-    let money = money::in_currency(listing, draft, origin, unsaid);
+    let money = money_in::in_currency(listing, draft, origin, unsaid);
     changed |= money.changed;
     for &field in Details::FIELDS {
         if field.is_reported() {
@@ -147,7 +146,7 @@ pub fn apply_with(
             continue;
         }
         if MONEY.contains(&field) && money.voids(listing, field, said.is_some()) {
-            changed |= void(listing, field);
+            changed |= money_in::void(listing, field);
             continue;
         }
         if said.is_some() || blanks == Blanks::Clear && blank {
@@ -352,7 +351,7 @@ pub fn put_right(listing: &mut Listing, field: Field, value: Value<'_>, who: &st
         return false;
     }
     if MONEY.contains(&field) {
-        money::pin(listing, who);
+        money_in::pin(listing, who);
     }
     true
 }
@@ -392,13 +391,13 @@ pub(crate) fn said_by_hand(
 /// Takes an operator's word back: the dealer's newest stands again. A list is blank until the next file, because
 /// its text does not say where an item ends. `false` when no operator had a word on the field.
 pub fn release(listing: &mut Listing, field: Field) -> bool {
-    if field == Field::Currency && money::is_pinned(listing) {
+    if field == Field::Currency && money_in::is_pinned(listing) {
         return false;
     }
     if !let_go(listing, field) {
         return false;
     }
-    if MONEY.contains(&field) && money::is_loose(listing) {
+    if MONEY.contains(&field) && money_in::is_loose(listing) {
         let_go(listing, Field::Currency);
     }
     true

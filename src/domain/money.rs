@@ -133,10 +133,14 @@ impl Money {
     }
 }
 
-/// Beside its digits stands the code of a currency that is not kept.
+/// The only word beside its digits is the code, in capitals, of a currency that is not kept: `ALL IN` is none.
 fn names_another(text: &str) -> bool {
-    let digits = |c: char| !c.is_alphabetic();
-    text.contains(|c: char| c.is_ascii_digit()) && text.split(digits).any(of_others)
+    let mut words = text
+        .split(|c: char| !c.is_alphabetic())
+        .filter(|word| !word.is_empty());
+    let (only, more) = (words.next(), words.next());
+    let digits = text.contains(|c: char| c.is_ascii_digit());
+    digits && more.is_none() && only.is_some_and(of_others)
 }
 
 /// What stands in a cell of money.

@@ -154,17 +154,9 @@ fn number(cell: &str, marks: Marks) -> Result<Value<'static>, BadCell> {
 }
 
 fn within(field: Field, value: Value<'static>) -> Result<Value<'static>, BadCell> {
-    let range = field.range();
-    match value {
-        Value::Number(number) if !range.contains(&number) => Err(bad(
-            "number_out_of_range",
-            format!(
-                "{number} is not between {} and {}",
-                range.start(),
-                range.end()
-            ),
-        )),
-        value => Ok(value),
+    match field.judged(&value) {
+        Ok(()) => Ok(value),
+        Err(why) => Err(bad("number_out_of_range", why)),
     }
 }
 

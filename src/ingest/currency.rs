@@ -6,7 +6,7 @@ use crate::plan::Plan;
 use crate::reader::blank;
 use crate::sniff;
 use csv::ByteRecord;
-use domain::{Currency, Field, Money, UnknownCurrency};
+use domain::{Currency, Dealer, Field, Money, UnknownCurrency};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 
@@ -47,6 +47,17 @@ pub struct Homes {
     pub country: String,
     /// By the keys of the rooftops that its rows name.
     pub by_rooftop: HashMap<String, String>,
+}
+
+impl Homes {
+    /// Of a row of that rooftop, where rows name theirs: as it is known, else as the row says.
+    pub(crate) fn country_of<'a>(&'a self, rooftop: Option<&'a Dealer>) -> &'a str {
+        let Some(rooftop) = rooftop else {
+            return &self.country;
+        };
+        let known = self.by_rooftop.get(&rooftop.key);
+        known.unwrap_or(&rooftop.country)
+    }
 }
 
 /// Where a row says it; nowhere in most files.

@@ -25,7 +25,6 @@ mod unpack;
 mod values;
 pub mod words;
 
-pub use currency::Homes;
 pub use mapping::{BUILT_IN, Column, Holds, Mapping, MappingError};
 pub use reader::{ParsedRow, Reader};
 pub use reject::Reject;

@@ -246,6 +246,7 @@ impl Reader {
             parsed.rejects.push(reject);
             return parsed;
         }
+        parsed.dealer = self.dealer();
         let shape = Shape {
             record: &self.record,
             width: self.width,
@@ -261,10 +262,9 @@ impl Reader {
                 .push(Reject::of_row(self.row, "", "", rule, message));
             parsed.perhaps = shape.perhaps_numbers(&self.plan);
             parsed.perhaps.extend(shape.swallowed(&self.plan));
-            parsed.dealer = self.dealer();
             return parsed;
         }
-        let country = self.country();
+        let country = self.mapping.homes.country_of(parsed.dealer.as_ref());
         let row_in = match self.identity_only {
             true => RowIn {
                 currency: Ok(Currency::default()),
@@ -272,14 +272,14 @@ impl Reader {
             },
             false => {
                 let (record, mapping) = (&self.record, &self.mapping);
-                self.currency.of_row(record, mapping, &self.plan, &country)
+                self.currency.of_row(record, mapping, &self.plan, country)
             }
         };
         let mut values = Values::begun(
             self.mapping.kind,
             self.row,
             self.flat,
-            !matches!(country.as_str(), "" | "US" | "CA"),
+            !matches!(country, "" | "US" | "CA"),
             row_in.currency,
             &mut self.words,
         );
@@ -329,16 +329,12 @@ impl Reader {
             );
             parsed.rejects.push(reject);
             parsed.stock_number = Some(draft.stock_number).filter(|number| !number.is_empty());
-            parsed.dealer = self.dealer();
             return parsed;
         }
-        if self.mapping.dealer.is_some() {
-            parsed.dealer = self.dealer();
-            if parsed.dealer.is_none() {
-                let message = "the row does not say whose unit it is".to_owned();
-                let reject = Reject::of_row(self.row, "dealer", "", "dealer_missing", message);
-                parsed.rejects.push(reject);
-            }
+        if self.mapping.dealer.is_some() && parsed.dealer.is_none() {
+            let message = "the row does not say whose unit it is".to_owned();
+            let reject = Reject::of_row(self.row, "dealer", "", "dealer_missing", message);
+            parsed.rejects.push(reject);
         }
         if draft.vin.is_none() && draft.serial.is_none() {
             // Without a column for it a row says nothing of it.
@@ -350,19 +346,6 @@ impl Reader {
         }
         self.judge(draft, &mut parsed);
         parsed
-    }
-
-    /// Of the rooftop whose row it is.
-    fn country(&self) -> String {
-        let homes = &self.mapping.homes;
-        match self.mapping.dealer {
-            None => homes.country.clone(),
-            Some(_) if self.identity_only => String::new(),
-            Some(_) => self.dealer().map_or(String::new(), |dealer| {
-                let known = homes.by_rooftop.get(&dealer.key);
-                known.cloned().unwrap_or(dealer.country)
-            }),
-        }
     }
 
     fn dealer(&self) -> Option<Dealer> {

@@ -3,7 +3,7 @@
 use crate::compare::agree;
 use crate::decoder::whole;
 use crate::words;
-use domain::{Details, Field, Listing, Value, Vin};
+use domain::{Details, Field, Listing, Vin};
 use std::collections::BTreeMap;
 
 /// From the API's own names (`DecodeVINValues`), blanks left out.
@@ -25,9 +25,10 @@ pub fn facts_of_api(values: &BTreeMap<String, String>) -> Details {
         ..Details::default()
     };
     for &field in Details::FIELDS {
-        if let Some(Value::Number(number)) = facts.get(field)
-            && !field.range().contains(&number)
-        {
+        let beyond = facts
+            .get(field)
+            .is_some_and(|value| field.judged(&value).is_err());
+        if beyond {
             let _ = facts.set(field, None);
         }
     }

@@ -4,7 +4,7 @@ use super::envelope::Envelope;
 use crate::Api;
 use crate::auth::Key;
 use crate::problem::Problem;
-use domain::{Currency, Details, Kind, ListingDraft, Status, UnknownCurrency, Value, Vin};
+use domain::{Currency, Details, Kind, ListingDraft, Status, UnknownCurrency, Vin};
 use poem::Body;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::{Binary, Json};
@@ -158,13 +158,13 @@ impl Listings {
         let dealer = Dealers::find(&mut *self.api.app.pool.acquire().await?, &dealer.0)
             .await?
             .ok_or_else(|| Problem::not_found("dealer", &dealer.0))?;
-        let usual = Currency::of_country(&dealer.country).unwrap_or_default();
+        let usual = Currency::usual_in(&dealer.country);
         let (mut report, mut drafts, mut seen) = (PutReport::default(), Vec::new(), HashSet::new());
         for (line, text) in (1u64..)
             .zip(text.lines())
             .filter(|(_, text)| !text.trim().is_empty())
         {
-            match draft(line, text, usual) {
+            match draft(line, text, &usual) {
                 Ok(draft) if seen.insert(draft.stock_number.clone()) => drafts.push(draft),
                 Ok(draft) => {
                     let problem = format!(
@@ -203,32 +203,30 @@ struct Line {
 }
 
 /// A key that would be passed over is a mistake: `price` is not `price_cents`.
-fn unknown_key(text: &str) -> Result<(), String> {
+fn known_key(key: &str) -> Result<(), String> {
     const IDENTITY: [&str; 5] = ["kind", "stock_number", "vin", "serial", "status"];
-    let object: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(text).map_err(|error| error.to_string())?;
-    for key in object
-        .keys()
-        .filter(|key| !IDENTITY.contains(&key.as_str()))
-    {
-        match domain::Field::parse(key) {
-            Ok(field) if field.is_reported() => {
-                return Err(format!("{key}: only providers say it"));
-            }
-            Ok(field) if Details::FIELDS.contains(&field) => {}
-            _ => return Err(format!("{key}: no field of a unit is called so")),
-        }
+    match domain::Field::parse(key) {
+        _ if IDENTITY.contains(&key) => Ok(()),
+        Ok(field) if field.is_reported() => Err(format!("{key}: only providers say it")),
+        Ok(field) if Details::FIELDS.contains(&field) => Ok(()),
+        _ => Err(format!("{key}: no field of a unit is called so")),
     }
-    Ok(())
 }
 
 /// `usual` is what money is in where the line does not say.
-fn draft(line: u64, text: &str, usual: Currency) -> Result<ListingDraft, String> {
+fn draft(
+    line: u64,
+    text: &str,
+    usual: &Result<Currency, UnknownCurrency>,
+) -> Result<ListingDraft, String> {
     if text.contains("\\u0000") {
         return Err("the line has a NUL character".to_owned());
     }
-    let mut parsed: Line = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    unknown_key(text)?;
+    let object: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
+    object.keys().try_for_each(|key| known_key(key))?;
+    let mut parsed: Line =
+        serde_json::from_value(object.into()).map_err(|error| error.to_string())?;
     let stock_number = parsed.stock_number.trim().to_owned();
     if stock_number.is_empty() || stock_number.len() > 64 {
         return Err("stock_number must have 1 to 64 characters".to_owned());
@@ -250,21 +248,17 @@ fn draft(line: u64, text: &str, usual: Currency) -> Result<ListingDraft, String>
         Some(text) => Some(Vin::parse(&text).map_err(|error| error.to_string())?),
         None => None,
     };
-    let currency = match parsed.details.currency.take() {
-        Some(code) => Currency::of_code(&code)
-            .ok_or_else(|| format!("currency: {}", UnknownCurrency(code)))?,
-        None => usual,
-    };
-    parsed.details.set_currency(currency);
     for &field in Details::FIELDS {
-        let range = field.range();
-        if let Some(Value::Number(number)) = parsed.details.get(field)
-            && !range.contains(&number)
-        {
-            let (from, to) = (range.start(), range.end());
-            let name = field.name();
-            return Err(format!("{name}: {number} is not between {from} and {to}"));
-        }
+        let value = parsed.details.get(field);
+        value.map_or(Ok(()), |value| field.judged(&value))?;
+    }
+    let details = &mut parsed.details;
+    let priced = details.price_cents.is_some() || details.msrp_cents.is_some();
+    if details.currency.is_none() && priced {
+        let usual = usual.as_ref().copied();
+        details.set_currency(usual.map_err(|error| format!("currency: {error}"))?);
+    } else {
+        details.set_currency(details.currency());
     }
     Ok(ListingDraft {
         kind: parsed.kind,
