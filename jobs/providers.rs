@@ -3,6 +3,7 @@
 
 use crate::sources::origin;
 use crate::{App, DecodeVins, RefreshHistory, RefreshValuations, RefreshVins, UploadPhotos};
+use domain::file_name;
 use partners::history::Selectors;
 use partners::valuation::{Service, Vehicle};
 use partners::{Fetcher, PartnerError, history, upload, vpic};
@@ -90,7 +91,7 @@ pub async fn put(
     wanted: ProviderOrder,
     who: &str,
 ) -> Result<(), ProviderProblem> {
-    if !partners::sftp::safe_name(name) {
+    if !file_name::is_safe(name) {
         return Err(order(format!(
             "{name:?} is no name: letters, digits and dashes"
         )));

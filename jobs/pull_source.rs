@@ -7,8 +7,9 @@
 
 use crate::gates::judged;
 use crate::{App, ClearDrop, LiesAgain, LoadFile, drop, export_report, raw, retire, turns};
+use domain::file_name;
 use jiff::Timestamp;
-use partners::{Arrived, Download, ErrorKind, PartnerError, RemoteFile, Way, sftp};
+use partners::{Arrived, Download, ErrorKind, PartnerError, RemoteFile, Way};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Lock, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -211,7 +212,7 @@ async fn pull_address(
 fn file_name(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let name = path.split('/').skip(3).last().unwrap_or_default();
-    match sftp::safe_name(name) {
+    match file_name::is_safe(name) {
         true => name.to_owned(),
         false => "stock".to_owned(),
     }
@@ -237,7 +238,7 @@ async fn list(
             && markers
                 .get(&format!("{}{ending}", file.name))
                 .is_some_and(|marked| marked >= &file.modified)
-            && sftp::matches(&source.pattern, &file.name)
+            && file_name::matches(&source.pattern, &file.name)
     };
     Ok((all.into_iter().filter(marked).collect(), unsafe_names))
 }

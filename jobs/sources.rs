@@ -4,6 +4,7 @@ use crate::App;
 use crate::mappings::{self, MappingProblem};
 pub use crate::source_order::{SourceOrder, after_load_word, settle_word};
 use crate::source_order::{Wanted, terms};
+use domain::file_name;
 use ingest::Mapping;
 use partners::{PartnerError, sftp};
 use secrecy::ExposeSecret;
@@ -57,7 +58,7 @@ pub async fn put(
     wanted: SourceOrder,
     who: &str,
 ) -> Result<SourcePut, SourceProblem> {
-    if !sftp::safe_name(key) {
+    if !file_name::is_safe(key) {
         return Err(order(format!(
             "{key:?} is no key: letters, digits and dashes"
         )));

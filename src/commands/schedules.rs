@@ -1,6 +1,7 @@
 //! `schedules`: the nightly clock, its ledger, and what an operator may do with it.
 
 use anyhow::{Context, Result, bail};
+use domain::file_name;
 use jiff::Timestamp;
 use std::path::Path;
 use std::process::ExitCode;
@@ -140,7 +141,7 @@ impl Schedules {
                     "there is a schedule {key:?} already; see `forecourt schedules edit`"
                 );
                 anyhow::ensure!(
-                    partners::sftp::safe_name(&key),
+                    file_name::is_safe(&key),
                     "{key:?} is no name: letters, digits and dashes"
                 );
                 let args = serde_json::from_str(&args).context("--args")?;

@@ -9,6 +9,7 @@ pub mod details;
 pub mod digest;
 pub mod draft;
 pub mod field;
+pub mod file_name;
 pub mod filter;
 pub mod listing;
 pub mod merge;

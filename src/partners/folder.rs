@@ -1,7 +1,8 @@
 //! A drop that is a folder of this machine, or one that is mounted: the same terms as over SFTP.
 
-use crate::sftp::{LARGEST_FILE, MOST_FILES, matches, safe_name};
+use crate::sftp::{LARGEST_FILE, MOST_FILES};
 use crate::{Arrived, ErrorKind, PartnerError, RemoteFile};
+use domain::file_name;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -31,9 +32,9 @@ impl Folder {
             if !meta.is_file() {
                 continue;
             }
-            if !safe_name(&name) {
+            if !file_name::is_safe(&name) {
                 unsafe_names.push(name);
-            } else if matches(pattern, &name) {
+            } else if file_name::matches(pattern, &name) {
                 files.push(remote(name, &meta));
             }
         }
@@ -137,7 +138,7 @@ fn remote(name: String, meta: &Metadata) -> RemoteFile {
 }
 
 fn place(folder: &str, name: &str) -> Result<PathBuf, PartnerError> {
-    if !safe_name(name) || !Path::new(folder).is_absolute() {
+    if !file_name::is_safe(name) || !Path::new(folder).is_absolute() {
         let message = "not a safe file name in a folder from the root".to_owned();
         return Err(error(ErrorKind::Refused, "name", name, message));
     }

@@ -5,6 +5,7 @@
 use crate::{ErrorKind, PartnerError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use domain::file_name;
 use secrecy::{ExposeSecret, SecretString};
 use ssh2::{ErrorCode, HashType, Session, Sftp};
 use std::fs::OpenOptions;
@@ -111,9 +112,9 @@ impl SftpClient {
             if !stat.is_file() {
                 continue;
             }
-            if !safe_name(&name) {
+            if !file_name::is_safe(&name) {
                 unsafe_names.push(name);
-            } else if matches(pattern, &name) {
+            } else if file_name::matches(pattern, &name) {
                 files.push(RemoteFile {
                     name,
                     bytes: stat.size.unwrap_or(0),
@@ -255,7 +256,7 @@ impl SftpClient {
     /// name is replaced.
     pub fn put(&self, folder: &str, name: &str, bytes: &[u8]) -> Result<(), PartnerError> {
         let target = format!("{}{folder}/{name}", self.target);
-        if !safe_name(name) {
+        if !file_name::is_safe(name) {
             return Err(error(
                 ErrorKind::Refused,
                 "put",
@@ -375,42 +376,6 @@ fn check_host_key(
     Err(error(ErrorKind::Denied, "trust", target, &message))
 }
 
-/// No separators, no climbing, no hidden or control names; what a file in our ledger may be called.
-pub fn safe_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 200
-        && !name.starts_with('.')
-        && !name.contains("..")
-        && name
-            .chars()
-            .all(|c| !c.is_control() && !matches!(c, '/' | '\\' | ':' | '\u{fffd}'))
-}
-
-/// `*` is any run of characters; case does not matter. Only the last star is ever tried again: what it leaves behind
-/// an earlier one could not find either.
-pub fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
-    let (mut p, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p + 1, n));
-                p += 1;
-            }
-            Some(letter) if letter.eq_ignore_ascii_case(&name[n]) => (p, n) = (p + 1, n + 1),
-            _ => match &mut star {
-                Some((after, taken)) => {
-                    *taken += 1;
-                    (p, n) = (*after, *taken);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|rest| *rest == b'*')
-}
-
 fn error(kind: ErrorKind, operation: &'static str, target: &str, message: &str) -> PartnerError {
     PartnerError::new(kind, operation, target, message)
 }
@@ -432,34 +397,4 @@ fn failed(operation: &'static str, target: &str, failure: &ssh2::Error) -> Partn
         _ => ErrorKind::Unavailable,
     };
     error(kind, operation, target, failure.message())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_that_lead_elsewhere_are_not_safe() {
-        for name in ["stock.csv", "Bayview 2026-11-22.txt"] {
-            assert!(safe_name(name), "{name}");
-        }
-        for name in [
-            "", "../x", "a/b", "..", ".hidden", "a\\b", "c:x", "x\n.csv", "a..b",
-        ] {
-            assert!(!safe_name(name), "{name:?}");
-        }
-    }
-
-    #[test]
-    fn patterns_are_shell_like() {
-        assert!(matches("*.csv", "STOCK.CSV"));
-        assert!(matches("bay*2026*.txt", "bayview-2026-11.txt"));
-        assert!(!matches("*.csv", "stock.csv.part"));
-        assert!(matches("*****", "a") && matches("*", "") && !matches("", "a"));
-        assert!(matches("a*b*c*d*e*f", "a1b2c3d4e5f") && !matches("a*b*c*d*e*f", "a1b2c3d4e5"));
-        assert!(matches("*ab*b", "aabab.b") && !matches("*ab*c", "aabab.b"));
-        // What would take a matcher that tries every star again longer than there is time.
-        assert!(!matches(&"a*".repeat(60), &"a".repeat(59)));
-        assert!(!matches(&format!("{}b", "a*".repeat(60)), &"a".repeat(200)));
-    }
 }
