@@ -372,7 +372,6 @@ async fn rooftops(
     Ok(Dealers::ids(tx, &keys).await?)
 }
 
-/// Whether the row is an attachment that is for sale with its prime unit only, and that is not in the file, or sold.
 /// An attachment that is for sale with its prime unit only, and that is not in the file.
 fn prime_gone(
     source: &SourceRow,
