@@ -13,6 +13,9 @@ pub struct Mapping {
     pub kind: Kind,
     #[serde(default)]
     pub holds: Holds,
+    /// Of a zip archive of several files the one that is meant: `vehicles*.csv`.
+    #[serde(default)]
+    pub zip_file: Option<String>,
     #[serde(default)]
     pub delimiter: Option<char>,
     /// In XML the element that is a unit, in JSON the path of the list of units. Without it the children of the

@@ -5,7 +5,7 @@ mod names;
 
 use crate::mapping::{BUILT_IN, Column, Holds, Mapping, ReadAs, folded};
 use crate::sniff::{self, FileProblem};
-use crate::table::Table;
+use crate::table::{Table, Told};
 use crate::text::Text;
 use crate::words;
 use domain::{Field, FieldType, Kind, Vin};
@@ -205,7 +205,7 @@ fn rooftop(columns: &[Seen], lines: &mut [Option<String>]) -> String {
 
 /// The columns, and what stands between a list's items when its values do not tell.
 fn columns(bytes: Vec<u8>) -> Result<(Vec<Seen>, char), FileProblem> {
-    let table = Table::in_form(Text::in_memory(bytes), None, None, 0)?;
+    let table = Table::in_form(Text::in_memory(bytes), Told::default())?;
     let (start, delimiter, flat) = (table.start, table.delimiter, table.flat);
     let unreadable = |error: csv::Error| FileProblem::Unreadable {
         row: 0,

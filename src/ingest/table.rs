@@ -24,27 +24,41 @@ pub struct Table {
     pub(crate) ended: bool,
 }
 
+/// What need not be found by looking.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Told<'a> {
+    pub zip_file: Option<&'a str>,
+    pub delimiter: Option<u8>,
+    pub unit: Option<&'a str>,
+    pub skip_lines: u8,
+}
+
 /// A longer one is a quote that was never closed, or a file without lines; it would be held in memory.
 const LONGEST_RECORD: u64 = 16 * 1024 * 1024;
 
 impl Table {
     pub fn of(text: Text, mapping: &Mapping) -> Result<Self, FileProblem> {
-        let told = mapping.delimiter.and_then(|c| u8::try_from(c).ok());
-        Self::in_form(text, told, mapping.unit.as_deref(), mapping.skip_lines)
+        let told = Told {
+            zip_file: mapping.zip_file.as_deref(),
+            delimiter: mapping.delimiter.and_then(|c| u8::try_from(c).ok()),
+            unit: mapping.unit.as_deref(),
+            skip_lines: mapping.skip_lines,
+        };
+        Self::in_form(text, told)
     }
 
-    /// The same for a file that no mapping is known for.
-    pub(crate) fn in_form(
-        text: Text,
-        delimiter: Option<u8>,
-        unit: Option<&str>,
-        skip_lines: u8,
-    ) -> Result<Self, FileProblem> {
-        let (mut text, mut start) = sniff::to_text(unpack(text)?)?;
+    /// The same for a file of which less is known, or nothing.
+    pub(crate) fn in_form(text: Text, told: Told<'_>) -> Result<Self, FileProblem> {
+        let Told {
+            zip_file,
+            mut delimiter,
+            unit,
+            skip_lines,
+        } = told;
+        let (mut text, mut start) = sniff::to_text(unpack(text, zip_file)?)?;
         let head = text.head(HEAD)?;
         let head = head.get(usize::try_from(start).unwrap_or(0)..);
         let mut head = head.unwrap_or_default();
-        let mut delimiter = delimiter;
         if let Some((said, length)) = said_first(head) {
             delimiter = delimiter.or(Some(said));
             start += length as u64;
@@ -176,7 +190,7 @@ mod tests {
     use super::*;
 
     fn of(bytes: &[u8]) -> Result<Table, FileProblem> {
-        Table::in_form(Text::in_memory(bytes.to_vec()), None, None, 0)
+        Table::in_form(Text::in_memory(bytes.to_vec()), Told::default())
     }
 
     #[test]

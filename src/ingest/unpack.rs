@@ -2,6 +2,7 @@
 
 use crate::sniff::FileProblem;
 use crate::text::{CHUNK, Text, unusable};
+use domain::file_name;
 use flate2::bufread::MultiGzDecoder;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use zip::ZipArchive;
@@ -16,8 +17,8 @@ const MOST_ENTRIES: u16 = 1_000;
 /// The end record and the longest comment behind it.
 const END_AT_MOST: u64 = 22 + 65_535;
 
-/// The one file inside gzip or zip; anything else as it is.
-pub(crate) fn unpack(mut text: Text) -> Result<Text, FileProblem> {
+/// The one file inside gzip or zip, of several the one that the mapping names; anything else as it is.
+pub(crate) fn unpack(mut text: Text, zip_file: Option<&str>) -> Result<Text, FileProblem> {
     let head = text.head(4)?;
     let packed = text.size().map_err(|error| unusable(&error))?;
     let most = packed.saturating_mul(MOST_TIMES).clamp(SMALL, LARGEST);
@@ -27,12 +28,12 @@ pub(crate) fn unpack(mut text: Text) -> Result<Text, FileProblem> {
         return empty.made(|into| copy(from, into, packed, most, "gzip"));
     }
     if head.starts_with(b"PK\x03\x04") {
-        return unzip(text, packed, most);
+        return unzip(text, packed, most, zip_file);
     }
     Ok(text)
 }
 
-fn unzip(text: Text, packed: u64, most: u64) -> Result<Text, FileProblem> {
+fn unzip(text: Text, packed: u64, most: u64, zip_file: Option<&str>) -> Result<Text, FileProblem> {
     let broken = |problem: String| FileProblem::Packed {
         form: "zip",
         problem,
@@ -50,24 +51,54 @@ fn unzip(text: Text, packed: u64, most: u64) -> Result<Text, FileProblem> {
         .map(|name| name.map(std::borrow::Cow::into_owned))
         .collect();
     let mut names = all.map_err(|error| broken(error.to_string()))?;
-    names.retain(|name| !name.ends_with('/') && !name.starts_with("__MACOSX/"));
+    names.retain(|name| !is_clutter(name));
     if names.iter().any(|name| name == "[Content_Types].xml") {
         return Err(FileProblem::WrongMagic {
             found: "an Excel workbook",
         });
     }
-    let [name] = names.as_slice() else {
-        let shown: Vec<&str> = names.iter().take(5).map(String::as_str).collect();
-        return Err(broken(format!(
-            "it holds {} files ({}), one is expected",
-            names.len(),
-            shown.join(", ")
-        )));
-    };
+    let name = wanted(&names, zip_file).map_err(broken)?;
     let file = archive
         .by_name(name)
         .map_err(|error| broken(error.to_string()))?;
     empty.made(|into| copy(file, into, packed, most, "zip"))
+}
+
+/// What systems put into archives by themselves: folders, notes of Macs and of Windows.
+fn is_clutter(name: &str) -> bool {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    let clutter = ["thumbs.db", "desktop.ini"];
+    last.is_empty()
+        || last.starts_with('.')
+        || name.starts_with("__MACOSX/")
+        || clutter.contains(&last.to_ascii_lowercase().as_str())
+}
+
+/// The only one, or the only one of its name, in whatever folder it lies.
+fn wanted<'a>(names: &'a [String], zip_file: Option<&str>) -> Result<&'a str, String> {
+    let of_name = |name: &&String| match zip_file {
+        Some(pattern) => {
+            let last = name.rsplit('/').next().unwrap_or(name);
+            file_name::matches(pattern, name) || file_name::matches(pattern, last)
+        }
+        None => true,
+    };
+    let found: Vec<&String> = names.iter().filter(of_name).collect();
+    if let [name] = found.as_slice() {
+        return Ok(name);
+    }
+    let shown: Vec<&str> = names.iter().take(5).map(String::as_str).collect();
+    let (all, shown) = (names.len(), shown.join(", "));
+    Err(match zip_file {
+        None if names.is_empty() => "it holds no file".to_owned(),
+        None => {
+            format!("it holds {all} files ({shown}); the mapping says which is meant (zip_file)")
+        }
+        Some(pattern) => {
+            let found = found.len();
+            format!("{found} of its {all} files ({shown}) are called {pattern:?}, one is expected")
+        }
+    })
 }
 
 /// What the archive's end says that it holds, before anybody reads a list of it (APPNOTE 4.3.16).
@@ -148,7 +179,11 @@ mod tests {
     }
 
     fn unpack(bytes: Vec<u8>) -> Result<Vec<u8>, FileProblem> {
-        let mut text = super::unpack(Text::in_memory(bytes))?;
+        unpack_one(bytes, None)
+    }
+
+    fn unpack_one(bytes: Vec<u8>, zip_file: Option<&str>) -> Result<Vec<u8>, FileProblem> {
+        let mut text = super::unpack(Text::in_memory(bytes), zip_file)?;
         text.head(usize::MAX)
     }
 
@@ -173,12 +208,40 @@ mod tests {
     fn the_one_file_inside_is_read() {
         let text = b"VIN,Stock\n1,2\n";
         assert_eq!(unpack(gzip(text)).unwrap(), text);
-        let mac: &[(&str, &[u8])] = &[("stock.csv", text), ("__MACOSX/._stock.csv", b"x")];
+        let mac: &[(&str, &[u8])] = &[
+            ("stock.csv", text),
+            ("__MACOSX/._stock.csv", b"x"),
+            ("export/.DS_Store", b"x"),
+            ("export/Thumbs.db", b"x"),
+        ];
         assert_eq!(unpack(zipped(mac)).unwrap(), text);
         assert_eq!(unpack(text.to_vec()).unwrap(), text);
         // Two gzip members, one after the other, are one file (RFC 1952, 2.2).
         let both = [gzip(b"VIN,Stock\n"), gzip(b"1,2\n")].concat();
         assert_eq!(unpack(both).unwrap(), text);
+    }
+
+    #[test]
+    fn of_several_the_one_that_the_mapping_names_is_read() {
+        let text = b"VIN,Stock\n1,2\n";
+        let all: &[(&str, &[u8])] = &[
+            ("export/Vehicles-20261127.csv", text),
+            ("export/photos-20261127.csv", b"x"),
+            ("README.txt", b"x"),
+        ];
+        let named = |pattern: &str| unpack_one(zipped(all), Some(pattern));
+        assert_eq!(named("vehicles*.csv").unwrap(), text);
+        assert_eq!(named("export/v*").unwrap(), text);
+        let refused = named("*.csv").unwrap_err().to_string();
+        assert!(refused.contains("2 of its 3 files"), "{refused}");
+        let refused = named("stock*").unwrap_err().to_string();
+        assert!(refused.contains("called \"stock*\""), "{refused}");
+        assert_eq!(
+            unpack_one(zipped(&[("a.csv", text)]), Some("b*"))
+                .unwrap_err()
+                .rule(),
+            "file_packed"
+        );
     }
 
     #[test]
