@@ -128,6 +128,7 @@ impl Field {
                 0..=crate::money::LARGEST_CENTS
             }
             Self::Doors | Self::Cylinders => 0..=24,
+            Self::OdometerKm => 0..=crate::odometer::LARGEST_KM,
             // A hundred litres: no engine that is sold on wheels or tracks has more.
             Self::DisplacementCc => 0..=100_000,
             // What a report counts of one vehicle; more is a year, or another number of the page.
@@ -146,10 +147,8 @@ impl Field {
         Ok(match self.field_type() {
             FieldType::Text => Value::Text(text.to_owned().into()),
             FieldType::Number => {
-                let number: u32 = text
-                    .parse()
-                    .map_err(|_| wanted("a whole number of 0 or more"))?;
-                Value::Number(number.into())
+                let number = text.parse().ok().filter(|number: &i64| *number >= 0);
+                Value::Number(number.ok_or_else(|| wanted("a whole number of 0 or more"))?)
             }
             FieldType::Date => {
                 let date = text.parse().map_err(|_| wanted("a date like 2026-11-23"))?;
@@ -210,6 +209,11 @@ mod tests {
     #[test]
     fn what_people_type_is_read_by_the_fields_type() {
         assert_eq!(Field::Year.read(" 2019 "), Ok(Value::Number(2019)));
+        // Sixty million dollars: a ship.
+        let cents = Field::PriceCents.read("6000000000").unwrap();
+        assert_eq!(Field::PriceCents.judged(&cents), Ok(()));
+        let far = Field::OdometerKm.judged(&Value::Number(3_218_689));
+        assert!(far.unwrap_err().contains("odometer_km"));
         let options = vec!["Winch".to_owned(), "4X4".to_owned()];
         assert_eq!(
             Field::Options.read("Winch, 4X4,"),

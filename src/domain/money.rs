@@ -164,7 +164,12 @@ impl<'a> Amount<'a> {
             rest.strip_prefix(['-', '\u{2013}']).unwrap_or(rest)
         });
         let signs = ['-', '(', '\u{2212}'];
-        let negative = before.contains(signs);
+        // `500.00-` is how some ledgers write it.
+        let (behind, owed) = match behind.strip_prefix(['-', '\u{2212}']) {
+            Some(rest) => (rest, true),
+            None => (behind, false),
+        };
+        let negative = owed || before.contains(signs);
         let before = before.replace(signs, "");
         let behind = match negative {
             true => behind.trim_end().trim_end_matches(')'),
@@ -282,7 +287,7 @@ mod tests {
                 "{text:?}: {read:?}"
             );
         }
-        for text in ["-5", "$-5", "(500)", "($500.00)"] {
+        for text in ["-5", "$-5", "(500)", "($500.00)", "500.00-", "500- USD"] {
             let read = Money::parse(text, Currency::USD);
             assert!(matches!(read, Err(MoneyError::Negative(_))), "{text:?}");
         }

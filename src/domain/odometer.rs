@@ -19,13 +19,13 @@ pub struct Odometer {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a distance between 0 and 2,000,000")]
+#[error("{0:?} is not a distance between 0 and 2,000,000 miles")]
 pub struct OdometerError(pub String);
 
 /// One international mile is 1.609344 km (NIST Handbook 44, appendix C).
 const KM_PER_MILE: f64 = 1.609_344;
-/// Beyond any vehicle; a value above is a price or an id in the wrong column.
-const LARGEST: i64 = 2_000_000;
+/// Two million miles, beyond any vehicle; a value above is a price or an id in the wrong column.
+pub(crate) const LARGEST_KM: i64 = 3_218_688;
 
 impl Odometer {
     pub fn from_miles(miles: i64) -> Self {
@@ -60,19 +60,24 @@ impl Odometer {
         let number: f64 = format!("{whole}.{fraction}0")
             .parse()
             .map_err(|_| error())?;
-        if !(0.0..=LARGEST as f64).contains(&number) {
+        // What no reading comes near is not rounded.
+        if !(0.0..=LARGEST_KM as f64).contains(&number) {
             return Err(error());
         }
-        Ok(Some(match unit {
+        let reading = match unit {
             Distance::Miles => Self::from_miles(round(number)),
             Distance::Kilometres => Self { km: round(number) },
-        }))
+        };
+        match reading.km <= LARGEST_KM {
+            true => Ok(Some(reading)),
+            false => Err(error()),
+        }
     }
 }
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "bounded by LARGEST times 1.7 long before 2^53"
+    reason = "bounded by LARGEST_KM times 1.7 long before 2^53"
 )]
 fn round(value: f64) -> i64 {
     value.round() as i64
@@ -108,6 +113,8 @@ mod tests {
             "12,34 km",
             "12 parsecs",
             "9999999999",
+            "2000001",
+            "3218689 km",
         ] {
             assert!(
                 Odometer::parse(text, Distance::Miles, Marks::Point).is_err(),

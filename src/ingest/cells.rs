@@ -228,8 +228,9 @@ fn odometer(cell: &str, unit: Distance, marks: Marks) -> Result<Option<Value<'st
         .map_err(|error| bad("not_a_distance", error.to_string()))
 }
 
+/// `2.0`, `2,0 l`: no engine has thousands of litres, so whatever parts the number parts a fraction.
 fn litres(cell: &str) -> Result<Value<'static>, BadCell> {
-    let lower = cell.to_ascii_lowercase();
+    let lower = cell.to_ascii_lowercase().replace(',', ".");
     let number = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
     match number.parse::<f64>() {
         Ok(litres) if (0.1..=30.0).contains(&litres) => {
@@ -304,7 +305,12 @@ fn list(column: &Column, cell: &str, flat: bool) -> Result<Option<Value<'static>
 /// `2026-11-02`, `20261102`, `11/02/2026`, `11/2/26`, `2.11.2026`, `2-Nov-26`, each with or without a time behind. A dot is written
 /// where the day comes first.
 fn date(cell: &str, day_first: bool) -> Result<Value<'static>, BadCell> {
-    let day = cell.split([' ', 'T']).next().unwrap_or(cell);
+    let day = cell.split(' ').next().unwrap_or(cell);
+    // A time behind is parted by a T, of which `02-OCT-2026` has one too.
+    let day = match day.split_once('T') {
+        Some((day, time)) if time.starts_with(|c: char| c.is_ascii_digit()) => day,
+        _ => day,
+    };
     let parts: Vec<&str> = day.split(['-', '/', '.']).collect();
     let day_first = day_first || day.contains('.');
     let (year, month, of_month) = match parts[..] {
@@ -468,6 +474,9 @@ mod tests {
     #[test]
     fn an_engines_description_gives_its_size_and_cylinders() {
         let both = |cell| (litres_within(cell), cylinders_within(cell));
+        assert_eq!(both("3,0L V6"), both("3.0L V6"));
+        assert_eq!(litres("2,0 l"), Ok(Value::Number(2_000)));
+        assert_eq!(litres("1998").unwrap_err().rule, "not_litres");
         let some = |cc, cylinders| (Some(Value::Number(cc)), Some(Value::Number(cylinders)));
         assert_eq!(both("3.5L V6 24V PDI DOHC Twin Turbo"), some(3_500, 6));
         assert_eq!(both("Intercooled Turbo 2.0 L I-4"), some(2_000, 4));
@@ -510,6 +519,8 @@ mod tests {
         assert_eq!(day("05/10/2026", euros), of(10, 5));
         assert_eq!(day("12.10.2026", USD), of(10, 12));
         assert_eq!(day("10-Nov-26", USD), of(11, 10));
+        assert_eq!(day("02-OCT-2026", USD), of(10, 2));
+        assert_eq!(day("2026-10-02T23:59:00Z", USD), of(10, 2));
         let day_first = value(Field::DateInStock, ReadAs::DayFirst, "5/10/26", USD);
         assert_eq!(day_first, of(10, 5));
     }

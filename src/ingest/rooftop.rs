@@ -134,16 +134,16 @@ impl Rooftop {
     }
 }
 
-/// As the row says it, else by its postal code: Canada's are of another form. The United States where nothing says otherwise.
+/// As the row says it, else by its postal code: Canada's are of another form. The United States where nothing says otherwise; a
+/// country that we do not know stays as it is said, and nobody guesses what its money is.
 fn country(said: &str, postal_code: &str) -> String {
-    let code = said.trim().to_ascii_uppercase();
-    let code = match code.as_str() {
-        "USA" => "US",
-        "CAN" | "CANADA" => "CA",
-        code => code,
-    };
-    if code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase()) {
-        return code.to_owned();
+    let said = said.trim();
+    if let Some(code) = words::country(said) {
+        return code;
+    }
+    let is_word = |c: char| c.is_alphabetic() || c.is_whitespace() || c == '.';
+    if said.contains(char::is_alphabetic) && said.chars().all(is_word) {
+        return said.to_uppercase();
     }
     let form: String = postal_code
         .chars()
@@ -177,7 +177,7 @@ fn split_city(street: &str) -> (String, String) {
 /// As `dealers put` takes it.
 pub(crate) fn is_key(text: &str) -> bool {
     let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    (1..=64).contains(&text.len()) && text.chars().all(sound)
+    (1..=LONGEST_KEY).contains(&text.len()) && text.chars().all(sound)
 }
 
 /// Letters of names in Latin script, without their marks: else `Müller` and `Möller` were one.
@@ -202,10 +202,15 @@ const PLAIN: &[(&str, &str)] = &[
     ("œŒ", "oe"),
 ];
 
-/// `CarMax Murrieta 92562` -> `carmax-murrieta-92562`.
-pub(crate) fn slug(text: &str) -> String {
+const LONGEST_KEY: usize = 64;
+
+/// `CarMax Murrieta 92562` -> `carmax-murrieta-92562`. What cannot be written so, `Κατάστημα 1`, or is too long, ends in a mark
+/// of its own: else two rooftops would be one.
+fn slug(text: &str) -> String {
     let mut slug = String::new();
+    let mut whole = true;
     for c in text.chars() {
+        whole &= c.is_ascii() || !c.is_alphanumeric() || is_plain(c);
         if let Some((_, plain)) = PLAIN.iter().find(|(letters, _)| letters.contains(c)) {
             slug.push_str(plain);
         } else if c.is_ascii_alphanumeric() {
@@ -214,8 +219,25 @@ pub(crate) fn slug(text: &str) -> String {
             slug.push('-');
         }
     }
-    slug.truncate(slug.trim_end_matches('-').len().min(80));
-    slug.trim_end_matches('-').to_owned()
+    slug.truncate(slug.trim_end_matches('-').len());
+    if whole && slug.len() <= LONGEST_KEY {
+        return slug;
+    }
+    slug.truncate(LONGEST_KEY - 9);
+    let marked = format!("{}-{:08x}", slug.trim_end_matches('-'), mark(text));
+    marked.trim_start_matches('-').to_owned()
+}
+
+fn is_plain(c: char) -> bool {
+    PLAIN.iter().any(|(letters, _)| letters.contains(c))
+}
+
+/// FNV-1a (RFC 9923) of the words, whatever their case: the same in every process and version, as keys must be.
+fn mark(text: &str) -> u32 {
+    let begin = 0x811c_9dc5_u32;
+    words::folded(text).bytes().fold(begin, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
 }
 
 #[cfg(test)]
@@ -290,6 +312,41 @@ mod tests {
     fn names_that_differ_in_a_letter_have_keys_that_do() {
         assert_eq!(slug("Müller Auto 12345"), "muller-auto-12345");
         assert_ne!(slug("Müller"), slug("Möller"));
+        // In letters that no key has.
+        assert_ne!(slug("Κατάστημα 1"), slug("Αποθήκη 1"));
+        assert_eq!(slug("Κατάστημα 1"), slug("ΚΑΤΆΣΤΗΜΑ  1"));
+        // And of which a key has no room for all.
+        let long = "Very Long Name of a Dealer Group with Many Words in Its Name ";
+        let (one, other) = (
+            slug(&format!("{long} North")),
+            slug(&format!("{long} South")),
+        );
+        assert_ne!(one, other);
+        for key in [one, other, slug("Αυτοκίνητα"), slug("Κατάστημα 1")] {
+            assert!(is_key(&key), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_country_is_what_the_row_says() {
+        let cases = [
+            ("Deutschland", "80331", "DE"),
+            ("DEU", "", "DE"),
+            ("Mexico", "06600", "MX"),
+            ("México", "", "MX"),
+            ("uk", "", "GB"),
+            ("U.S.A.", "", "US"),
+            ("United States of America", "", "US"),
+            ("fr", "", "FR"),
+            ("", "K1A 0B1", "CA"),
+            ("", "92562", "US"),
+            ("92562", "", "US"),
+            // Of no country that we know, and not of the United States for that.
+            ("Freedonia", "92562", "FREEDONIA"),
+        ];
+        for (said, postal_code, code) in cases {
+            assert_eq!(country(said, postal_code), code, "{said}");
+        }
     }
 
     #[test]

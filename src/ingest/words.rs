@@ -58,6 +58,7 @@ tables! {
     CONDITIONS = "words/condition.tsv",
     COLORS = "words/color.tsv",
     STATES = "words/state.tsv",
+    COUNTRIES = "words/country.tsv",
     STATUSES = "words/status.tsv",
     CATEGORIES = "words/category.tsv",
     OPTIONS = "words/option.tsv",
@@ -154,8 +155,16 @@ pub fn state(text: &str) -> Option<&'static str> {
         .or_else(|| STATES.word(text))
 }
 
+/// ISO 3166-1 code of a country, from its code or name; two letters that no table has are one too.
+pub(crate) fn country(text: &str) -> Option<String> {
+    let code = text.trim().to_ascii_uppercase();
+    let is_code = code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase());
+    let known = COUNTRIES.word(text).map(str::to_owned);
+    known.or_else(|| is_code.then_some(code))
+}
+
 /// Lower case, words apart by one blank, no punctuation.
-fn folded(text: &str) -> String {
+pub(crate) fn folded(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_alphanumeric() {
