@@ -9,7 +9,7 @@ use crate::batch::Batch;
 use crate::gates::judged;
 use crate::providers::{PROVIDER_FAILING, ProviderProblem, bucket, job_of};
 use crate::{App, RefreshHistory, RefreshValuations, RefreshVins, UploadPhotos, turns};
-use domain::Listing;
+use domain::{Kind, Listing};
 use partners::ErrorKind;
 use queue::{
     Change, Engine, Enqueue, JobContext, JobError, JobFilter, JobState, Jobs, Lock, Outcome,
@@ -128,6 +128,7 @@ async fn in_turn(
         if !Providers::stands(&mut tx, provider).await? {
             report.more = true;
             report.stopped = Some("the provider was put anew meanwhile".to_owned());
+            tx.rollback().await?;
             return Ok(report);
         }
         asking.keep(&mut tx, &batch.answers).await?;
@@ -271,7 +272,9 @@ pub(crate) async fn want(
         })
     };
     let (mut sound, mut unsure) = (Vec::new(), Vec::new());
-    for unit in listings.iter().filter(|unit| Listings::on_the_lot(unit)) {
+    // Nobody keeps reports on machines, as what is old is looked for too.
+    let vehicles = |unit: &&Listing| unit.kind == Kind::Vehicle && Listings::on_the_lot(unit);
+    for unit in listings.iter().filter(vehicles) {
         let Some(vehicle) = vehicle(unit) else {
             continue;
         };

@@ -99,7 +99,9 @@ impl Job for ExportReport {
             let reason = format!("source {} has no report folder", source.key);
             return Ok(Outcome::Cancelled { reason });
         }
-        let (mut report, text, since) = written(app, cx, &source).await?;
+        // Of now, however long it takes to write and bring: what is loaded meanwhile is the next one's.
+        let at = cx.now();
+        let (mut report, text, since) = written(app, at, &source).await?;
         report.bytes = text.len();
         let way = drop::way(app, &source)?;
         let place = drop::place(app, &source, cx, Self::POLICY.timeout).await?;
@@ -107,14 +109,14 @@ impl Job for ExportReport {
         crate::turns::release(app, &place).await;
         put.map_err(judged)?;
         let mut conn = app.pool.acquire().await?;
-        Sources::reported(&mut conn, source.id, since, cx.now()).await?;
+        Sources::reported(&mut conn, source.id, since, at).await?;
         Ok(Outcome::Done(serde_json::to_value(report)?))
     }
 }
 
 async fn written(
     app: &App,
-    cx: &JobContext,
+    now: Timestamp,
     source: &SourceRow,
 ) -> Result<(Report, String, Timestamp), JobError> {
     let decoder = app.decoder().await?;
@@ -127,7 +129,7 @@ async fn written(
         JobError::reject_because(format!("source {} is of no one dealer", source.key))
     })?;
     let zone = TimeZone::get(&dealer.time_zone).unwrap_or(TimeZone::UTC);
-    let day = cx.now().to_zoned(zone.clone()).date();
+    let day = now.to_zoned(zone.clone()).date();
     let mut report = Report {
         name: report_name(&source.key, &day.to_string()),
         ..Report::default()
@@ -136,7 +138,7 @@ async fn written(
         // The day's own, once more.
         Some((at, since)) if at.to_zoned(zone).date() == day => since,
         Some((at, _)) => at,
-        None => cx.now().checked_sub(A_DAY).unwrap_or(cx.now()),
+        None => now.checked_sub(A_DAY).unwrap_or(now),
     };
     let mut text = spreadsheet::line(COLUMNS);
     let to_tell = Files::moved_since(&mut conn, source.id, since).await?;
@@ -195,15 +197,13 @@ async fn written(
             &message,
         ]);
     }
-    for unit in Vins::doubtful(&mut conn, Some(&dealer.key), MOST_TOLD).await? {
+    let doubtful = vin::errors::DOUBTFUL;
+    for unit in Vins::doubtful(&mut conn, &dealer.key, &doubtful, MOST_TOLD).await? {
         let codes: Vec<i32> = unit
             .errors
             .split(',')
             .filter_map(|code| code.parse().ok())
             .collect();
-        if !vin::errors::doubtful(&codes) {
-            continue;
-        }
         report.doubtful_vins += 1;
         let words: Vec<&str> = codes.iter().map(|code| vin::errors::words(*code)).collect();
         let message = with_suggestions(&decoder, unit.vin.clone(), words.join("; ")).await?;

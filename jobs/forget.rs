@@ -1,10 +1,10 @@
 //! What nobody needs any more after its retention: raw files and what was refused of them, photos that no unit shows, reports
 //! on vehicles that are no unit.
 
-use crate::App;
 use crate::gates::judged;
+use crate::{App, raw};
 use queue::JobError;
-use stores::{Files, Histories, Photos};
+use stores::{Files, Histories, PgConnection, Photos};
 
 /// A file that was replaced by newer ones, and a photo whose units all left, are kept this long.
 const DAYS: i32 = 90;
@@ -17,13 +17,8 @@ pub(crate) async fn files(app: &App) -> Result<u64, JobError> {
     loop {
         let mut tx = app.pool.begin().await?;
         let gone = Files::forget(&mut tx, DAYS, SLICE).await?;
-        // Before the commit: an object that cannot be deleted is tried again, one without a row never would be.
         for object in &gone.objects {
-            Files::hold_raw(&mut tx, object).await?;
-            // A pull may have found it there since.
-            if !Files::raw_is_named(&mut tx, object).await? {
-                app.objects.delete(object).await.map_err(judged)?;
-            }
+            raw(app, &mut tx, object).await?;
         }
         tx.commit().await?;
         forgotten += gone.files;
@@ -31,6 +26,16 @@ pub(crate) async fn files(app: &App) -> Result<u64, JobError> {
             return Ok(forgotten);
         }
     }
+}
+
+/// Before the commit: an object that cannot be deleted is tried again, one without a row never would be.
+async fn raw(app: &App, tx: &mut PgConnection, object: &str) -> Result<(), JobError> {
+    Files::hold_raw(tx, object).await?;
+    // A pull may have found it there since.
+    if !Files::raw_is_named(tx, object).await? {
+        app.objects.delete(object).await.map_err(judged)?;
+    }
+    Ok(())
 }
 
 /// Fingerprints that no listing has shown for so long. How many.
@@ -57,7 +62,11 @@ pub(crate) async fn reports(app: &App) -> Result<u64, JobError> {
         let mut tx = app.pool.begin().await?;
         let gone = Histories::forget(&mut tx, DAYS, SLICE).await?;
         for object in &gone.objects {
-            app.objects.delete(object).await.map_err(judged)?;
+            // A badge file's reports name the file.
+            match raw::is_raw(object) {
+                true => raw(app, &mut tx, object).await?,
+                false => app.objects.delete(object).await.map_err(judged)?,
+            }
         }
         tx.commit().await?;
         forgotten += gone.files;

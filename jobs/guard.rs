@@ -46,7 +46,7 @@ pub(crate) async fn guard(
     }
     // Of the whole source, and of each rooftop by itself: one that is missing is few of many.
     let mut lots: HashMap<String, (u64, u64)> = HashMap::new();
-    let mut units = Listings::on_the_lot_of(&mut conn, source.id);
+    let mut units = Listings::on_the_lot_of(&mut conn, (source.dealer_id, source.id));
     while let Some((rooftop, number)) = units.try_next().await? {
         let key = match source.dealer_id {
             Some(_) => "",

@@ -456,7 +456,7 @@ async fn finish(
     let mut tx = app.pool.begin().await?;
     Files::loaded(&mut tx, file.id).await?;
     Alerts::resolve(&mut tx, "file_held", &source.key).await?;
-    Vins::settle_bad(&mut tx).await?;
+    Vins::settle_bad(&mut tx, source.dealer_id).await?;
     let drop = matches!(source.kind, SourceKind::Sftp | SourceKind::Folder);
     if drop && source.terms.after_load != AfterLoad::Leave {
         let clear = ClearDrop {

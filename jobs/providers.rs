@@ -426,7 +426,7 @@ pub async fn page_of(app: &App, vin: &str, provider: &str) -> Result<Vec<u8>, Pr
 
 /// What a valuation is asked with: the bucket of so many kilometres, in thousands of miles.
 pub(crate) fn bucket(odometer_km: i64) -> i32 {
-    // A kilometre is 0.621371 miles.
-    let thousands = odometer_km.clamp(0, 3_000_000) * 621_371 + 500_000_000;
+    // A kilometre is 0.621371 miles; as old_valuations.sql has it.
+    let thousands = odometer_km.clamp(0, 1_000_000_000) * 621_371 + 500_000_000;
     i32::try_from(thousands / 1_000_000_000).unwrap_or(0)
 }

@@ -155,13 +155,16 @@ async fn overdue(app: &App, source: &SourceRow) -> Result<i64, JobError> {
     }
     let mut turn = app.pool.begin().await?;
     // A load that runs does it itself.
-    if !Sources::lock_for_load(&mut turn, source.id).await? {
-        return Ok(0);
-    }
-    match Files::newest_loaded(&mut turn, source.id).await? {
-        Some(file) => retire::missing(app, source, file).await,
-        None => Ok(0),
-    }
+    let gone = match Sources::lock_for_load(&mut turn, source.id).await? {
+        true => match Files::newest_loaded(&mut turn, source.id).await? {
+            Some(file) => retire::missing(app, source, file).await,
+            None => Ok(0),
+        },
+        false => Ok(0),
+    };
+    // Given up now, as a load's turn is.
+    turn.rollback().await?;
+    gone
 }
 
 /// The one file of a web address, unless it has not changed since the last time.

@@ -42,6 +42,13 @@ impl RawError {
     }
 }
 
+const FOLDER: &str = "raw/";
+
+/// Whether the object is a file's raw copy.
+pub(crate) fn is_raw(object_key: &str) -> bool {
+    object_key.starts_with(FOLDER)
+}
+
 /// Sent to object storage at once.
 const CHUNK: usize = 1024 * 1024;
 
@@ -49,7 +56,7 @@ const CHUNK: usize = 1024 * 1024;
 pub async fn keep(app: &App, path: &Path) -> Result<Raw, RawError> {
     let (digest, bytes) = digest_of(path).await?;
     let raw = Raw {
-        object_key: format!("raw/{digest}"),
+        object_key: format!("{FOLDER}{digest}"),
         digest,
         bytes,
     };
@@ -76,14 +83,27 @@ pub async fn still_kept(
 /// The bytes of a file seen before, on disk; another digest than the ledger's is refused.
 pub(crate) async fn open(app: &App, file: &SourceFile) -> Result<Text, JobError> {
     tokio::fs::create_dir_all(&app.staging).await?;
-    let mut text = Text::on_disk(&app.staging)?;
-    let mut hasher = blake3::Hasher::new();
+    // Written on a thread of its own: a disk that is slow holds up no other job.
+    let (sender, mut arrived) = tokio::sync::mpsc::channel::<Vec<u8>>(8);
+    let staging = app.staging.clone();
+    let writing = tokio::task::spawn_blocking(move || -> std::io::Result<_> {
+        let mut text = Text::on_disk(&staging)?;
+        let mut hasher = blake3::Hasher::new();
+        while let Some(chunk) = arrived.blocking_recv() {
+            hasher.update(&chunk);
+            text.write_all(&chunk)?;
+        }
+        Ok((text, hasher.finalize().to_hex()))
+    });
     let mut chunks = app.objects.chunks(&file.object_key).await.map_err(judged)?;
     while let Some(chunk) = chunks.next().await.map_err(judged)? {
-        hasher.update(chunk.as_ref());
-        text.write_all(chunk.as_ref())?;
+        // Nobody takes it any more: the disk refused, and says so below.
+        if sender.send(chunk.as_ref().to_vec()).await.is_err() {
+            break;
+        }
     }
-    let digest = hasher.finalize().to_hex();
+    drop(sender);
+    let (text, digest) = writing.await??;
     if digest.as_str() != file.digest {
         return Err(judged(PartnerError {
             kind: ErrorKind::Corrupt,

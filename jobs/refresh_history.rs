@@ -28,10 +28,10 @@ pub struct RefreshHistory {
 const BATCH: i64 = 50;
 /// A report is a page of text; what is larger is none, and its tree would be many times as large.
 const LARGEST_PAGE: usize = 2 * 1024 * 1024;
-/// Who knows none of so many vehicles is perhaps not asked where it answers.
-const SUSPICIOUS: i64 = 20;
 /// And of so many elements at most: a page of elements within elements takes a time that grows with their square.
 const MOST_TAGS: usize = 30_000;
+/// Who knows none of so many vehicles is perhaps not asked where it answers.
+const SUSPICIOUS: i64 = 20;
 
 impl Job for RefreshHistory {
     type App = App;

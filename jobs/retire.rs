@@ -15,8 +15,8 @@ pub(crate) async fn missing(app: &App, source: &SourceRow, file: i64) -> Result<
     let mut gone = 0;
     loop {
         let mut tx = app.pool.begin().await?;
-        let grace = source.terms.grace;
-        let removed = Listings::retire_missing(&mut tx, source.id, file, grace, SLICE).await?;
+        let (of, grace) = ((source.dealer_id, source.id), source.terms.grace);
+        let removed = Listings::retire_missing(&mut tx, of, file, grace, SLICE).await?;
         Files::removed(&mut tx, file, removed).await?;
         tx.commit().await?;
         gone += removed;

@@ -64,6 +64,7 @@ pub async fn put(
         )));
     }
     let known = Sources::find(&mut *app.pool.acquire().await?, key).await?;
+    let seen = known.clone();
     let wanted = Wanted::of(wanted, known.as_ref())?;
     let (kind, folder) = (wanted.kind, wanted.folder.clone());
     let mut terms = terms(&wanted)?;
@@ -106,6 +107,10 @@ pub async fn put(
         )));
     }
     let mut tx = app.pool.begin().await?;
+    if !as_it_was(seen.as_ref(), Sources::lock(&mut tx, key).await?.as_ref()) {
+        let why = format!("source {key} was changed by somebody else meanwhile: try again");
+        return Err(SourceProblem::Conflict(why));
+    }
     OwnMappings::lock(&mut tx, &wanted.mapping).await?;
     let (mapping, _) = mappings::find(&mut tx, &wanted.mapping).await?;
     let (dealer_id, zone) = whose(&mut tx, key, &wanted, &mapping).await?;
@@ -214,6 +219,17 @@ async fn whose(
         }
     }
     Ok((dealer_id, zone))
+}
+
+/// What an order leaves out stays as it is; but for what files do to it, that is as it was read.
+fn as_it_was(seen: Option<&SourceRow>, now: Option<&SourceRow>) -> bool {
+    let said = |source: &SourceRow| SourceRow {
+        paused: false,
+        last_file_at: None,
+        last_file_state: None,
+        ..source.clone()
+    };
+    seen.map(said) == now.map(said)
 }
 
 /// Scheme, host and port.

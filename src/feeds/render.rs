@@ -34,8 +34,13 @@ impl Unit<'_> {
         if own.contains(STORE_CODE) {
             return own;
         }
-        let joint = if own.contains('?') { '&' } else { '?' };
-        format!("{own}{joint}store={STORE_CODE}")
+        // What stands behind a # never reaches a server.
+        let (page, place) = match own.split_once('#') {
+            Some((page, place)) => (page, format!("#{place}")),
+            None => (own.as_str(), String::new()),
+        };
+        let joint = if page.contains('?') { '&' } else { '?' };
+        format!("{page}{joint}store={STORE_CODE}{place}")
     }
 
     /// The same, filled in.

@@ -202,7 +202,7 @@ impl Providers {
             .fetch_all(&mut *conn)
             .await?;
             let (there, gone): (Vec<_>, Vec<_>) = first.into_iter().partition(|row| row.there);
-            if !there.is_empty() || gone.is_empty() {
+            if gone.is_empty() {
                 return Ok(there
                     .into_iter()
                     .map(|row| Due {
@@ -211,6 +211,7 @@ impl Providers {
                     })
                     .collect());
             }
+            // Else they would stand in front, and make every batch smaller.
             let mut gone: Vec<String> = gone.into_iter().map(|row| row.subject).collect();
             gone.sort();
             Self::asked(conn, &provider.name, &gone).await?;

@@ -261,10 +261,11 @@ impl Files {
         Ok(())
     }
 
-    /// Whether a file still names this object.
+    /// Whether a file still names this object, or a report that it told.
     pub async fn raw_is_named(conn: &mut PgConnection, object_key: &str) -> Res<bool> {
         Ok(sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM source_files WHERE object_key = $1) AS "named!""#,
+            r#"SELECT EXISTS (SELECT 1 FROM source_files WHERE object_key = $1)
+                OR EXISTS (SELECT 1 FROM history_reports WHERE raw_key = $1 AND raw_key LIKE 'raw/%') AS "named!""#,
             object_key
         )
         .fetch_one(conn)

@@ -259,7 +259,7 @@ impl Listings {
     /// `limit`; returns how many.
     pub async fn retire_missing(
         conn: &mut PgConnection,
-        source_id: i64,
+        (dealer_id, source_id): (Option<i64>, i64),
         file_id: i64,
         grace: Grace,
         limit: i64,
@@ -270,7 +270,8 @@ impl Listings {
             file_id,
             limit,
             grace.files,
-            grace.hours
+            grace.hours,
+            dealer_id
         )
         .fetch_all(conn)
         .await?;

@@ -21,7 +21,7 @@ impl Listings {
                     ON l.dealer_id = k.rooftop AND l.stock_number = k.number
                 UNION
                 SELECT l.id FROM listings l JOIN source_files f ON f.id = l.file_id AND f.source_id = $3
-                WHERE l.stock_number = ANY($4))
+                WHERE cardinality($4::text[]) > 0 AND l.stock_number = ANY($4))
              ORDER BY id FOR UPDATE",
             &rooftops,
             &stock_numbers,
@@ -129,17 +129,26 @@ impl Listings {
         .boxed()
     }
 
-    /// Units on the lot (dealer key, stock number) that this source's newest loaded file had, or one since that was cut:
-    /// those that are only waited for are not among them.
+    /// Units on the lot (dealer key, stock number) that the newest loaded file of a dealer's source had, or one since that was
+    /// cut: those that are only waited for are not among them.
     pub fn on_the_lot_of(
         conn: &mut PgConnection,
-        source_id: i64,
+        (dealer_id, source_id): (Option<i64>, i64),
     ) -> BoxStream<'_, Res<(String, String)>> {
         sqlx::query!(
-            "SELECT d.key, l.stock_number FROM listings l
-             JOIN source_files f ON f.id = l.file_id JOIN dealers d ON d.id = l.dealer_id
-             WHERE f.source_id = $1 AND l.status IN ('available', 'pending') AND l.file_id >= coalesce(
-                (SELECT max(id) FROM source_files WHERE source_id = $1 AND state = 'loaded'), 0)",
+            // One of the two finds nothing, as above.
+            r#"WITH newest AS (
+                SELECT coalesce(max(id), 0) AS id FROM source_files WHERE source_id = $2 AND state = 'loaded')
+               SELECT d.key AS "key!", u.stock_number AS "stock_number!"
+               FROM (SELECT l.dealer_id, l.stock_number, l.file_id FROM listings l
+                     WHERE l.dealer_id = $1::bigint AND l.status IN ('available', 'pending')
+                     UNION ALL
+                     SELECT l.dealer_id, l.stock_number, l.file_id FROM listings l
+                     WHERE $1::bigint IS NULL AND l.status IN ('available', 'pending')) u
+               JOIN source_files f ON f.id = u.file_id AND f.source_id = $2
+               JOIN dealers d ON d.id = u.dealer_id
+               WHERE u.file_id >= (SELECT id FROM newest)"#,
+            dealer_id,
             source_id
         )
         .fetch(conn)

@@ -197,10 +197,11 @@ impl Providers {
         Ok(names.fetch_all(conn).await?.into_iter().collect())
     }
 
-    /// Nobody writes down what it said until the transaction ends.
+    /// Nobody writes down what it said until the transaction ends. Whoever wants something of it only names it, and does not wait:
+    /// it may have what this transaction is to wait for.
     pub async fn lock(conn: &mut PgConnection, name: &str) -> Res<()> {
         sqlx::query!(
-            "SELECT name FROM providers WHERE name = $1 FOR UPDATE",
+            "SELECT name FROM providers WHERE name = $1 FOR NO KEY UPDATE",
             name
         )
         .fetch_optional(conn)

@@ -163,7 +163,7 @@ impl Terms {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceRow {
     pub id: i64,
     pub key: String,
@@ -342,6 +342,17 @@ impl Sources {
         .execute(conn)
         .await?;
         Ok(())
+    }
+
+    /// As it is, and as it stays until the transaction ends.
+    pub async fn lock(conn: &mut PgConnection, key: &str) -> Res<Option<SourceRow>> {
+        sqlx::query!(
+            "SELECT id FROM sources WHERE key = $1 FOR NO KEY UPDATE",
+            key
+        )
+        .fetch_optional(&mut *conn)
+        .await?;
+        Self::find(conn, key).await
     }
 
     pub async fn set_paused(conn: &mut PgConnection, key: &str, paused: bool) -> Res<()> {

@@ -93,13 +93,15 @@ impl Vins {
             .collect())
     }
 
-    /// Ends the alerts of rooftops that have no unit with a wrong check digit on the lot any more.
-    pub async fn settle_bad(conn: &mut PgConnection) -> Res<()> {
+    /// Ends the alert of a rooftop, or those of all, that has no unit with a wrong check digit on the lot any more.
+    pub async fn settle_bad(conn: &mut PgConnection, dealer_id: Option<i64>) -> Res<()> {
         sqlx::query!(
-            "UPDATE alerts a SET resolved_at = now() WHERE a.what = 'bad_vins' AND a.resolved_at IS NULL AND NOT EXISTS (
+            "UPDATE alerts a SET resolved_at = now() WHERE a.what = 'bad_vins' AND a.resolved_at IS NULL
+                AND ($1::bigint IS NULL OR a.subject = (SELECT key FROM dealers WHERE id = $1)) AND NOT EXISTS (
                 SELECT 1 FROM dealers d JOIN listings l ON l.dealer_id = d.id AND l.status IN ('available', 'pending')
                 JOIN vin_decodes v ON v.vin = l.vin AND '1' = ANY(string_to_array(v.errors, ','))
-                WHERE d.key = a.subject)"
+                WHERE d.key = a.subject)",
+            dealer_id
         )
         .execute(conn)
         .await?;
@@ -155,7 +157,6 @@ impl Vins {
         Self::add(conn, found).await
     }
 
-    /// Keeps what the decoder's API says of VINs, whose decodes are kept already.
     /// What the offline decoder made of these.
     pub async fn facts(
         conn: &mut PgConnection,
@@ -180,6 +181,7 @@ impl Vins {
         Ok(())
     }
 
+    /// Keeps what the decoder's API says of VINs, whose decodes are kept already.
     pub async fn keep_api(
         conn: &mut PgConnection,
         vins: &[String],
@@ -209,17 +211,22 @@ impl Vins {
         Ok(())
     }
 
-    /// Units on the lot whose VIN does not decode clean.
+    /// Units on a dealer's lot whose VIN decodes with one of these errors.
     pub async fn doubtful(
         conn: &mut PgConnection,
-        dealer: Option<&str>,
+        dealer: &str,
+        codes: &[i32],
         limit: i64,
     ) -> Res<Vec<DoubtfulVin>> {
-        Ok(
-            sqlx::query_file_as!(DoubtfulVin, "queries/doubtful_vins.sql", dealer, limit)
-                .fetch_all(conn)
-                .await?,
-        )
+        let codes: Vec<String> = codes.iter().map(i32::to_string).collect();
+        let rows = sqlx::query_file_as!(
+            DoubtfulVin,
+            "queries/doubtful_vins.sql",
+            dealer,
+            limit,
+            &codes
+        );
+        Ok(rows.fetch_all(conn).await?)
     }
 
     /// What is kept of one VIN.

@@ -23,9 +23,12 @@ pub fn words(code: i32) -> &'static str {
     }
 }
 
-/// Whether what was decoded may be another vehicle's, so that nothing is filled from it.
+/// With one of these what was decoded may be another vehicle's.
+pub const DOUBTFUL: [i32; 8] = [1, 2, 3, 4, 5, 6, 11, 400];
+
+/// Whether that is so, so that nothing is filled from it.
 pub fn doubtful(codes: &[i32]) -> bool {
-    codes.iter().any(|code| matches!(code, 1..=6 | 11 | 400))
+    codes.iter().any(|code| DOUBTFUL.contains(code))
 }
 
 #[cfg(test)]

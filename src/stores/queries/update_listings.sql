@@ -1,5 +1,5 @@
 -- Write listings as they stand now, with a change row each and the price where it moved. $1 an array
--- of objects keyed by column, $2 the file that said so; whose unit it is stays.
+-- of objects keyed by column, $2 the file that said so.
 WITH before AS (
     SELECT l.id, l.price_cents, l.currency FROM listings l
     JOIN jsonb_populate_recordset(NULL::listings, $1::jsonb) r ON r.id = l.id

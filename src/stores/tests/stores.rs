@@ -207,21 +207,39 @@ async fn what_a_newer_file_no_longer_has_is_retired_once() {
         .await
         .unwrap();
     assert_eq!(
-        Listings::retire_missing(&mut conn, source_id, second, stores::Grace::default(), 1)
-            .await
-            .unwrap(),
+        Listings::retire_missing(
+            &mut conn,
+            (Some(dealer_id), source_id),
+            second,
+            stores::Grace::default(),
+            1
+        )
+        .await
+        .unwrap(),
         1
     );
     assert_eq!(
-        Listings::retire_missing(&mut conn, source_id, second, stores::Grace::default(), 10)
-            .await
-            .unwrap(),
+        Listings::retire_missing(
+            &mut conn,
+            (Some(dealer_id), source_id),
+            second,
+            stores::Grace::default(),
+            10
+        )
+        .await
+        .unwrap(),
         1
     );
     assert_eq!(
-        Listings::retire_missing(&mut conn, source_id, second, stores::Grace::default(), 10)
-            .await
-            .unwrap(),
+        Listings::retire_missing(
+            &mut conn,
+            (Some(dealer_id), source_id),
+            second,
+            stores::Grace::default(),
+            10
+        )
+        .await
+        .unwrap(),
         0
     );
     assert_eq!(Listings::counts(&mut conn).await.unwrap().0, 2);
