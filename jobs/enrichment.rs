@@ -127,6 +127,8 @@ async fn in_turn(
         // What was asked of another address, or of who is removed, is no answer.
         if !Providers::stands(&mut tx, provider).await? {
             report.more = true;
+            report.asked -= batch.asked.len();
+            report.failed -= batch.failed.len();
             report.stopped = Some("the provider was put anew meanwhile".to_owned());
             tx.rollback().await?;
             return Ok(report);
@@ -150,6 +152,12 @@ async fn in_turn(
             // What is slow goes on all the same, however many days: only who comes to nothing waits as one job.
             Some(JobError::Snooze { after, reason }) if report.asked > 0 => {
                 (report.more, report.stopped, report.wait) = (true, Some(reason), Some(after));
+                return Ok(report);
+            }
+            // Who refuses us is told by an alert, and asked again: a key that is mended needs nobody to say so here.
+            Some(JobError::Reject(why)) => {
+                let soon = Duration::from_secs(SOON.unsigned_abs());
+                (report.more, report.stopped, report.wait) = (true, Some(why.message), Some(soon));
                 return Ok(report);
             }
             Some(error) => return Err(error),

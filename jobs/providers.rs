@@ -79,6 +79,8 @@ fn order(problem: impl Into<String>) -> ProviderProblem {
 
 /// Its digest stands there; `s3:` is our own storage.
 pub(crate) const OWN_STORAGE: &str = "s3:";
+/// Where the stockroom keeps what is its own.
+const OWN_FOLDERS: [&str; 6] = ["raw", "feeds", "history", "archive", "photos", "probe"];
 const MOST_SIZES: usize = 8;
 const WIDTHS: std::ops::RangeInclusive<u32> = 16..=4096;
 const EVERY_NIGHT: &str = "30 3 * * *";
@@ -91,9 +93,9 @@ pub async fn put(
     wanted: ProviderOrder,
     who: &str,
 ) -> Result<(), ProviderProblem> {
-    if !file_name::is_safe(name) {
+    if !file_name::is_plain(name) {
         return Err(order(format!(
-            "{name:?} is no name: letters, digits and dashes"
+            "{name:?} is no name: 1 to 64 letters, digits, dashes, dots"
         )));
     }
     let kind = ProviderKind::parse(&wanted.kind).ok_or_else(|| {
@@ -203,7 +205,7 @@ pub async fn remove(app: &App, name: &str, who: &str) -> Result<(), ProviderProb
     }
     look_again(app, &mut tx, name).await?;
     if known.is_some_and(|known| known.kind == ProviderKind::Vin) {
-        Vins::forget_api(&mut tx).await?;
+        Vins::forget_api(&mut tx, name).await?;
     }
     Providers::remove(&mut tx, name).await?;
     Schedules::remove(&mut tx, &format!("refresh-{name}")).await?;
@@ -274,6 +276,24 @@ fn judged(app: &App, kind: ProviderKind, wanted: &ProviderOrder) -> Result<(), P
     if !wanted.token_url.is_empty() {
         may_be_asked(app, "token_url", &wanted.token_url)?;
     }
+    if [
+        &wanted.url,
+        &wanted.token_url,
+        &wanted.region,
+        &wanted.shown_at,
+    ]
+    .iter()
+    .any(|text| text.contains(char::is_control))
+    {
+        return Err(order(
+            "url, token_url, region and shown_at are one line each, of characters that can be seen",
+        ));
+    }
+    secret_judged(kind, &wanted.url, wanted.secret.as_ref())?;
+    if kind != ProviderKind::Valuation && !(wanted.token_url.is_empty() && wanted.region.is_empty())
+    {
+        return Err(order("token_url and region are of a valuation"));
+    }
     let open = |url: &str| url.starts_with("http://") && !app.fetcher.is_ours(url);
     if wanted.secret.is_some() && (open(&wanted.url) || open(&wanted.token_url)) {
         return Err(order("a secret goes over https:// only"));
@@ -286,7 +306,11 @@ fn judged(app: &App, kind: ProviderKind, wanted: &ProviderOrder) -> Result<(), P
         ));
     }
     if !wanted.shown_at.is_empty() {
-        web("shown_at", &wanted.shown_at)?;
+        let why = |why: String| order(format!("shown_at: {why}"));
+        partners::fetch::may_be_shown(&wanted.shown_at).map_err(why)?;
+        if wanted.shown_at.contains(['?', '#']) {
+            return Err(order("shown_at: a digest is put behind it: no ? and no #"));
+        }
     }
     if wanted.sizes.len() > MOST_SIZES || !wanted.sizes.iter().all(|width| WIDTHS.contains(width)) {
         let (from, to) = (WIDTHS.start(), WIDTHS.end());
@@ -304,8 +328,8 @@ fn judged(app: &App, kind: ProviderKind, wanted: &ProviderOrder) -> Result<(), P
             selectors.judged().map_err(order)?;
         }
         ProviderKind::Valuation => web("token_url", &wanted.token_url)?,
-        ProviderKind::Upload if wanted.url.trim_matches('/') == OWN_STORAGE => {
-            return Err(order("url: s3: and a folder in our own storage"));
+        ProviderKind::Upload if wanted.url.starts_with(OWN_STORAGE) => {
+            folder_judged(&wanted.url[OWN_STORAGE.len()..])?;
         }
         ProviderKind::Upload
             if !wanted.url.starts_with(OWN_STORAGE) && !wanted.url.contains("{digest}") =>
@@ -315,6 +339,51 @@ fn judged(app: &App, kind: ProviderKind, wanted: &ProviderOrder) -> Result<(), P
         ProviderKind::Upload | ProviderKind::Vin => {}
     }
     Ok(())
+}
+
+/// Where uploads may lie in our own storage: not where something else does.
+fn folder_judged(folder: &str) -> Result<(), ProviderProblem> {
+    let plain = |part: &str| !part.is_empty() && file_name::is_plain(part);
+    let folder = folder.strip_suffix('/').unwrap_or(folder);
+    if folder.len() > 200 || !folder.split('/').all(plain) {
+        return Err(order(format!(
+            "url: {folder:?} is no folder in our own storage, as s3:shown/large is"
+        )));
+    }
+    let first = folder.split('/').next().unwrap_or_default();
+    match OWN_FOLDERS.contains(&first) {
+        true => Err(order(format!("url: {first} is a folder of ours already"))),
+        false => Ok(()),
+    }
+}
+
+/// A secret that could not be sent is refused, and so is one that nobody would be shown.
+fn secret_judged(
+    kind: ProviderKind,
+    url: &str,
+    secret: Option<&SecretString>,
+) -> Result<(), ProviderProblem> {
+    let Some(secret) = secret.map(ExposeSecret::expose_secret) else {
+        return Ok(());
+    };
+    if kind == ProviderKind::Upload && url.starts_with(OWN_STORAGE) {
+        return Err(order("secret: our own storage asks for none"));
+    }
+    let sendable = |byte: u8| (0x20..0x7f).contains(&byte);
+    let halves = secret.split_once(':');
+    match kind {
+        ProviderKind::Valuation
+            if !halves.is_some_and(|(id, key)| !id.is_empty() && !key.is_empty()) =>
+        {
+            Err(order("secret: a valuation's is CLIENT:SECRET"))
+        }
+        ProviderKind::Valuation => Ok(()),
+        // RFC 9110, 5.5: what a header may have in it.
+        _ if !secret.bytes().all(sendable) => Err(order(
+            "secret: only letters, digits and signs of ASCII can be sent in a header, and no end of a line",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// What would be refused at every call is refused now.
@@ -347,7 +416,8 @@ pub async fn ask_one(app: &App, provider: &Provider, vin: &str) -> Result<String
     match provider.kind {
         ProviderKind::Vin => {
             let vins = [vin.to_owned()];
-            let answers = vpic::decode(fetcher, &partner, &provider.url, &vins).await?;
+            let (url, shown) = (&provider.url, bearer(app, provider)?);
+            let answers = vpic::decode(fetcher, &partner, url, shown.as_ref(), &vins).await?;
             Ok(answers.first().map_or_else(
                 || "no answer".to_owned(),
                 |answer| format!("errors {:?}, {} values", answer.errors, answer.values.len()),
@@ -382,17 +452,17 @@ pub async fn ask_one(app: &App, provider: &Provider, vin: &str) -> Result<String
                 odometer: 30_000,
                 region: settings.region,
             };
-            let worth = service.worth(fetcher, &app.tokens, &[vehicle]).await?;
-            let worth = worth.first().and_then(|said| said.worth);
-            Ok(worth.map_or_else(
-                || "it knows no such vehicle".to_owned(),
-                |worth| {
-                    format!(
-                        "wholesale {:?}, retail {:?} dollars",
-                        worth.wholesale, worth.retail
-                    )
-                },
-            ))
+            let said = service.worth(fetcher, &app.tokens, &[vehicle]).await?;
+            Ok(match said.first().map(|said| said.worth) {
+                Some(Some(worth)) => format!(
+                    "wholesale {:?}, retail {:?} dollars",
+                    worth.wholesale, worth.retail
+                ),
+                Some(None) => "it knows no such vehicle".to_owned(),
+                None => "nothing of its answer is believed: it leaves the vehicle out, or is about another, other miles, another \
+                         region or currency, or its amounts do not rise"
+                    .to_owned(),
+            })
         }
         ProviderKind::Upload if provider.url.starts_with(OWN_STORAGE) => {
             Ok("our own storage".to_owned())

@@ -7,6 +7,7 @@
 use crate::App;
 use crate::batch::{Batch, narrowed};
 use crate::enrichment::{self, Asking, refresh};
+use crate::providers::bearer;
 use domain::{Details, Listing, merge};
 use partners::vpic::{self, Answer, MOST_VINS};
 use queue::{Job, JobContext, JobError, Outcome, Policy, QueueName, Unique};
@@ -65,22 +66,24 @@ impl Asking for Decodes<'_> {
         let due = narrowed(due, vpic::MOST_VINS);
         let vins: Vec<String> = due.iter().map(|due| due.subject.clone()).collect();
         let (partner, url) = (self.provider.partner(), &self.provider.url);
-        let answers = vpic::decode(&self.app.fetcher, &partner, url, &vins).await;
+        let shown = bearer(self.app, self.provider)?;
+        let fetcher = &self.app.fetcher;
+        let answers = vpic::decode(fetcher, &partner, url, shown.as_ref(), &vins).await;
         Ok(Batch::of_many(due, answers, |answer: &Answer| &answer.vin))
     }
 
     async fn keep(&self, tx: &mut PgConnection, answers: &[Answer]) -> Result<(), JobError> {
-        keep(tx, answers).await
+        keep(tx, &self.provider.name, answers).await
     }
 
     async fn nothing(&self, tx: &mut PgConnection, vins: &[String]) -> Result<(), JobError> {
         // What it said before stands.
-        Ok(Vins::asked_in_vain(tx, vins).await?)
+        Ok(Vins::asked_in_vain(tx, &self.provider.name, vins).await?)
     }
 }
 
 /// Keeps what the API says, and fills with it what is blank still: a dealer's word and the offline decoder's stand.
-async fn keep(tx: &mut PgConnection, answers: &[Answer]) -> Result<(), JobError> {
+async fn keep(tx: &mut PgConnection, by: &str, answers: &[Answer]) -> Result<(), JobError> {
     let mut sorted: Vec<&Answer> = answers.iter().collect();
     sorted.sort_by(|a, b| a.vin.cmp(&b.vin));
     let vins: Vec<String> = sorted.iter().map(|answer| answer.vin.clone()).collect();
@@ -95,7 +98,7 @@ async fn keep(tx: &mut PgConnection, answers: &[Answer]) -> Result<(), JobError>
         .iter()
         .map(|answer| serde_json::to_value(&answer.values))
         .collect::<Result<Vec<_>, _>>()?;
-    Vins::keep_api(tx, &vins, &codes, &values).await?;
+    Vins::keep_api(tx, by, &vins, &codes, &values).await?;
     let facts: HashMap<&str, Details> = sorted
         .iter()
         // What may be another vehicle's fills nothing.

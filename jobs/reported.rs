@@ -60,7 +60,7 @@ pub(crate) async fn reported(
     let mut worth = Valuations::of(tx, &vins).await?;
     worth.retain(|known| !silent.contains(&known.valuation.provider));
     // The newest word of all providers stands: it is read last.
-    worth.sort_by(|a, b| (&a.day, &a.valuation.provider).cmp(&(&b.day, &b.valuation.provider)));
+    worth.sort_by(|a, b| (&a.day, a.said_at).cmp(&(&b.day, b.said_at)));
     let mut past: HashMap<&str, Past<'_>> = HashMap::new();
     for known in &reports {
         let told = &known.report;

@@ -171,13 +171,45 @@ async fn a_decoder_that_is_removed_has_filled_nothing() {
     };
     let offline = unit(&test).await;
     assert!(offline.doors.is_some() && offline.trim.as_deref() != Some("Evil"));
+    // The API is asked where the offline decoder is not clear.
     sql(
         &test,
-        "UPDATE vin_decodes SET api = '{\"Trim\": \"Evil\"}', api_errors = '0', api_at = now();
+        "UPDATE vin_decodes SET api = '{\"Trim\": \"Evil\"}', api_errors = '0', api_at = now(),
+            api_by = (SELECT name FROM providers WHERE kind = 'vin');
          UPDATE listings SET trim = 'Evil', provenance = provenance || '{\"trim\": {\"source\": \"vin\"}}'",
     )
     .await;
     assert_eq!(unit(&test).await.trim.as_deref(), Some("Evil"));
+    // Another one that goes takes nothing with it.
+    let other = ProviderOrder {
+        disabled: true,
+        ..order(&decoder)
+    };
+    put(&test.app, "other", other, "jane").await.unwrap();
+    remove(&test.app, "other", "jane").await.unwrap();
+    test.run_all().await;
+    let word = |test: &TestApp| {
+        let pool = test.app.pool.clone();
+        async move {
+            let mut conn = pool.acquire().await.unwrap();
+            let vins = [VIN.to_owned()];
+            stores::Vins::of_api(&mut conn, &vins).await.unwrap().len()
+        }
+    };
+    assert_eq!(word(&test).await, 1);
+    assert_eq!(unit(&test).await.trim.as_deref(), Some("Evil"));
+    // One that is disabled has no word, and has it again when it is not.
+    for (disabled, words) in [(true, 0), (false, 1)] {
+        let wanted = ProviderOrder {
+            disabled,
+            ..order(&decoder)
+        };
+        put(&test.app, &decoder, wanted, "jane").await.unwrap();
+        test.run_all().await;
+        assert_eq!(word(&test).await, words);
+        assert!(disabled || view(&test, &decoder).await.unwrap().answers == 1);
+    }
+    assert_ne!(unit(&test).await.trim.as_deref(), Some("Evil"));
     remove(&test.app, &decoder, "jane").await.unwrap();
     test.run_all().await;
     let now = unit(&test).await;
@@ -187,13 +219,89 @@ async fn a_decoder_that_is_removed_has_filled_nothing() {
         (offline.doors, offline.make),
         "the offline decoder's stands"
     );
-    let known: i64 = {
-        let mut conn = test.app.pool.acquire().await.unwrap();
-        let vins = [VIN.to_owned()];
-        let said = stores::Vins::of_api(&mut conn, &vins).await.unwrap();
-        said.len().try_into().unwrap()
+    assert_eq!(word(&test).await, 0);
+}
+
+/// Nobody has to wake it: the key may be mended at the other end.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_refuses_our_key_is_told_of_and_asked_again() {
+    let mut test = TestApp::start().await;
+    let wrong = ProviderOrder {
+        secret: Some("nobody:knows".to_owned().into()),
+        ..order("worth")
     };
-    assert_eq!(known, 0);
+    put(&test.app, "worth", wrong, "jane").await.unwrap();
+    load(&mut test, "bayview", &format!("A1,{VIN},30000,19000\n")).await;
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let open = Alerts::open(&mut conn).await.unwrap();
+    assert!(open.iter().any(|alert| alert.what == "provider_failing"));
+    drop(conn);
+    sql(
+        &test,
+        "DO $$ BEGIN
+            ASSERT NOT EXISTS (SELECT 1 FROM jobs_history WHERE kind = 'refresh_valuations' AND state = 'dead');
+            ASSERT EXISTS (SELECT 1 FROM jobs_hot WHERE kind = 'refresh_valuations' AND run_at > now() + interval '4 minutes');
+         END $$",
+    )
+    .await;
+    test.forgive_left_behind();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_never_work_is_refused_when_it_is_put() {
+    let test = TestApp::start().await;
+    let own = |url: &str, shown_at: &str| ProviderOrder {
+        kind: "upload".to_owned(),
+        url: url.to_owned(),
+        shown_at: shown_at.to_owned(),
+        ..ProviderOrder::default()
+    };
+    let secret = |kind: &str, secret: &str| ProviderOrder {
+        secret: Some(secret.to_owned().into()),
+        ..order(kind)
+    };
+    let fine = "https://cdn.example.com/x";
+    let cases = [
+        (secret("past", "tok\nX-Evil: 1"), "secret: only letters"),
+        (secret("worth", "nocolon"), "CLIENT:SECRET"),
+        (secret("worth", ":"), "CLIENT:SECRET"),
+        (own("s3:../x", fine), "no folder in our own storage"),
+        (own("s3:", fine), "no folder in our own storage"),
+        (own("s3:feeds", fine), "feeds is a folder of ours"),
+        (own("s3:shown", "https://u:p@cdn.example.com/x"), "a login"),
+        (
+            own("s3:shown", "https://127.0.0.1/x"),
+            "nowhere that others",
+        ),
+        (
+            own("s3:shown", "https://localhost/x"),
+            "nowhere that others",
+        ),
+        (own("s3:shown", "https://cdn.example.com/x?k=1"), "no ?"),
+        (own("s3:shown", "cdn.example.com"), "shown_at"),
+        (
+            ProviderOrder {
+                region: "NE\0".to_owned(),
+                ..order("worth")
+            },
+            "one line each",
+        ),
+        (
+            ProviderOrder {
+                region: "NE".to_owned(),
+                ..order("past")
+            },
+            "are of a valuation",
+        ),
+    ];
+    for (wanted, why) in cases {
+        let refused = put(&test.app, "x", wanted, "jane").await.unwrap_err();
+        assert!(refused.to_string().contains(why), "{refused} / {why}");
+    }
+    for name in ["a b", "Ünï", ""] {
+        let refused = put(&test.app, name, order("past"), "jane").await;
+        assert!(refused.unwrap_err().to_string().contains("is no name"));
+    }
 }
 
 /// A wrong address: everything is "not found". Mended, nobody waits a month for it.

@@ -116,7 +116,13 @@ fn hash(files: &[PathBuf], json: bool) -> Result<ExitCode> {
             ),
             Err(error) => {
                 refused = true;
-                println!("{error:#}");
+                match json {
+                    true => println!(
+                        "{}",
+                        serde_json::json!({ "file": name.to_string(), "error": format!("{error:#}") })
+                    ),
+                    false => println!("{error:#}"),
+                }
             }
         }
     }

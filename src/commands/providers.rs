@@ -56,6 +56,9 @@ impl Providers {
                 let mut conn = app.pool.acquire().await?;
                 for view in stores::Providers::views(&mut conn).await? {
                     if json {
+                        // Without its query: there may be a key in it.
+                        let url = view.url.split('?').next().unwrap_or_default().to_owned();
+                        let view = ProviderView { url, ..view };
                         println!("{}", serde_json::to_string(&view)?);
                         continue;
                     }
@@ -79,10 +82,16 @@ impl Providers {
                         .with_context(|| format!("{}", secret.display()))?;
                     order.secret = Some(text.trim().to_owned().into());
                 }
+                let disabled = order.disabled;
                 put(app, &name, order, &super::operator()).await?;
-                println!(
-                    "{name} is set; it is asked about what comes in, and every night (schedule refresh-{name})"
-                );
+                match disabled {
+                    true => println!(
+                        "{name} is set, and disabled: it is not asked, and what it said does not stand"
+                    ),
+                    false => println!(
+                        "{name} is set; it is asked about what comes in, and every night (schedule refresh-{name})"
+                    ),
+                }
             }
             Action::Remove { name } => {
                 remove(app, &name, &super::operator()).await?;

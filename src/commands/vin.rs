@@ -25,6 +25,14 @@ impl DecodeVin {
                 Ok(vin) => vin,
                 Err(error) => {
                     bad = true;
+                    if self.json {
+                        let perhaps = vin::suggestions(&decoder, text);
+                        let (vin, error) = (text, error.to_string());
+                        let told =
+                            serde_json::json!({ "vin": vin, "error": error, "perhaps": perhaps });
+                        println!("{told}");
+                        continue;
+                    }
                     println!("{error}");
                     for meant in vin::suggestions(&decoder, text) {
                         println!("  {:<16} {meant}", "perhaps");
@@ -33,8 +41,13 @@ impl DecodeVin {
                 }
             };
             let decoded = decoder.decode(&vin);
+            let mut meant = vin::suggestions(&decoder, text);
+            meant.extend(decoded.suggested.clone());
+            meant.dedup();
             if self.json {
-                println!("{}", serde_json::to_string(&decoded)?);
+                let mut told = serde_json::to_value(&decoded)?;
+                told["perhaps"] = serde_json::json!(meant);
+                println!("{told}");
                 continue;
             }
             println!("{vin}");
@@ -55,9 +68,6 @@ impl DecodeVin {
             for code in &decoded.errors {
                 println!("  {:<16} {code}: {}", "says", vin::errors::words(*code));
             }
-            let mut meant = vin::suggestions(&decoder, text);
-            meant.extend(decoded.suggested);
-            meant.dedup();
             for meant in meant {
                 println!("  {:<16} {meant}", "perhaps");
             }

@@ -11,6 +11,12 @@ pub fn is_safe(name: &str) -> bool {
             .all(|c| !c.is_control() && !matches!(c, '/' | '\\' | ':' | '\u{fffd}'))
 }
 
+/// Names of ours, that stand in addresses and commands: letters and digits of ASCII, dashes, underscores, dots.
+pub fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    is_safe(name) && name.len() <= 64 && name.chars().all(plain)
+}
+
 /// `*` is any run of characters; case does not matter. Only the last star is ever tried again: what it leaves behind
 /// an earlier one could not find either.
 pub fn matches(pattern: &str, name: &str) -> bool {
@@ -49,6 +55,14 @@ mod tests {
             "", "../x", "a/b", "..", ".hidden", "a\\b", "c:x", "x\n.csv", "a..b",
         ] {
             assert!(!is_safe(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn plain_names_need_no_quoting() {
+        assert!(is_plain("bayview-motors") && is_plain("mmr_2.north"));
+        for name in ["a b", "Ünï", "a..b", ".x", "", &"a".repeat(65)] {
+            assert!(!is_plain(name), "{name:?}");
         }
     }
 

@@ -97,9 +97,30 @@ const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
 pub(crate) fn leads_inside(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let literal = host.trim_start_matches('[').trim_end_matches(']');
-    literal
-        .parse::<IpAddr>()
-        .is_ok_and(|address| !public(address))
+    // RFC 6761, 6.3: these names lead nowhere else, whatever a resolver says.
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    let local = name == "localhost" || name.ends_with(".localhost");
+    let literal = literal.parse::<IpAddr>();
+    local || literal.is_ok_and(|address| !public(address))
+}
+
+/// An address for the world to ask, not for us: no list of ours holds, but where nobody can come, or who asks would show a login,
+/// nothing is shown.
+pub fn may_be_shown(url: &str) -> Result<Url, String> {
+    if url.contains(char::is_control) {
+        return Err(format!("{url:?} has characters that cannot be seen"));
+    }
+    let parsed = Url::parse(url).map_err(|error| format!("{url:?} is no url: {error}"))?;
+    if !matches!(parsed.scheme(), "http" | "https") {
+        return Err(format!("{url:?} does not begin with https://"));
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err("a login does not stand in an address that everybody is shown".to_owned());
+    }
+    match leads_inside(&parsed) || !parsed.has_host() {
+        true => Err(format!("{url:?} is nowhere that others can come")),
+        false => Ok(parsed),
+    }
 }
 
 impl Fetcher {
@@ -170,7 +191,10 @@ impl Fetcher {
                 return Ok(response);
             }
             let to = response.headers().get(LOCATION);
-            let to = to.and_then(|to| to.to_str().ok()).unwrap_or_default();
+            let Some(to) = to.and_then(|to| to.to_str().ok()) else {
+                let message = format!("status {status}, and does not say where to");
+                return Err(PartnerError::new(ErrorKind::Refused, "fetch", url, message));
+            };
             let next = at.join(to).map_err(|error| {
                 let message = format!("redirects to {to:?}: {error}");
                 PartnerError::new(ErrorKind::Refused, "fetch", url, message)
@@ -332,7 +356,6 @@ fn answered(url: &str, status: StatusCode, response: &reqwest::Response) -> Part
         .get(DATE)
         .and_then(|date| date.to_str().ok());
     let now = now.and_then(gate::http_date);
-    let now = now.unwrap_or(i64::MAX);
     let words = wait.map_or(String::new(), |wait| format!(", retry after {wait}"));
     let mut error = PartnerError::new(kind, "fetch", url, format!("status {status}{words}"));
     error.retry_after = wait.and_then(|wait| gate::retry_after(wait, now));
@@ -341,7 +364,8 @@ fn answered(url: &str, status: StatusCode, response: &reqwest::Response) -> Part
 
 fn failed(url: &str, error: &reqwest::Error) -> PartnerError {
     let message = told(error);
-    let kind = if message.contains(NOT_PUBLIC) {
+    // A request that cannot be made was never sent: its partner is not at fault.
+    let kind = if message.contains(NOT_PUBLIC) || error.is_builder() {
         ErrorKind::Refused
     } else if error.is_timeout() {
         ErrorKind::TimedOut

@@ -145,13 +145,19 @@ fn shut_out(partner: &str, shut: Shut) -> PartnerError {
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(6 * 3600));
 
 /// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), clamped to between a second and six hours. `now`
-/// in seconds of the epoch. Nonsense is no answer.
-pub fn retry_after(value: &str, now: i64) -> Option<Duration> {
+/// in seconds of the epoch, as the partner's own clock has it; a date of one that does not tell the time is five minutes off. Nonsense is
+/// no answer.
+pub fn retry_after(value: &str, now: Option<i64>) -> Option<Duration> {
     let value = value.trim();
     let seconds = match value.parse::<u64>() {
         Ok(seconds) => seconds,
         Err(_) if value.bytes().all(|b| b.is_ascii_digit()) && !value.is_empty() => u64::MAX,
-        Err(_) => u64::try_from(http_date(value)?.saturating_sub(now)).unwrap_or(0),
+        Err(_) => {
+            let until = http_date(value)?;
+            now.map_or(300, |now| {
+                u64::try_from(until.saturating_sub(now)).unwrap_or(0)
+            })
+        }
     };
     Some(Duration::from_secs(seconds).clamp(RETRY_AFTER.0, RETRY_AFTER.1))
 }
@@ -195,11 +201,18 @@ mod tests {
             ("Sun, 99 Nov 1994 08:49:37 GMT", None),
         ] {
             assert_eq!(
-                retry_after(value, NOW),
+                retry_after(value, Some(NOW)),
                 seconds.map(Duration::from_secs),
                 "{value:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_date_of_whom_nobody_knows_the_time_is_no_second() {
+        let date = "Sun, 06 Nov 1994 08:51:37 GMT";
+        assert_eq!(retry_after(date, None), Some(Duration::from_secs(300)));
+        assert_eq!(retry_after("7", None), Some(Duration::from_secs(7)));
     }
 
     #[derive(Default)]

@@ -134,6 +134,19 @@ impl Selectors {
         }
         for (name, pick) in picks {
             css(name, &pick.select)?;
+            // A blank stands in every text.
+            if pick.zero.iter().any(|zero| zero.trim().is_empty()) {
+                return Err(format!(
+                    "{name}.zero: a blank word would make every number 0"
+                ));
+            }
+        }
+        for (said, ours) in &self.brands {
+            if said.trim().is_empty() || ours.trim().is_empty() {
+                return Err(format!(
+                    "brands: {said:?} to {ours:?} has a blank word, which would hide a brand"
+                ));
+            }
         }
         if let Some(records) = &self.records {
             let shown = Date::constant(2026, 11, 27).strftime(&records.date_format);
@@ -306,16 +319,23 @@ impl Records {
     }
 }
 
-/// `12,345 mi` is 12345; `-1` is none.
+/// `12,345 mi` is 12345, and so is `12 345 mi`; `-1`, `1,2` and `12.345` are none.
 fn first_number(text: &str) -> Option<i64> {
     let start = text.find(|c: char| c.is_ascii_digit())?;
     (!text[..start].ends_with('-')).then_some(())?;
-    let digits: String = text[start..]
-        .chars()
-        .take_while(|c| c.is_ascii_digit() || *c == ',')
-        .filter(char::is_ascii_digit)
-        .collect();
-    digits.parse().ok()
+    let text = &text[start..];
+    let end = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, ',' | '.'));
+    let mut end = end.unwrap_or(text.len());
+    while let Some(group) = text[end..].strip_prefix(' ') {
+        let digits = group.bytes().take_while(u8::is_ascii_digit).count();
+        if digits != 3 {
+            break;
+        }
+        end += 4;
+    }
+    let number = text[..end].trim_end_matches(['.', ',']);
+    let (whole, _) = domain::parted(number, domain::Marks::Point)?;
+    whole.parse().ok()
 }
 
 impl From<Drift> for PartnerError {
@@ -373,6 +393,15 @@ mod tests {
         let report = selectors().read(VIN, PAGE.as_bytes()).unwrap();
         assert_eq!((report.owners, report.accidents), (Some(2), Some(0)));
         assert_eq!(report.title_brand.as_deref(), Some("Rebuilt"));
+        for (text, number) in [
+            ("21,480 mi", Some(21_480)),
+            ("21 480 mi", Some(21_480)),
+            ("21.480 mi", None),
+            ("9 2019", Some(9)),
+            ("12.5 mi.", Some(12)),
+        ] {
+            assert_eq!(first_number(text), number, "{text}");
+        }
         let expected = Record {
             date: Some(jiff::civil::date(2021, 3, 15)),
             odometer_miles: Some(21_480),
@@ -400,6 +429,7 @@ mod tests {
         for (text, why) in [
             ("since 2019: 3 owners", "is no such number"),
             ("-1 owners", "has no number"),
+            ("1,2 owners", "has no number"),
         ] {
             let odd = PAGE.replace("2 previous owners", text);
             assert!(drift(&odd).contains(why), "{text}");
@@ -427,6 +457,12 @@ mod tests {
     fn a_selector_that_is_none_is_refused_by_name() {
         let mut selectors = selectors();
         assert_eq!(selectors.judged(), Ok(()));
+        let mut blank = selectors.clone();
+        blank.accidents.zero.push(" ".to_owned());
+        assert!(blank.judged().unwrap_err().starts_with("accidents.zero"));
+        let mut hidden = selectors.clone();
+        hidden.brands.insert("salvage".to_owned(), String::new());
+        assert!(hidden.judged().unwrap_err().starts_with("brands"));
         let mut dated = selectors.clone();
         if let Some(records) = &mut dated.records {
             records.date_format = "%Q%Q".to_owned();

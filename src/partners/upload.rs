@@ -34,13 +34,14 @@ pub async fn put(
     let taken: Taken = serde_json::from_slice(&fetched.bytes)
         .map_err(|error| corrupt(format!("its answer: {error}")))?;
     // As the standard writes it: nothing in it that a feed or a database could not keep.
-    let shown = Url::parse(&taken.url).ok().filter(|shown| {
-        shown.scheme() == "https" && shown.has_host() && shown.as_str().len() <= LONGEST_URL
-    });
-    shown
-        .filter(|_| !taken.url.contains(char::is_control))
-        // It is for marketplaces to ask, not for us: no list of ours holds, but where they cannot come no photo is shown.
-        .filter(|shown| !crate::fetch::leads_inside(shown))
-        .map(String::from)
-        .ok_or_else(|| corrupt("it does not say where the photo is shown".to_owned()))
+    let secure = |shown: &Url| shown.scheme() == "https" && shown.as_str().len() <= LONGEST_URL;
+    match crate::fetch::may_be_shown(&taken.url) {
+        Ok(shown) if secure(&shown) => Ok(String::from(shown)),
+        Ok(_) => Err(corrupt(
+            "it does not say where the photo is shown".to_owned(),
+        )),
+        Err(why) => Err(corrupt(format!(
+            "it does not say where the photo is shown: {why}"
+        ))),
+    }
 }

@@ -199,6 +199,17 @@ impl Service<'_> {
         };
         let fetched = fetcher.ask(self.partner, &ask).await?;
         let token: Token = self.read(&fetched.bytes)?;
+        // RFC 6750, 2.1: what cannot be shown in a header is no token.
+        let sendable = |byte: u8| (0x21..0x7f).contains(&byte);
+        if !token.access_token.expose_secret().bytes().all(sendable) {
+            let message = "its token has characters that no header can have".to_owned();
+            return Err(PartnerError::new(
+                ErrorKind::Corrupt,
+                "read",
+                self.token_url,
+                message,
+            ));
+        }
         let lives = Duration::from_secs(token.expires_in).saturating_sub(EARLY);
         let shown = SecretString::from(format!("Bearer {}", token.access_token.expose_secret()));
         let ends = Instant::now() + lives.min(Duration::from_secs(24 * 3600));
@@ -242,7 +253,7 @@ fn told(answer: Answer, vehicles: &[Vehicle], url: &str) -> Result<Vec<Said>, Pa
             Some(pricing) => Some(Worth {
                 wholesale: pricing.wholesale.sound()?,
                 retail: pricing.retail.sound()?,
-                sales: item.sales,
+                sales: item.sales.max(0),
             }),
             None => None,
         };

@@ -1,8 +1,9 @@
 //! The NHTSA's decoder by its API: many VINs a call (<https://vpic.nhtsa.dot.gov/api/>, `DecodeVINValuesBatch`).
 
 use crate::{Ask, Content, ErrorKind, Fetcher, Method, PartnerError};
+use secrecy::SecretString;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// What the API takes at once.
 pub const MOST_VINS: usize = 50;
@@ -11,7 +12,7 @@ pub const MOST_VINS: usize = 50;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     pub vin: String,
-    /// Codes of `ErrorCode`, which may be several: `1,14`.
+    /// Codes of `ErrorCode`, which may be several: `1,14`. None where it is not there, or cannot be read.
     pub errors: Vec<i32>,
     pub values: BTreeMap<String, String>,
 }
@@ -27,6 +28,7 @@ pub async fn decode(
     fetcher: &Fetcher,
     partner: &str,
     url: &str,
+    authorization: Option<&SecretString>,
     vins: &[String],
 ) -> Result<Vec<Answer>, PartnerError> {
     let body = form_urlencoded::Serializer::new(String::new())
@@ -36,7 +38,7 @@ pub async fn decode(
     let ask = Ask {
         method: Method::Post,
         url,
-        authorization: None,
+        authorization,
         content_type: "application/x-www-form-urlencoded",
         body: body.into_bytes(),
         wanted: Content::Json,
@@ -44,8 +46,25 @@ pub async fn decode(
     let fetched = fetcher.ask(partner, &ask).await?;
     let batch: Batch = serde_json::from_slice(&fetched.bytes)
         .map_err(|error| PartnerError::new(ErrorKind::Corrupt, "decode", url, error.to_string()))?;
-    let asked = |answer: &Answer| vins.contains(&answer.vin);
-    Ok(batch.results.into_iter().map(read).filter(asked).collect())
+    // Who says two things of a VIN is taken at his first word.
+    let mut said = HashSet::new();
+    let first = |answer: &Answer| vins.contains(&answer.vin) && said.insert(answer.vin.clone());
+    Ok(batch.results.into_iter().map(read).filter(first).collect())
+}
+
+/// `1,14`, or with words as `DecodeVINExtended` has them: `1 - Check Digit (9th position) ...; 14 - ...`. None where one of them
+/// is no code: nobody knows then what is wrong.
+fn codes(text: &str) -> Vec<i32> {
+    let code = |part: &str| {
+        let part = part.trim();
+        let end = part.find(|c: char| !c.is_ascii_digit());
+        let (code, words) = part.split_at(end.unwrap_or(part.len()));
+        let alone = words.is_empty() || words.starts_with(' ');
+        alone.then(|| code.parse().ok()).flatten()
+    };
+    let by = if text.contains(" - ") { ';' } else { ',' };
+    let all: Option<Vec<i32>> = text.split(by).map(code).collect();
+    all.unwrap_or_default()
 }
 
 fn read(row: BTreeMap<String, serde_json::Value>) -> Answer {
@@ -65,11 +84,29 @@ fn read(row: BTreeMap<String, serde_json::Value>) -> Answer {
         .remove("VIN")
         .unwrap_or_default()
         .to_ascii_uppercase();
-    let codes = values.remove("ErrorCode").unwrap_or_default();
-    let errors = codes.split(',').filter_map(|code| code.trim().parse().ok());
     Answer {
         vin,
-        errors: errors.collect(),
+        errors: codes(&values.remove("ErrorCode").unwrap_or_default()),
         values,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_read_with_words_and_without() {
+        assert_eq!(codes("0"), [0]);
+        assert_eq!(codes("1, 14"), [1, 14]);
+        assert_eq!(
+            codes(
+                "1 - Check Digit (9th position) does not calculate, see the manual; 14 - Unable to explain"
+            ),
+            [1, 14]
+        );
+        for text in ["", "none", "99999999999", "1,x"] {
+            assert!(codes(text).is_empty(), "{text}");
+        }
     }
 }

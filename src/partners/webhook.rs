@@ -77,7 +77,7 @@ impl Webhook {
             .headers()
             .get(RETRY_AFTER)
             .and_then(|wait| wait.to_str().ok());
-        error.retry_after = wait.and_then(|wait| gate::retry_after(wait, i64::MAX));
+        error.retry_after = wait.and_then(|wait| gate::retry_after(wait, None));
         Err(error)
     }
 }

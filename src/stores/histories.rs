@@ -80,6 +80,7 @@ pub struct KnownValuation {
     pub valuation: Valuation,
     /// ISO 8601.
     pub day: String,
+    pub said_at: Timestamp,
 }
 
 pub struct Histories;
@@ -230,7 +231,7 @@ impl Valuations {
     pub async fn of(conn: &mut PgConnection, vins: &[String]) -> Res<Vec<KnownValuation>> {
         Ok(sqlx::query!(
             r#"SELECT DISTINCT ON (vin, provider, odometer_bucket) vin, provider, odometer_bucket, region, wholesale_cents,
-                retail_cents, sales, to_char(day, 'YYYY-MM-DD') AS "day!"
+                retail_cents, sales, to_char(day, 'YYYY-MM-DD') AS "day!", said_at
                FROM valuations v WHERE vin = ANY($1)
                  AND NOT EXISTS (SELECT 1 FROM providers p WHERE p.name = v.provider
                                  AND coalesce(p.settings->>'region', '') <> v.region)
@@ -251,6 +252,7 @@ impl Valuations {
                 sales: row.sales,
             },
             day: row.day,
+            said_at: stamp(row.said_at),
         })
         .collect())
     }

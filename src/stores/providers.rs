@@ -242,7 +242,7 @@ impl Providers {
                 AND (EXISTS (SELECT 1 FROM history_reports h WHERE h.vin = l.vin AND h.provider = $1)
                      OR EXISTS (SELECT 1 FROM valuations v WHERE v.vin = l.vin AND v.provider = $1)
                      OR EXISTS (SELECT 1 FROM providers p JOIN vin_decodes d ON d.vin = l.vin
-                                WHERE p.name = $1 AND p.kind = 'vin' AND d.api IS NOT NULL))
+                                WHERE p.name = $1 AND d.api_by = p.name AND d.api IS NOT NULL))
              ORDER BY l.id",
             name
         )

@@ -81,7 +81,8 @@ impl Vins {
         vins: &[String],
     ) -> Res<Vec<(String, String, serde_json::Value)>> {
         let rows = sqlx::query!(
-            r#"SELECT vin, coalesce(api_errors, '') AS "codes!", api AS "said!" FROM vin_decodes
+            r#"SELECT vin, coalesce(api_errors, '') AS "codes!", api AS "said!" FROM vin_decodes v
+             JOIN providers p ON p.name = v.api_by AND p.enabled
              WHERE vin = ANY($1) AND api IS NOT NULL"#,
             vins
         )
@@ -171,40 +172,49 @@ impl Vins {
         Ok(rows.map(|row| (row.vin, read(row.facts))).collect())
     }
 
-    /// Nothing that a decoder's API said of VINs is known any more.
-    pub async fn forget_api(conn: &mut PgConnection) -> Res<()> {
+    /// Nothing that this decoder said of VINs is known any more.
+    pub async fn forget_api(conn: &mut PgConnection, provider: &str) -> Res<()> {
         sqlx::query!(
-            "UPDATE vin_decodes SET api = NULL, api_errors = NULL, api_at = NULL WHERE api_at IS NOT NULL"
+            "UPDATE vin_decodes SET api = NULL, api_errors = NULL, api_at = NULL, api_by = NULL WHERE api_by = $1",
+            provider
         )
         .execute(conn)
         .await?;
         Ok(())
     }
 
-    /// Keeps what the decoder's API says of VINs, whose decodes are kept already.
+    /// Keeps what a decoder says of VINs, whose decodes are kept already.
     pub async fn keep_api(
         conn: &mut PgConnection,
+        provider: &str,
         vins: &[String],
         errors: &[String],
         values: &[serde_json::Value],
     ) -> Res<()> {
         sqlx::query!(
-            "UPDATE vin_decodes v SET api = u.api, api_errors = u.errors, api_at = now()
+            "UPDATE vin_decodes v SET api = u.api, api_errors = u.errors, api_at = now(), api_by = $4
              FROM unnest($1::text[], $2::text[], $3::jsonb[]) u(vin, errors, api) WHERE v.vin = u.vin",
             vins,
             errors,
-            values
+            values,
+            provider
         )
         .execute(conn)
         .await?;
         Ok(())
     }
 
-    /// The API knows nothing of these; what it said before stands, and they are asked no sooner for it.
-    pub async fn asked_in_vain(conn: &mut PgConnection, vins: &[String]) -> Res<()> {
+    /// A decoder knows nothing of these; what was said before stands, and they are asked no sooner for it.
+    pub async fn asked_in_vain(
+        conn: &mut PgConnection,
+        provider: &str,
+        vins: &[String],
+    ) -> Res<()> {
         sqlx::query!(
-            "UPDATE vin_decodes SET api_at = now() WHERE vin = ANY($1)",
-            vins
+            "UPDATE vin_decodes SET api_at = now(), api_by = CASE WHEN api IS NULL THEN $2 ELSE api_by END
+             WHERE vin = ANY($1)",
+            vins,
+            provider
         )
         .execute(conn)
         .await?;
@@ -232,7 +242,10 @@ impl Vins {
     /// What is kept of one VIN.
     pub async fn find(conn: &mut PgConnection, vin: &str) -> Res<Option<KnownVin>> {
         let row = sqlx::query!(
-            "SELECT decoder, errors, facts, decoded_at, api, api_errors, api_at FROM vin_decodes WHERE vin = $1",
+            r#"SELECT decoder, errors, facts, decoded_at, CASE WHEN p.name IS NOT NULL THEN api END AS "api?",
+                CASE WHEN p.name IS NOT NULL THEN api_errors END AS "api_errors?",
+                CASE WHEN p.name IS NOT NULL THEN api_at END AS "api_at?"
+               FROM vin_decodes v LEFT JOIN providers p ON p.name = v.api_by AND p.enabled WHERE vin = $1"#,
             vin
         )
         .fetch_optional(conn)

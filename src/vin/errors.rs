@@ -26,9 +26,9 @@ pub fn words(code: i32) -> &'static str {
 /// With one of these what was decoded may be another vehicle's.
 pub const DOUBTFUL: [i32; 8] = [1, 2, 3, 4, 5, 6, 11, 400];
 
-/// Whether that is so, so that nothing is filled from it.
+/// Whether that is so, so that nothing is filled from it; nobody's word that it is clean is none.
 pub fn doubtful(codes: &[i32]) -> bool {
-    codes.iter().any(|code| DOUBTFUL.contains(code))
+    codes.is_empty() || codes.iter().any(|code| DOUBTFUL.contains(code))
 }
 
 #[cfg(test)]
@@ -42,5 +42,6 @@ mod tests {
         }
         assert_eq!(words(13), words(-1));
         assert!(doubtful(&[1, 14]) && !doubtful(&[0]) && !doubtful(&[7, 14]));
+        assert!(doubtful(&[]));
     }
 }

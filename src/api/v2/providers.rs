@@ -43,6 +43,7 @@ struct ProviderView {
 /// A provider as it shall be. What is left out is as for a new one, but for the secret, which stays while the host is the
 /// same.
 #[derive(Object)]
+#[oai(deny_unknown_fields)]
 struct NewProvider {
     /// `vin`, `history`, `valuation` or `upload`.
     kind: String,
@@ -78,6 +79,7 @@ struct ProviderGone {
 }
 
 #[derive(Object)]
+#[oai(deny_unknown_fields)]
 struct ProviderTry {
     /// An Accord of 2003 unless told.
     vin: Option<String>,

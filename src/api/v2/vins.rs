@@ -138,8 +138,14 @@ impl Vins {
     #[oai(path = "/vins/:vin", method = "get", operation_id = "get_vehicle")]
     async fn get_vehicle(&self, key: Key, vin: Path<String>) -> Result<Json<VehicleView>, Problem> {
         key.require(&self.api, Scope::Read).await?;
-        let vin = Vin::parse(&vin.0).map_err(|error| Problem::invalid(error.to_string()))?;
         let decoder = self.decoder().await?;
+        let vin = Vin::parse(&vin.0).map_err(|error| {
+            let perhaps = vin::suggestions(&decoder, &vin.0);
+            Problem::invalid(match perhaps.first() {
+                Some(meant) => format!("{error}; perhaps {meant} is meant"),
+                None => error.to_string(),
+            })
+        })?;
         let vins = [vin.to_string()];
         let decoded = tokio::task::spawn_blocking(move || card(&decoder, vin.as_str()));
         let decoded = decoded.await.map_err(|_| Problem::internal())?;

@@ -4,4 +4,4 @@ SELECT r.vin, r.provider, r.odometer_bucket, r.region, current_date, r.wholesale
 FROM jsonb_populate_recordset(NULL::valuations, $1::jsonb) r
 ORDER BY r.vin, r.provider, r.odometer_bucket, r.region
 ON CONFLICT (vin, provider, odometer_bucket, region, day) DO UPDATE SET wholesale_cents = excluded.wholesale_cents,
-    retail_cents = excluded.retail_cents, sales = excluded.sales
+    retail_cents = excluded.retail_cents, sales = excluded.sales, said_at = now()

@@ -8,7 +8,7 @@ WHERE CASE $2::text
         AND h.fetched_at > now() - CASE h.state WHEN 'drift' THEN 1 ELSE $3::int END * interval '1 day')
     WHEN 'valuation' THEN u.bucket IS NOT NULL AND NOT EXISTS (SELECT 1 FROM valuations v WHERE v.vin = u.vin
         AND v.provider = $1 AND v.odometer_bucket = u.bucket AND v.region = $7 AND v.day > current_date - $3::int)
-    WHEN 'vin' THEN NOT EXISTS (SELECT 1 FROM vin_decodes v WHERE v.vin = u.vin
+    WHEN 'vin' THEN NOT EXISTS (SELECT 1 FROM vin_decodes v JOIN providers p ON p.name = v.api_by AND p.enabled WHERE v.vin = u.vin
         AND v.api_at > now() - $3::int * interval '1 day')
     ELSE false
 END

@@ -1,1 +1,0 @@
-DROP INDEX history_reports_raw;

@@ -1,0 +1,3 @@
+ALTER TABLE valuations DROP COLUMN said_at;
+ALTER TABLE vin_decodes DROP COLUMN api_by;
+DROP INDEX history_reports_raw;
