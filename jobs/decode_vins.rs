@@ -176,6 +176,11 @@ async fn note(
         let Some(facts) = facts_of(listing, decoded) else {
             continue;
         };
+        // Where position 9 is the maker's, what does not decode clean says nothing against the dealer.
+        let ours = listing.vin.as_ref().is_some_and(Vin::is_north_american);
+        if !ours && !facts.check_digit_ok {
+            continue;
+        }
         found.extend(
             contradictions(&listing.details, &facts.facts)
                 .into_iter()
@@ -191,31 +196,33 @@ async fn note(
     Ok(found.len())
 }
 
-/// One alert a dealer, naming a few.
+/// One alert a dealer, naming the first few of all that he has.
 async fn tell_bad(
     tx: &mut PgConnection,
     listings: &[Listing],
     decoded: &HashMap<String, Decoded>,
 ) -> Result<(), JobError> {
-    let mut bad: BTreeMap<i64, Vec<String>> = BTreeMap::new();
-    for listing in listings {
-        if let Some(decoded) = facts_of(listing, decoded).filter(|d| !d.check_digit_ok) {
-            bad.entry(listing.dealer_id)
-                .or_default()
-                .push(format!("{} ({})", listing.stock_number, decoded.vin));
-        }
-    }
-    if bad.is_empty() {
+    let wrong = |listing: &&Listing| {
+        facts_of(listing, decoded).is_some_and(|decoded| !decoded.check_digit_ok)
+    };
+    let dealers: HashSet<i64> = listings.iter().filter(wrong).map(|l| l.dealer_id).collect();
+    if dealers.is_empty() {
         return Ok(());
     }
-    for dealer in Dealers::list(tx).await? {
-        let Some(units) = bad.get(&dealer.id) else {
+    let all = Dealers::list(tx).await?;
+    for dealer in all.iter().filter(|dealer| dealers.contains(&dealer.id)) {
+        let (all, few) = Vins::bad(tx, dealer.id, NAMED).await?;
+        if all == 0 {
             continue;
-        };
-        let shown = units.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-        let more = if units.len() > 5 { " and others" } else { "" };
-        let message = format!("units have a vin whose check digit is wrong: {shown}{more}");
+        }
+        let few = few.iter().map(|(number, vin)| format!("{number} ({vin})"));
+        let few = few.collect::<Vec<_>>().join(", ");
+        let more = if all > NAMED { " and others" } else { "" };
+        let message = format!("{all} units have a vin whose check digit is wrong: {few}{more}");
         Alerts::raise(tx, "bad_vins", "warning", &dealer.key, &message).await?;
     }
     Ok(())
 }
+
+/// Units of an alert.
+const NAMED: i64 = 5;

@@ -316,7 +316,7 @@ async fn write(
             SyncPolicy::Merge => Blanks::Keep,
             SyncPolicy::UpdateOnly => Blanks::KeepAll,
         },
-        silent: survey.columns.silent(),
+        silent: &survey.columns.silent(),
         whole_stock: source.terms.policy != SyncPolicy::UpdateOnly,
         by_hand: source.kind == SourceKind::Upload,
         before,

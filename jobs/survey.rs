@@ -37,12 +37,16 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// Fields whose values stand.
-    pub(crate) fn silent(&self) -> &[Field] {
-        match self.silent {
-            true => &self.absent,
-            false => &[],
+    /// Fields whose values stand. Of where units stand only a column of its own says something.
+    pub(crate) fn silent(&self) -> Vec<Field> {
+        let mut silent = match self.silent {
+            true => self.absent.clone(),
+            false => Vec::new(),
+        };
+        if !self.there.contains(&Field::Status) && !silent.contains(&Field::Status) {
+            silent.push(Field::Status);
         }
+        silent
     }
 }
 

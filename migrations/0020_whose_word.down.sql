@@ -1,3 +1,4 @@
+DROP TABLE listing_pasts;
 ALTER TABLE valuations DROP COLUMN said_at;
 ALTER TABLE vin_decodes DROP COLUMN api_by;
 DROP INDEX history_reports_raw;

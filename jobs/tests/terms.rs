@@ -564,4 +564,76 @@ async fn a_number_that_comes_back_as_another_unit_has_no_past() {
     assert!(drops.is_empty(), "{drops:?}");
     let stay = Reports::stays(&mut conn, VINS[1]).await.unwrap();
     assert_eq!(stay[0].days, Some(0));
+    // The one before is still to be found.
+    let past = Reports::stays(&mut conn, VINS[0]).await.unwrap();
+    assert_eq!(
+        (past.len(), past[0].status.as_str(), past[0].days),
+        (1, "removed", Some(40))
+    );
+    assert_eq!(past[0].price_cents, Some(3_000_000));
+    drop(conn);
+    // And so is one whose number another vehicle takes while it is on the lot.
+    let honda = format!("1,{},Honda,Accord,4000,,\n", "1HGCM82603A004405");
+    load(&mut test, "vehicles", dealer, &of(&honda)).await;
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let past = Reports::stays(&mut conn, VINS[1]).await.unwrap();
+    assert_eq!((past.len(), past[0].status.as_str()), (1, "replaced"));
+    let drops = Reports::price_drops(&mut conn, None, 30, 5, 10).await;
+    assert!(drops.unwrap().is_empty());
+    let both = Reports::stays(&mut conn, "1").await.unwrap();
+    assert_eq!(both.len(), 3, "all that had the number");
+    assert_eq!(both[0].first_price_cents, Some(400_000));
+}
+
+/// Who comes back after a month has not stood there meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unit_that_comes_back_after_a_month_begins_another_stay() {
+    let mut test = TestApp::start().await;
+    let dealer = rooftop(&test, "a", "").await;
+    let row = format!("1,{},Ford,F-150,30000,,\n", VINS[0]);
+    let other = format!("9,{},Ford,F-150,100,,\n", VINS[2]);
+    for (away, days, stays) in [("10 days", 60, 1), ("31 days", 0, 2)] {
+        let all = format!("{HEAD}{row}{other}");
+        load(&mut test, "vehicles", dealer, &all).await;
+        load(&mut test, "vehicles", dealer, &format!("{HEAD}{other}")).await;
+        terms(
+            &test,
+            "UPDATE listings SET created_at = now() - interval '60 days' WHERE stock_number = '1'",
+        )
+        .await;
+        let left = match away {
+            "10 days" => {
+                "UPDATE listings SET left_at = now() - interval '10 days' WHERE stock_number = '1'"
+            }
+            _ => {
+                "UPDATE listings SET left_at = now() - interval '31 days' WHERE stock_number = '1'"
+            }
+        };
+        terms(&test, left).await;
+        load(&mut test, "vehicles", dealer, &format!("{all}\n")).await;
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        let told = Reports::stays(&mut conn, VINS[0]).await.unwrap();
+        assert_eq!((told.len(), told[0].days), (stays, Some(days)), "{away}");
+    }
+}
+
+/// Where position 9 is the maker's, a VIN tells a vehicle without it, and nobody is told that it is wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_european_vehicle_under_another_number_goes_on() {
+    let mut test = TestApp::start().await;
+    let dealer = rooftop(&test, "de-auto", "").await;
+    terms(&test, "UPDATE dealers SET country = 'DE'").await;
+    let row = |number: &str| format!("{HEAD}{number},WAUZZZ8V5KA012345,Audi,A3,9500,,\n");
+    load(&mut test, "vehicles", dealer, &row("E1")).await;
+    let counts = load(&mut test, "vehicles", dealer, &row("E11")).await;
+    assert_eq!((counts.created, counts.updated, counts.removed), (0, 1, 0));
+    test.run_all().await;
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let open = stores::Alerts::open(&mut conn).await.unwrap();
+    assert!(
+        open.iter().all(|alert| alert.what != "bad_vins"),
+        "{open:?}"
+    );
+    let (_, contradictions) = stores::Vins::counts(&mut conn).await.unwrap();
+    assert_eq!(contradictions, 0);
 }

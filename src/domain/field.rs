@@ -124,9 +124,7 @@ impl Field {
         match self {
             // The first motor vehicles had no model year before this; 2100 leaves room.
             Self::Year => 1900..=2100,
-            Self::PriceCents | Self::MsrpCents | Self::MarketCents | Self::PriceToCents => {
-                0..=crate::money::LARGEST_CENTS
-            }
+            _ if self.is_money() => 0..=crate::money::LARGEST_CENTS,
             Self::Doors | Self::Cylinders => 0..=24,
             Self::OdometerKm => 0..=crate::odometer::LARGEST_KM,
             // A hundred litres: no engine that is sold on wheels or tracks has more.
@@ -179,6 +177,14 @@ impl Field {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether it is an amount, in hundredths of the unit's currency.
+    pub fn is_money(self) -> bool {
+        matches!(
+            self,
+            Self::PriceCents | Self::MsrpCents | Self::MarketCents | Self::PriceToCents
+        )
     }
 
     /// Whether its values come from a history or a valuation, and never from a dealer's file.

@@ -1,7 +1,7 @@
 //! Whose value stands when a file, a client or the VIN says something new about a listing.
 //!
 //! - an operator's value stands until it is released, and what the dealer says meanwhile is kept under it; it goes when its
-//!   number comes back to the lot as another unit;
+//!   number becomes another unit's (`is_another`);
 //! - what a unit's money is in: `money_in.rs`;
 //! - a file or client sets what it says; what it leaves blank it clears, if it had set it; where its word could not be read,
 //!   what it said before stands;
@@ -71,21 +71,22 @@ pub fn apply_with(
         changed = true;
     }
     // What the file says nothing of was said of another unit.
-    let vin_replaced = listing.vin.is_some() && draft.vin.is_some() && draft.vin != listing.vin;
-    let serial_replaced =
-        listing.serial.is_some() && draft.serial.is_some() && draft.serial != listing.serial;
-    // Who only updates knows no units of its own.
-    let another = blanks != Blanks::KeepAll && names_another(listing, draft);
-    let replaced = vin_replaced || serial_replaced || another;
+    let renamed = blanks != Blanks::KeepAll && names_another(listing, draft);
+    let replaced = is_replaced(listing, draft) || renamed;
+    let another = is_another(listing, draft, blanks);
+    let says_nothing_of = |field: Field| {
+        draft.status.is_none() && !silent.contains(&field) && !draft.unread.contains(&field)
+    };
     let status = match (blanks, listing.status) {
         // Who only updates does not bring back what the dealer's own file lacks.
         (Blanks::KeepAll, now) if off_the_lot(now) => now,
         (Blanks::KeepAll, now) => draft.status.unwrap_or(now),
         // A word sold it; another, that nobody knows, does not bring it back.
         (_, Status::Sold) if draft.unread.contains(&Field::Status) && !replaced => Status::Sold,
+        // Its file has a word for it, and none in this row: it is for sale.
+        (Blanks::Clear, Status::Pending) if says_nothing_of(Field::Status) => Status::Available,
         (_, now) => stands(now, draft.status),
     };
-    let was_gone = off_the_lot(listing.status);
     if status != listing.status {
         listing.status = status;
         changed = true;
@@ -94,10 +95,10 @@ pub fn apply_with(
         true => (&[][..], &[][..], Blanks::Clear),
         false => (silent, draft.unread.as_slice(), blanks),
     };
-    if was_gone && replaced {
+    if another {
         forget_overrides(listing);
     }
-    if another {
+    if renamed {
         forget_vehicle(listing);
         (listing.vin, listing.serial) = (None, None);
         listing.provenance.forget(Field::Vin);
@@ -156,29 +157,55 @@ pub fn apply_with(
     changed
 }
 
+/// Whether the row is of another unit than the one that has its number, which begins anew: no operator's word, price or day of the
+/// one before is its own. A number is used again once its unit has left; on the lot another VIN or serial is a slip put right, unless
+/// two of the dealer's make, model and model year are others too. Who only updates knows no units of its own.
+pub fn is_another(listing: &Listing, draft: &ListingDraft, blanks: Blanks) -> bool {
+    let gone = off_the_lot(listing.status);
+    let replaced = is_replaced(listing, draft) && (gone || two_others(listing, draft));
+    blanks != Blanks::KeepAll && (replaced || names_another(listing, draft))
+}
+
+/// It has another VIN or serial than the unit with its number.
+fn is_replaced(listing: &Listing, draft: &ListingDraft) -> bool {
+    let differs = |known: bool, said: bool, same: bool| known && said && !same;
+    differs(
+        listing.vin.is_some(),
+        draft.vin.is_some(),
+        draft.vin == listing.vin,
+    ) || differs(
+        listing.serial.is_some(),
+        draft.serial.is_some(),
+        draft.serial == listing.serial,
+    )
+}
+
 /// Whether a row that leaves blank what identified the unit with its number is of another one: two of the dealer's make, model and
-/// model year were others. What only the VIN filled, or an operator said, is no word of his; and of a VIN or serial for which
-/// its file has no column the row says nothing.
+/// model year were others. Of a VIN or serial for which its file has no column the row says nothing.
 fn names_another(listing: &Listing, draft: &ListingDraft) -> bool {
     let blank = |field: Field| !draft.unread.contains(&field);
     let identified = listing.vin.is_some() && blank(Field::Vin)
         || listing.serial.is_some() && blank(Field::Serial);
     let nameless = draft.vin.is_none() && draft.serial.is_none();
-    let others = [Field::Make, Field::Model, Field::Year]
-        .into_iter()
-        .filter(|field| {
-            let holder = listing.provenance.get(*field).map(|origin| origin.source);
-            let words = (draft.details.get(*field), listing.details.get(*field));
-            match words {
-                (Some(said), Some(stands)) if holder == Some(Source::File) => {
-                    folded(&said) != folded(&stands)
-                }
-                _ => false,
-            }
-        });
     // Nothing tells a unit without them from another but what it is: while it is on the lot it may be put right.
     let left = listing.vin.is_none() && listing.serial.is_none() && off_the_lot(listing.status);
-    (identified || left) && nameless && others.count() > 1
+    (identified || left) && nameless && two_others(listing, draft)
+}
+
+/// What only the VIN filled, or an operator said, is no word of the dealer's.
+fn two_others(listing: &Listing, draft: &ListingDraft) -> bool {
+    let others = [Field::Make, Field::Model, Field::Year].into_iter();
+    let others = others.filter(|field| {
+        let holder = listing.provenance.get(*field).map(|origin| origin.source);
+        let words = (draft.details.get(*field), listing.details.get(*field));
+        match words {
+            (Some(said), Some(stands)) if holder == Some(Source::File) => {
+                folded(&said) != folded(&stands)
+            }
+            _ => false,
+        }
+    });
+    others.count() > 1
 }
 
 /// `F-150` and `f150` are one.
@@ -203,8 +230,7 @@ fn forget_vehicle(listing: &mut Listing) {
     }
 }
 
-/// A number that comes back to the lot with another VIN is another unit: what an operator said, he said of the one before.
-/// While it is on the lot another VIN is the same unit put right.
+/// What an operator said, he said of the unit before.
 fn forget_overrides(listing: &mut Listing) {
     for &field in Details::FIELDS {
         let holder = listing.provenance.get(field).map(|origin| origin.source);
@@ -339,7 +365,7 @@ pub(crate) fn kept_under(
         }
         return withdrawn;
     }
-    let said = said.map(|said| said.to_string());
+    let said = said.map(|said| kept_word(&said));
     let news = held.over != said;
     (held.over, held.under) = (said, Some(whose));
     news
@@ -368,7 +394,7 @@ pub(crate) fn said_by_hand(
         // The dealer's word stays the one under it, however often it is put right.
         Some(held) if held.source == Source::Operator => (held.over.clone(), held.under),
         held => {
-            let word = listing.details.get(field).map(|value| value.to_string());
+            let word = listing.details.get(field).map(|value| kept_word(&value));
             (word, held.map(|held| held.source))
         }
     };
@@ -388,8 +414,15 @@ pub(crate) fn said_by_hand(
     true
 }
 
-/// Takes an operator's word back: the dealer's newest stands again. A list is blank until the next file, because
-/// its text does not say where an item ends. `false` when no operator had a word on the field.
+/// A word that may stand again: of a list its JSON, since a text does not say where an item ends.
+fn kept_word(value: &Value<'_>) -> String {
+    match value {
+        Value::List(items) => serde_json::json!(items).to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// Takes an operator's word back: the dealer's newest stands again. `false` when no operator had a word on the field.
 pub fn release(listing: &mut Listing, field: Field) -> bool {
     if field == Field::Currency && money_in::is_pinned(listing) {
         return false;
@@ -413,7 +446,11 @@ fn let_go(listing: &mut Listing, field: Field) -> bool {
         FieldType::Text => Some(Value::Text(text.into())),
         FieldType::Number => text.parse().ok().map(Value::Number),
         FieldType::Date => text.parse().ok().map(Value::Date),
-        FieldType::List => None,
+        // As it was kept by earlier versions it has no ends of items, and is blank until the next file.
+        FieldType::List => {
+            let items: Option<Vec<String>> = serde_json::from_str(&text).ok();
+            items.map(|items| Value::List(items.into()))
+        }
     });
     let blank = value.is_none();
     if !listing.details.set(field, value) {
@@ -540,6 +577,79 @@ mod tests {
         }
     }
 
+    /// Not while it may be a slip put right: that is one VIN for another, and the vehicle the same.
+    #[test]
+    fn a_number_on_the_lot_that_says_another_vehicle_altogether_is_another_unit() {
+        let of = |vin: &str, make: &str, year: i64| {
+            let mut said = draft(Some(100), None);
+            said.vin = Vin::parse(vin).ok();
+            (said.details.make, said.details.year) = (Some(make.to_owned()), Some(year));
+            said
+        };
+        let ford = of("1FTEW1EG2JFA00001", "Ford", 2018);
+        let listing = begin(1, &ford, &file(1));
+        for (said, another) in [
+            (of("1HGCM82633A004352", "Honda", 2003), true),
+            (of("1FTEW1EG2JFA00002", "Ford", 2018), false),
+            (of("1FTEW1EG2JFA00002", "Ford", 2019), false),
+        ] {
+            let mut listing = listing.clone();
+            let blue = Value::Text("Blue".into());
+            assert!(put_right(&mut listing, Field::ExteriorColor, blue, "ann"));
+            assert_eq!(is_another(&listing, &said, Blanks::Clear), another);
+            assert!(!is_another(&listing, &said, Blanks::KeepAll));
+            assert!(apply(&mut listing, &said, &file(2)));
+            assert_eq!(listing.details.exterior_color.is_none(), another);
+        }
+    }
+
+    #[test]
+    fn a_unit_that_was_promised_is_for_sale_again_where_its_files_word_is_gone() {
+        let mut listing = begin(1, &draft(Some(100), None), &file(1));
+        listing.status = Status::Pending;
+        let blank = draft(Some(100), None);
+        let mut unread = blank.clone();
+        unread.unread = vec![Field::Status];
+        let silent = [Field::Status];
+        assert!(!apply_with(
+            &mut listing,
+            &blank,
+            &file(2),
+            Blanks::Keep,
+            &[]
+        ));
+        assert!(!apply_with(
+            &mut listing,
+            &blank,
+            &file(2),
+            Blanks::Clear,
+            &silent
+        ));
+        assert!(!apply(&mut listing, &unread, &file(2)));
+        assert!(apply(&mut listing, &blank, &file(2)));
+        assert_eq!(listing.status, Status::Available);
+    }
+
+    #[test]
+    fn a_released_list_is_the_dealers_again() {
+        let list = |items: &[&str]| {
+            let items: Vec<String> = items.iter().map(|item| (*item).to_owned()).collect();
+            Value::List(items.into())
+        };
+        let mut said = draft(None, None);
+        said.details.options = vec!["Tow, heavy".to_owned(), "Nav".to_owned()];
+        let mut listing = begin(1, &said, &file(1));
+        assert!(put_right(
+            &mut listing,
+            Field::Options,
+            list(&["Winch"]),
+            "ann"
+        ));
+        assert!(!apply(&mut listing, &said, &file(2)), "nothing new");
+        assert!(release(&mut listing, Field::Options));
+        assert_eq!(listing.details.options, ["Tow, heavy", "Nav"]);
+    }
+
     #[test]
     fn a_released_word_is_whose_it_was() {
         let mut listing = begin(1, &draft(Some(100), None), &file(1));
@@ -663,7 +773,7 @@ mod tests {
         for (word, stands, changed) in [
             (Some(Status::Sold), Status::Sold, false),
             (Some(Status::Pending), Status::Pending, true),
-            (None, Status::Pending, false),
+            (None, Status::Available, true),
             (Some(Status::Removed), Status::Removed, true),
             (None, Status::Available, true),
         ] {
@@ -798,8 +908,8 @@ mod tests {
             (listing.vin.as_ref(), listing.details.body.as_deref()),
             (None, None)
         );
-        assert_eq!(listing.details.price_cents, Some(7), "put right on the lot");
-        // It had left: what an operator said, he said of the one before.
+        // What an operator said, he said of the one before, whether it had left or not.
+        assert_eq!(listing.details.price_cents, Some(100));
         back.status = Status::Removed;
         assert!(apply(&mut back, &ford, &file(3)));
         assert_eq!(back.details.price_cents, Some(100));

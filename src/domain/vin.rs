@@ -93,6 +93,18 @@ impl Vin {
         }
     }
 
+    /// Made in North America: its maker's identifier begins with 1 to 5 (ISO 3780), and position 9 is a check digit.
+    pub fn is_north_american(&self) -> bool {
+        matches!(self.0.as_bytes()[0], b'1'..=b'5')
+    }
+
+    /// Whether it tells one vehicle from all others: typed wrong, or made up, it does not. Where position 9 is the maker's, nothing
+    /// tells a slip.
+    pub fn identifies(&self) -> bool {
+        let letters: std::collections::BTreeSet<u8> = self.0.bytes().collect();
+        self.check_digit_ok() || !self.is_north_american() && letters.len() >= 6
+    }
+
     pub fn check_digit_ok(&self) -> bool {
         self.0.as_bytes()[8] as char == self.expected_check_digit()
     }
@@ -207,6 +219,19 @@ mod tests {
             Vin::parse("5TDXZ3DC2KS015402").unwrap().model_years()[0],
             2019
         );
+    }
+
+    #[test]
+    fn where_position_nine_is_the_makers_a_vin_tells_a_vehicle_without_a_check_digit() {
+        for (text, tells) in [
+            ("1HGCM82633A004352", true),
+            // A slip.
+            ("1HGCM82613A004352", false),
+            ("WAUZZZ8V5KA012345", true),
+            ("WBA00000000000000", false),
+        ] {
+            assert_eq!(Vin::parse(text).unwrap().identifies(), tells, "{text}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::flat::JOINT;
 use crate::mapping::{Column, ReadAs};
 use domain::money::MoneyError;
 use domain::{Currency, Distance, Field, Marks, Money, Odometer, Value};
+use std::borrow::Cow;
 
 /// A value that cannot be read: the rule it breaks, and words for a person.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,15 +72,20 @@ pub(crate) fn read(
     if cell.contains('\0') {
         return Err(bad("nul_byte", "the cell has a NUL byte"));
     }
-    let cell = meant(column, bare(column.to, cell)).trim();
+    let cell = visible(column.to, bare(column.to, cell));
+    let cell = meant(column, &cell).trim();
     if cell.is_empty() {
         return Ok(None);
     }
-    if column.to == Field::StockNumber && rounded(cell) {
+    if is_identity(column.to) && rounded(cell) {
         let message = format!(
             "{cell:?} is what a spreadsheet has made of a longer number: it cannot be told from others"
         );
-        return Err(bad("stock_number_rounded", message));
+        return Err(bad("number_rounded", message));
+    }
+    if is_formula_error(cell) {
+        let message = format!("{cell} is where a spreadsheet's formula has failed");
+        return Err(bad("formula_failed", message));
     }
     match column.read_as() {
         ReadAs::Text => Ok(Some(Value::Text(cell.to_owned().into()))),
@@ -108,30 +114,75 @@ fn bare(field: Field, cell: &str) -> &str {
     if let Some(text) = formula.filter(|text| !text.contains('"')) {
         return text.trim();
     }
-    match field {
-        Field::StockNumber | Field::Vin | Field::Serial | Field::ParentStockNumber => {
-            cell.strip_prefix('\'').unwrap_or(cell)
-        }
-        _ => cell,
+    match is_identity(field) {
+        true => cell.strip_prefix('\'').unwrap_or(cell),
+        false => cell,
     }
 }
 
-/// `1.2E+05`
+fn is_identity(field: Field) -> bool {
+    matches!(
+        field,
+        Field::StockNumber | Field::Vin | Field::Serial | Field::ParentStockNumber
+    )
+}
+
+/// What names a unit, without characters that nobody sees: `W5` and one with a joiner behind it are one number.
+fn visible(field: Field, cell: &str) -> Cow<'_, str> {
+    let unseen = |c: char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
+    match is_identity(field) && cell.contains(unseen) {
+        true => Cow::Owned(cell.replace(unseen, "")),
+        false => Cow::Borrowed(cell),
+    }
+}
+
+/// `1.2E+05`, `1,23457E+13`, `1E+05`: what is left of a number with more digits than a cell shows. `1E5` may be somebody's number.
 fn rounded(cell: &str) -> bool {
-    let parts = cell
-        .split_once("E+")
-        .and_then(|(number, power)| Some((number.split_once('.')?, power)));
-    parts.is_some_and(|((whole, rest), power)| {
-        let mut digits = [whole, rest, power].into_iter();
-        digits.all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
-    })
+    let Some((number, power)) = cell.split_once(['E', 'e']) else {
+        return false;
+    };
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let (signed, power) = match power.strip_prefix('+') {
+        Some(power) => (true, power),
+        None => (false, power),
+    };
+    let parted = number.split_once(['.', ',']);
+    let number = parted.map_or(signed && digits(number), |(whole, rest)| {
+        digits(whole) && digits(rest)
+    });
+    number && digits(power)
+}
+
+/// `#N/A`, `#REF!`, `#WERT!`, `#NAME?`: in whatever language.
+fn is_formula_error(cell: &str) -> bool {
+    let Some(word) = cell.strip_prefix('#') else {
+        return false;
+    };
+    let named = word.strip_suffix(['!', '?']);
+    let capital = |c: char| c.is_uppercase() || matches!(c, '/' | '0' | '_' | '¡');
+    matches!(word, "N/A" | "NV" | "N/D")
+        || named.is_some_and(|word| (3..=12).contains(&word.len()) && word.chars().all(capital))
 }
 
 /// What the mapping's words say that the cell means: `Y` of a column of accidents may be 1.
 fn meant<'a>(column: &'a Column, cell: &'a str) -> &'a str {
     let mut words = column.words.iter();
-    let known = words.find(|(word, _)| word.eq_ignore_ascii_case(cell));
+    let known = words.find(|(word, _)| crate::words::same(word, cell));
     known.map_or(cell, |(_, meaning)| meaning)
+}
+
+/// A distance with what another column says that it is measured in, unless it says so itself.
+pub(crate) fn measured<'a>(cell: &'a str, unit: &str) -> Cow<'a, str> {
+    let unit = unit.trim().to_lowercase();
+    if unit.is_empty() || cell.contains(|c: char| c.is_alphabetic()) {
+        return Cow::Borrowed(cell);
+    }
+    let unit = match unit.as_str() {
+        "k" => "km",
+        "m" => "mi",
+        said => said,
+    };
+    Cow::Owned(format!("{cell} {unit}"))
 }
 
 fn number(cell: &str, marks: Marks) -> Result<Value<'static>, BadCell> {
@@ -327,8 +378,12 @@ fn date(cell: &str, day_first: bool) -> Result<Value<'static>, BadCell> {
     };
     let year = match year.len() {
         4 => digits(year),
-        // Of a unit in stock: no other century.
-        2 => digits(year).map(|year| 2000 + year),
+        // Of a unit in stock: of the century that is near.
+        2 => match digits(year) {
+            Some(year @ ..=50) => Some(2000 + year),
+            Some(year @ 80..) => Some(1900 + year),
+            _ => None,
+        },
         _ => None,
     };
     let short = |part: &str| digits(part).and_then(|part| i8::try_from(part).ok());
@@ -384,6 +439,8 @@ mod tests {
             required: false,
             words: [].into(),
             separator: None,
+            unit_from: Vec::new(),
+            unit_places: Vec::new(),
         }
     }
 
@@ -520,6 +577,9 @@ mod tests {
         assert_eq!(day("12.10.2026", USD), of(10, 12));
         assert_eq!(day("10-Nov-26", USD), of(11, 10));
         assert_eq!(day("02-OCT-2026", USD), of(10, 2));
+        let long_ago = Ok(Some(Value::Date(jiff::civil::date(1998, 3, 15))));
+        assert_eq!(day("3/15/98", USD), long_ago);
+        assert_eq!(day("1/1/70", USD).unwrap_err().rule, "not_a_date");
         assert_eq!(day("2026-10-02T23:59:00Z", USD), of(10, 2));
         let day_first = value(Field::DateInStock, ReadAs::DayFirst, "5/10/26", USD);
         assert_eq!(day_first, of(10, 5));
@@ -531,8 +591,32 @@ mod tests {
         let text = |text: &str| Ok(Some(Value::Text(text.to_owned().into())));
         assert_eq!(number("=\"0013\""), text("0013"));
         assert_eq!(number("'0014"), text("0014"));
-        assert_eq!(number("1E+05"), text("1E+05"));
-        assert_eq!(number("1.2E+05").unwrap_err().rule, "stock_number_rounded");
+        assert_eq!(number("1E5"), text("1E5"));
+        for rounded in [
+            "1.2E+05",
+            "1E+05",
+            "1,23457E+13",
+            "1.2345678901234568e+22",
+            "1.2E15",
+        ] {
+            assert_eq!(
+                number(rounded).unwrap_err().rule,
+                "number_rounded",
+                "{rounded}"
+            );
+        }
+        let serial = |cell| read(&column(Field::Serial, ReadAs::Text), cell, false, USD);
+        assert_eq!(serial("1,23457E+13").unwrap_err().rule, "number_rounded");
+        assert_eq!(serial("12E4567"), text("12E4567"));
+        for failed in ["#N/A", "#REF!", "#WERT!", "#NAME?", "#DIV/0!"] {
+            assert_eq!(
+                number(failed).unwrap_err().rule,
+                "formula_failed",
+                "{failed}"
+            );
+        }
+        assert_eq!(number("#1204"), text("#1204"));
+        assert_eq!(number("W5\u{200b}"), text("W5"));
     }
 
     #[test]

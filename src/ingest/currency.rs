@@ -4,7 +4,7 @@
 use crate::mapping::{Mapping, ReadAs, folded};
 use crate::plan::Plan;
 use crate::reader::blank;
-use crate::sniff;
+use crate::{sniff, words};
 use csv::ByteRecord;
 use domain::{Currency, Dealer, Field, Money, UnknownCurrency};
 use serde::Deserialize;
@@ -111,7 +111,7 @@ impl Said {
         if let Some(cell) = cells(&self.places) {
             let cell = cell.trim();
             let mut words = mapping.currency.words.iter();
-            let meant = words.find(|(word, _)| word.eq_ignore_ascii_case(cell));
+            let meant = words.find(|(word, _)| words::same(word, cell));
             let cell = meant.map_or(cell, |(_, code)| code);
             let usual = usual.as_ref().copied().unwrap_or_default();
             return RowIn {

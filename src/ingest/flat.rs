@@ -415,6 +415,17 @@ impl<'de> Visitor<'de> for &mut Seen<'_> {
     }
 }
 
+/// A whole number without a fraction, however it was written (`1e3`); one of more digits than can be kept shows it.
+fn plain(number: &serde_json::Number) -> String {
+    match number.as_f64() {
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and below 2^53")]
+        Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9.0e15 => {
+            (float as i64).to_string()
+        }
+        _ => number.to_string(),
+    }
+}
+
 fn flattened(value: &Value) -> Result<Unit, String> {
     fn go(value: &Value, path: &str, unit: &mut Unit) -> Result<(), String> {
         match value {
@@ -425,6 +436,7 @@ fn flattened(value: &Value) -> Result<Unit, String> {
             Value::Array(items) => items.iter().try_for_each(|item| go(item, path, unit)),
             Value::String(text) if text.trim().is_empty() => Ok(()),
             Value::String(text) => add(unit, path, text),
+            Value::Number(number) => add(unit, path, &plain(number)),
             other => add(unit, path, &other.to_string()),
         }
     }

@@ -3,6 +3,7 @@
 use crate::currency::{CurrencyColumn, Homes};
 use crate::rooftop::is_key;
 use domain::{Currency, Details, Field, FieldType, Kind, UnknownCurrency};
+use encoding_rs::Encoding;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -16,6 +17,9 @@ pub struct Mapping {
     /// Of a zip archive of several files the one that is meant: `vehicles*.csv`.
     #[serde(default)]
     pub zip_file: Option<String>,
+    /// What a file without a byte-order mark is written in (a label of the WHATWG's Encoding Standard); found by looking, unless told.
+    #[serde(default)]
+    pub encoding: Option<String>,
     #[serde(default)]
     pub delimiter: Option<char>,
     /// In XML the element that is a unit, in JSON the path of the list of units. Without it the children of the
@@ -200,6 +204,12 @@ pub struct Column {
     /// Between the items of a list.
     #[serde(default)]
     pub separator: Option<char>,
+    /// Header names of the column that says what a distance is measured in, where the cell itself does not.
+    #[serde(default)]
+    pub unit_from: Vec<String>,
+    /// Where those are in this file.
+    #[serde(skip)]
+    pub(crate) unit_places: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -264,6 +274,14 @@ pub enum MappingError {
     },
     #[error("mapping {name}: {problem}")]
     Currency { name: String, problem: String },
+    #[error(
+        "mapping {name}: encoding {encoding:?} is none we know: a label like windows-1250 or iso-8859-2"
+    )]
+    Encoding { name: String, encoding: String },
+    #[error(
+        "mapping {name}: unit_from is of a column that is read as miles or kilometres, not of {field}"
+    )]
+    NoDistance { name: String, field: &'static str },
     #[error("there is no mapping {name:?}; built in are {known}")]
     Unknown { name: String, known: String },
 }
@@ -372,7 +390,12 @@ impl Mapping {
                 ReadAs::Text => kind == FieldType::Text,
                 ReadAs::List => kind == FieldType::List,
                 ReadAs::Date | ReadAs::DayFirst => kind == FieldType::Date,
-                _ => kind == FieldType::Number,
+                ReadAs::Number => kind == FieldType::Number,
+                ReadAs::Year => column.to == Field::Year,
+                ReadAs::Money => column.to.is_money(),
+                ReadAs::Miles | ReadAs::Kilometres => column.to == Field::OdometerKm,
+                ReadAs::Litres | ReadAs::LitresWithin => column.to == Field::DisplacementCc,
+                ReadAs::CylindersWithin => column.to == Field::Cylinders,
             };
             if !fits {
                 return Err(MappingError::Type {
@@ -382,6 +405,24 @@ impl Mapping {
                     read_as,
                 });
             }
+        }
+        let distance = |column: &&Column| {
+            !matches!(column.read_as(), ReadAs::Miles | ReadAs::Kilometres)
+                && !column.unit_from.is_empty()
+        };
+        if let Some(column) = self.columns.iter().find(distance) {
+            return Err(MappingError::NoDistance {
+                name: self.name.clone(),
+                field: column.to.name(),
+            });
+        }
+        if let Some(encoding) = &self.encoding
+            && Encoding::for_label(encoding.as_bytes()).is_none()
+        {
+            return Err(MappingError::Encoding {
+                name: self.name.clone(),
+                encoding: encoding.clone(),
+            });
         }
         for (field, text) in self.templates.iter().chain(&self.constants) {
             let problem = match field.field_type() {
@@ -425,6 +466,8 @@ impl Column {
     pub(crate) fn read_as(&self) -> ReadAs {
         self.read_as.unwrap_or(match self.to.field_type() {
             FieldType::Text => ReadAs::Text,
+            // Nobody writes hundredths, but for who says so: `as: number`.
+            FieldType::Number if self.to.is_money() => ReadAs::Money,
             FieldType::Number => ReadAs::Number,
             FieldType::List => ReadAs::List,
             FieldType::Date => ReadAs::Date,
@@ -454,6 +497,25 @@ mod tests {
 
     #[test]
     fn a_mapping_that_cannot_work_says_why() {
+        let of = |more: &str| {
+            let yaml = format!(
+                "name: x\nkind: vehicle\ncolumns:\n  - {{to: stock_number, from: [s]}}\n  - {more}\n"
+            );
+            Mapping::parse("x", &yaml)
+        };
+        let price = of("{to: price_cents, from: [p]}").unwrap();
+        assert_eq!(price.columns[1].read_as(), ReadAs::Money);
+        assert!(of("{to: price_cents, from: [p], as: number}").is_ok());
+        for odd in [
+            "{to: price_cents, from: [p], as: year}",
+            "{to: year, from: [y], as: money}",
+            "{to: hours, from: [h], as: miles}",
+        ] {
+            assert!(matches!(of(odd), Err(MappingError::Type { .. })), "{odd}");
+        }
+        assert!(of("{to: odometer_km, from: [o], as: miles, unit_from: [u]}").is_ok());
+        let unit = of("{to: hours, from: [h], unit_from: [u]}");
+        assert!(matches!(unit, Err(MappingError::NoDistance { .. })));
         let no_stock = "name: x\nkind: vehicle\ncolumns:\n  - {to: make, from: [make]}\n";
         assert!(matches!(
             Mapping::parse("x", no_stock),

@@ -63,7 +63,9 @@ pub(crate) fn plan(names: &[String], mapping: &Mapping) -> Result<Plan, FileProb
             return Err(missing(wanted, names));
         }
         if !places.is_empty() {
-            plan.push((column.clone(), places));
+            let mut column = column.clone();
+            column.unit_places = self::places(&column.unit_from, names);
+            plan.push((column, places));
         }
     }
     Ok(plan)

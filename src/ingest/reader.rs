@@ -13,6 +13,7 @@ use crate::table::Table;
 use crate::text::{CHUNK, Text};
 use crate::units::Units;
 use crate::values::{Known, Values};
+use crate::{cells, words};
 use csv::ByteRecord;
 use domain::{Currency, Dealer, Field, ListingDraft, parents};
 
@@ -312,7 +313,12 @@ impl Reader {
                 values.perhaps.extend(shape.swallowed(&self.plan));
                 continue;
             }
-            values.take(column, &cell);
+            let unit = column.unit_places.iter();
+            let unit = unit.filter_map(|place| self.record.get(*place)).next();
+            match unit.map(sniff::decode) {
+                Some(unit) => values.take(column, &cells::measured(&cell, &unit)),
+                None => values.take(column, &cell),
+            }
         }
         let mut draft = values.done(&mut parsed);
         if !self.identity_only
@@ -420,10 +426,7 @@ const PROSE: &[Field] = &[
 pub(crate) fn blank(mapping: &Mapping, cell: &str) -> bool {
     let cell = cell.trim();
     cell.chars().all(|c| matches!(c, '-' | '–' | '—'))
-        || mapping
-            .blanks
-            .iter()
-            .any(|blank| blank.eq_ignore_ascii_case(cell))
+        || mapping.blanks.iter().any(|blank| words::same(blank, cell))
 }
 
 #[cfg(test)]
@@ -842,6 +845,19 @@ mod tests {
         let row = row.unwrap().unwrap();
         assert_eq!((row.row, row.stock_number.as_deref()), (1, Some("A1")));
         assert!(of("Stock,Make\nA1,Ford\n").is_err(), "they are not there");
+    }
+
+    #[test]
+    fn a_column_of_its_own_says_what_distances_are_measured_in() {
+        let yaml = "name: x\nkind: vehicle\ncolumns:\n  - {to: stock_number, from: [stock], required: true}\n  - {to: odometer_km, from: [odo], as: miles, unit_from: [uom]}\n";
+        let mapping = Mapping::parse("x", yaml).unwrap();
+        let text = "stock,odo,uom\n1,20000,KM\n2,20000,\n3,100 mi,km\n4,20000,parsecs\n5,1,M\n";
+        let mut reader = Reader::new(text.as_bytes().to_vec(), &mapping).unwrap();
+        let rows: Vec<_> = std::iter::from_fn(|| reader.next_row().unwrap()).collect();
+        let km = |row: &ParsedRow| row.draft.as_ref().unwrap().details.odometer_km;
+        let all: Vec<Option<i64>> = rows.iter().map(km).collect();
+        assert_eq!(all, [Some(20_000), Some(32_187), Some(161), None, Some(2)]);
+        assert_eq!(rows[3].rejects[0].rule, "not_a_distance");
     }
 
     #[test]

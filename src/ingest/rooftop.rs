@@ -106,7 +106,7 @@ impl Rooftop {
                 name.clone_from(&said);
             }
             let mut keys = columns.keys.iter();
-            match keys.find(|(text, _)| text.trim().eq_ignore_ascii_case(&said)) {
+            match keys.find(|(text, _)| words::same(text.trim(), &said)) {
                 Some((_, key)) => key.clone(),
                 // As dealers' keys are, it is one.
                 None if is_key(&said) => said,

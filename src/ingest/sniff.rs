@@ -12,6 +12,8 @@ pub enum FileProblem {
     WrongMagic { found: &'static str },
     #[error("the file has NUL bytes: it is binary, or text in an encoding that is not supported")]
     Binary,
+    #[error("the file says that it is written in {0:?}, which is no encoding we know")]
+    Encoding(String),
     #[error("the file ends in the middle of a character of {encoding}")]
     Truncated { encoding: &'static str },
     #[error("the file ends inside a quoted cell that opened near row {row}")]
@@ -38,6 +40,7 @@ impl FileProblem {
             Self::WrongMagic { .. } => "file_wrong_magic",
             Self::Binary => "file_binary",
             Self::Truncated { .. } => "file_truncated",
+            Self::Encoding(_) => "file_encoding",
             Self::OpenQuote { .. } => "file_open_quote",
             Self::MissingColumn { .. } => "file_missing_column",
             Self::DoubleColumn(_) => "file_double_column",
@@ -101,14 +104,59 @@ pub(crate) fn to_text(mut text: Text) -> Result<(Text, u64), FileProblem> {
     Ok((text, mark))
 }
 
-/// As UTF-8 without a byte-order mark; Windows-1252 where the whole is not, as for a single cell.
+/// As UTF-8 without a byte-order mark; where the whole is not, in what XML declares itself, else in Windows-1252, as for a single
+/// cell.
 pub(crate) fn as_utf8(text: Text, start: u64) -> Result<Text, FileProblem> {
     let mut text = text.from(start)?;
     let sound = is_utf8(&mut text.buffered()).map_err(|error| unusable(&error))?;
+    let mut text = text.from(start)?;
     match (sound, start) {
-        (true, 0) => text.from(0),
-        (true, _) => transcoded(text.from(start)?, encoding_rs::UTF_8),
-        (false, _) => transcoded(text.from(start)?, encoding_rs::WINDOWS_1252),
+        (true, 0) => Ok(text),
+        (true, _) => transcoded(text, encoding_rs::UTF_8),
+        (false, _) => {
+            let declared = declared(&text.head(DECLARATION)?)?;
+            let text = text.from(start)?;
+            transcoded(text, declared.unwrap_or(encoding_rs::WINDOWS_1252))
+        }
+    }
+}
+
+/// It says itself what it is written in, by a byte-order mark.
+pub(crate) fn is_marked(text: &mut Text) -> bool {
+    let head = text.head(3).unwrap_or_default();
+    matches!(
+        head.as_slice(),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0xef, 0xbb, 0xbf]
+    )
+}
+
+/// In what the mapping says that a file is written.
+pub(crate) fn as_told(text: Text, label: &str) -> Result<Text, FileProblem> {
+    match Encoding::for_label(label.as_bytes()) {
+        Some(encoding) => transcoded(text, encoding),
+        None => Err(FileProblem::Encoding(label.to_owned())),
+    }
+}
+
+/// An XML declaration has its place in the first line.
+const DECLARATION: usize = 200;
+
+/// `<?xml version="1.0" encoding="windows-1250"?>` (XML 1.0, 4.3.3). UTF-8, which the bytes are not, is no word on them.
+fn declared(head: &[u8]) -> Result<Option<&'static Encoding>, FileProblem> {
+    let head: String = head.iter().map(|byte| char::from(*byte)).collect();
+    let label = head.trim_start().strip_prefix("<?xml").and_then(|rest| {
+        let (declaration, _) = rest.split_once("?>")?;
+        let (_, said) = declaration.split_once("encoding")?;
+        let said = said.trim_start().strip_prefix('=')?.trim_start();
+        said.get(1..)?.split(['"', '\'']).next()
+    });
+    let Some(label) = label else {
+        return Ok(None);
+    };
+    match Encoding::for_label(label.as_bytes()) {
+        Some(encoding) if encoding == encoding_rs::UTF_8 => Ok(None),
+        Some(encoding) => Ok(Some(encoding)),
+        None => Err(FileProblem::Encoding(label.to_owned())),
     }
 }
 
@@ -228,6 +276,21 @@ mod tests {
             let mut text = as_utf8(Text::in_memory(bytes), 0).unwrap();
             assert_eq!(text.head(usize::MAX).unwrap(), said.as_bytes());
         }
+        let declared = |label: &str, word: &[u8]| {
+            let head = format!("<?xml version=\"1.0\" encoding='{label}'?><a>");
+            let bytes = [head.as_bytes(), word].concat();
+            let mut text = as_utf8(Text::in_memory(bytes), 0)?;
+            let text = String::from_utf8(text.head(usize::MAX)?).unwrap();
+            Ok::<_, FileProblem>(text[head.len()..].to_owned())
+        };
+        assert_eq!(declared("windows-1250", b"\xafy").unwrap(), "Ży");
+        assert_eq!(declared("UTF-8", b"caf\xe9").unwrap(), "café");
+        // Who declares what he does not write is read as he writes.
+        assert_eq!(declared("iso-8859-1", "é".as_bytes()).unwrap(), "é");
+        let unknown = declared("klingon", b"\xaf").unwrap_err();
+        assert_eq!(unknown.rule(), "file_encoding");
+        let mut told = as_told(Text::in_memory(b"\xafy".to_vec()), "windows-1250").unwrap();
+        assert_eq!(told.head(9).unwrap(), "Ży".as_bytes());
         assert_eq!(decode(b"caf\xe9"), "café");
     }
 }

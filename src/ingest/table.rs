@@ -28,6 +28,7 @@ pub struct Table {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Told<'a> {
     pub zip_file: Option<&'a str>,
+    pub encoding: Option<&'a str>,
     pub delimiter: Option<u8>,
     pub unit: Option<&'a str>,
     pub skip_lines: u8,
@@ -40,6 +41,7 @@ impl Table {
     pub fn of(text: Text, mapping: &Mapping) -> Result<Self, FileProblem> {
         let told = Told {
             zip_file: mapping.zip_file.as_deref(),
+            encoding: mapping.encoding.as_deref(),
             delimiter: mapping.delimiter.and_then(|c| u8::try_from(c).ok()),
             unit: mapping.unit.as_deref(),
             skip_lines: mapping.skip_lines,
@@ -51,11 +53,16 @@ impl Table {
     pub(crate) fn in_form(text: Text, told: Told<'_>) -> Result<Self, FileProblem> {
         let Told {
             zip_file,
+            encoding,
             mut delimiter,
             unit,
             skip_lines,
         } = told;
-        let (mut text, mut start) = sniff::to_text(unpack(text, zip_file)?)?;
+        let mut text = unpack(text, zip_file)?;
+        if let Some(encoding) = encoding.filter(|_| !sniff::is_marked(&mut text)) {
+            text = sniff::as_told(text, encoding)?;
+        }
+        let (mut text, mut start) = sniff::to_text(text)?;
         let head = text.head(HEAD)?;
         let head = head.get(usize::try_from(start).unwrap_or(0)..);
         let mut head = head.unwrap_or_default();

@@ -163,6 +163,16 @@ pub(crate) fn country(text: &str) -> Option<String> {
     known.or_else(|| is_code.then_some(code))
 }
 
+/// Whether two texts are one, whatever the case of their letters, in whatever alphabet: `GRÜN` is `grün`, `WEISS` is `weiß`.
+pub(crate) fn same(one: &str, other: &str) -> bool {
+    if one.is_ascii() && other.is_ascii() {
+        return one.eq_ignore_ascii_case(other);
+    }
+    one.chars()
+        .flat_map(char::to_uppercase)
+        .eq(other.chars().flat_map(char::to_uppercase))
+}
+
 /// Lower case, words apart by one blank, no punctuation.
 pub(crate) fn folded(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
@@ -244,6 +254,12 @@ mod tests {
         );
         assert_eq!(make_and_model("Ford", "F-150"), None);
         assert_eq!(make_and_model("Zap", "Xebra"), None);
+    }
+
+    #[test]
+    fn case_matters_in_no_alphabet() {
+        assert!(same("grün", "GRÜN") && same("weiß", "WEISS") && same("red", "Red"));
+        assert!(same("κόκκινο", "ΚΌΚΚΙΝΟ") && !same("grün", "grun"));
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(crate) async fn going_on<'a>(
 
 // A VIN that was typed wrong is no identity.
 fn vin(draft: &ListingDraft) -> Option<String> {
-    let vin = draft.vin.as_ref().filter(|vin| vin.check_digit_ok());
+    let vin = draft.vin.as_ref().filter(|vin| vin.identifies());
     vin.map(ToString::to_string)
 }
 

@@ -125,8 +125,10 @@ impl Listings {
             .collect();
         }
         let blanks = bringing.map_or(Blanks::Clear, |bringing| bringing.blanks);
-        let silent = bringing.map_or(&[][..], |bringing| bringing.silent);
+        // A client who says nothing of where a unit stands leaves it there.
+        let silent = bringing.map_or(&[Field::Status][..], |bringing| bringing.silent);
         let (mut new, mut changed, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+        let mut anew = Vec::new();
         // A drop's, whoever hands them in.
         let (by_hand, mut theirs) = (bringing.is_some_and(|b| b.by_hand), Vec::new());
         let mut counts = UpsertCounts::default();
@@ -137,6 +139,9 @@ impl Listings {
                     seen.push(listing.id);
                     if by_hand && Self::on_the_lot(&listing) {
                         theirs.push(listing.id);
+                    }
+                    if merge::is_another(&listing, draft, blanks) {
+                        anew.push(listing.id);
                     }
                     if merge::apply_with(&mut listing, draft, &origin(draft), blanks, silent) {
                         changed.push(listing);
@@ -177,7 +182,7 @@ impl Listings {
         counts
             .touched
             .extend(changed.iter().map(|listing| listing.id));
-        Self::update(conn, &changed, file_id).await?;
+        Self::write(conn, &changed, file_id, &anew).await?;
         if let Some(file) = file_id {
             sqlx::query!(
                 "UPDATE listings l SET file_id = $2 WHERE id = ANY($1) AND NOT (id = ANY($3) AND EXISTS (
@@ -245,10 +250,20 @@ impl Listings {
         changed: &[Listing],
         file_id: Option<i64>,
     ) -> Res<()> {
+        Self::write(conn, changed, file_id, &[]).await
+    }
+
+    /// The same, of which some are another unit from now on, and begin anew.
+    async fn write(
+        conn: &mut PgConnection,
+        changed: &[Listing],
+        file_id: Option<i64>,
+        anew: &[i64],
+    ) -> Res<()> {
         // A jsonb value has 256 MB at most, and a listing may have half a megabyte.
         for slice in changed.chunks(WRITTEN_AT_ONCE) {
             let records = serde_json::Value::Array(slice.iter().map(record).collect());
-            sqlx::query_file!("queries/update_listings.sql", records, file_id)
+            sqlx::query_file!("queries/update_listings.sql", records, file_id, anew)
                 .execute(&mut *conn)
                 .await?;
         }

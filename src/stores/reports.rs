@@ -59,7 +59,7 @@ pub struct Stay {
     pub dealer: String,
     pub stock_number: String,
     pub vin: Option<String>,
-    /// `archived` when it left the hot tables.
+    /// `archived` when it left the hot tables, `replaced` when another unit took its number on the lot.
     pub status: String,
     pub first_seen: Option<Timestamp>,
     pub last_changed: Option<Timestamp>,

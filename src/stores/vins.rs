@@ -94,6 +94,28 @@ impl Vins {
             .collect())
     }
 
+    /// A rooftop's units on the lot with a wrong check digit, where one is due: in a VIN of North America, and in whatever is sold in the
+    /// United States and Canada (49 CFR 565; CMVSS 115). How many, and the first few (stock number, VIN).
+    pub async fn bad(
+        conn: &mut PgConnection,
+        dealer_id: i64,
+        few: i64,
+    ) -> Res<(i64, Vec<(String, String)>)> {
+        let rows = sqlx::query!(
+            r#"SELECT l.stock_number, l.vin AS "vin!", count(*) OVER () AS "all!"
+               FROM dealers d JOIN listings l ON l.dealer_id = d.id AND l.status IN ('available', 'pending')
+               JOIN vin_decodes v ON v.vin = l.vin AND '1' = ANY(string_to_array(v.errors, ','))
+               WHERE d.id = $1 AND (d.country IN ('', 'US', 'CA') OR l.vin ~ '^[1-5]')
+               ORDER BY l.id LIMIT $2"#,
+            dealer_id,
+            few
+        );
+        let rows = rows.fetch_all(conn).await?;
+        let all = rows.first().map_or(0, |row| row.all);
+        let few = rows.into_iter().map(|row| (row.stock_number, row.vin));
+        Ok((all, few.collect()))
+    }
+
     /// Ends the alert of a rooftop, or those of all, that has no unit with a wrong check digit on the lot any more.
     pub async fn settle_bad(conn: &mut PgConnection, dealer_id: Option<i64>) -> Res<()> {
         sqlx::query!(
@@ -101,7 +123,7 @@ impl Vins {
                 AND ($1::bigint IS NULL OR a.subject = (SELECT key FROM dealers WHERE id = $1)) AND NOT EXISTS (
                 SELECT 1 FROM dealers d JOIN listings l ON l.dealer_id = d.id AND l.status IN ('available', 'pending')
                 JOIN vin_decodes v ON v.vin = l.vin AND '1' = ANY(string_to_array(v.errors, ','))
-                WHERE d.key = a.subject)",
+                WHERE d.key = a.subject AND (d.country IN ('', 'US', 'CA') OR l.vin ~ '^[1-5]'))",
             dealer_id
         )
         .execute(conn)
