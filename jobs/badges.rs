@@ -57,13 +57,17 @@ async fn write(
         ..FileCounts::default()
     };
     let (mut reports, mut rejects) = (Vec::new(), Vec::new());
+    let mut values_refused = 0;
     for row in rows {
+        let number = row.stock_number.unwrap_or_default();
+        let values = row.rejects.iter().filter(|reject| !reject.row_lost);
+        values_refused += i64::try_from(values.count()).unwrap_or(0);
         match row.draft.and_then(|draft| report(provider, file, draft)) {
             Some(report) => reports.push(report),
             None if row.duplicate => counts.duplicates += 1,
             None => counts.rejected += 1,
         }
-        rejects.extend(row.rejects.into_iter().map(kept));
+        rejects.extend(row.rejects.into_iter().map(|reject| kept(reject, &number)));
     }
     let mut tx = app.pool.begin().await?;
     let vins: Vec<String> = reports.iter().map(|report| report.vin.clone()).collect();
@@ -108,7 +112,7 @@ async fn write(
     rejects.truncate(MOST_REJECTS.saturating_sub(*told));
     *told += rejects.len();
     Files::reject(&mut tx, file.id, &rejects).await?;
-    advance(&mut tx, file.id, from, to, &counts).await?;
+    advance(&mut tx, file.id, from, to, &counts, values_refused).await?;
     tx.commit().await?;
     Ok(to)
 }

@@ -95,7 +95,8 @@ pub async fn release(app: &App, file: i64, hand: Hand<'_>) -> Result<Enqueued, S
     Ok(enqueued)
 }
 
-/// Loads the source's newest file once more, as after its mapping was mended. The id of its new entry in the ledger.
+/// Loads the source's newest file once more, as after its mapping was mended; one that is held is judged again. The id of its entry in
+/// the ledger, a new one of a file that was loaded.
 pub async fn reload(app: &App, key: &str, hand: Hand<'_>) -> Result<i64, SourceProblem> {
     let mut tx = app.pool.begin().await?;
     let source = find(&mut tx, key).await?;
@@ -103,21 +104,26 @@ pub async fn reload(app: &App, key: &str, hand: Hand<'_>) -> Result<i64, SourceP
     let Some(newest) = Files::list(&mut tx, Some(source.id), 1).await?.pop() else {
         return conflict(format!("source {key} has had no file yet"));
     };
-    if newest.state != FileState::Loaded {
-        let state = newest.state.as_str();
-        return conflict(format!(
-            "its newest file, {}, is {state}, not loaded",
-            newest.id
-        ));
+    if newest.state == FileState::Fetched {
+        return conflict(format!("its newest file, {}, is not loaded yet", newest.id));
     }
     if newest.object_key.is_empty() {
         return conflict(format!("the raw copy of {} is no longer kept", newest.name));
     }
     Files::hold_raw(&mut tx, &newest.object_key).await?;
-    let file = Files::record_again(&mut tx, newest.id).await?;
+    let file = match newest.state {
+        FileState::Held => {
+            Files::look_again(&mut tx, newest.id).await?;
+            newest.id
+        }
+        _ => Files::record_again(&mut tx, newest.id).await?,
+    };
     let subject = format!("file {}", newest.name);
-    hand.enqueue(app, &mut tx, &LoadFile { file }, &subject)
-        .await?;
+    let load = LoadFile { file };
+    if hand.enqueue(app, &mut tx, &load, &subject).await?.existing {
+        // The job that held it has not ended yet; it would not look again.
+        return conflict("its load is just ending, try again".to_owned());
+    }
     Audit::note(&mut tx, hand.who, "reload", &format!("source {key}")).await?;
     tx.commit().await?;
     Ok(file)

@@ -43,6 +43,7 @@ pub(crate) async fn tell(
         .iter()
         .map(|field| RejectRow {
             row: 0,
+            stock_number: String::new(),
             column: field.name().to_owned(),
             value: file.name.clone(),
             rule: COLUMN_GONE.to_owned(),

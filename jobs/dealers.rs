@@ -19,13 +19,14 @@ pub enum DealerProblem {
 /// A key stands in URLs and file names.
 const LONGEST_KEY: usize = 64;
 
-pub async fn put(app: &App, dealer: &Dealer, who: &str) -> Result<(), DealerProblem> {
+/// Its id.
+pub async fn put(app: &App, dealer: &Dealer, who: &str) -> Result<i64, DealerProblem> {
     check(dealer).map_err(DealerProblem::Order)?;
     let mut tx = app.pool.begin().await?;
-    Dealers::put(&mut tx, dealer).await?;
+    let id = Dealers::put(&mut tx, dealer).await?;
     Audit::note(&mut tx, who, "put", &format!("dealer {}", dealer.key)).await?;
     tx.commit().await?;
-    Ok(())
+    Ok(id)
 }
 
 fn check(dealer: &Dealer) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! A source's drop, as jobs see it: its partner, its login, its listing and its files, every call through the gate.
 
 use crate::App;
+use jiff::Timestamp;
 use partners::sftp::ANSWER;
 use partners::{
     Arrived, ErrorKind, Opened, PartnerError, RemoteFile, SftpLogin, SftpSettings, Way, gate,
@@ -163,7 +164,12 @@ pub(crate) async fn clear(
         let said = match &terms.after_load {
             AfterLoad::Leave => return Ok("left alone"),
             AfterLoad::Move(other) => {
-                client.move_to(&folder, name, other)?;
+                // Most exports have one name every night: what came before is kept beside.
+                let to = match client.look(other, name)? {
+                    Some(_) => dated(name, file.modified),
+                    None => name.to_owned(),
+                };
+                client.move_to(&folder, name, other, &to)?;
                 "moved"
             }
             AfterLoad::Delete => {
@@ -181,6 +187,19 @@ pub(crate) async fn clear(
     })
     .await;
     Ok(done)
+}
+
+/// `stock.csv` of that second as `stock-20261127T020000.csv` (UTC).
+fn dated(name: &str, modified: Option<i64>) -> String {
+    let at = modified.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let Some(at) = at else {
+        return name.to_owned();
+    };
+    let at = at.strftime("%Y%m%dT%H%M%S");
+    match name.rsplit_once('.') {
+        Some((stem, ending)) if !stem.is_empty() => format!("{stem}-{at}.{ending}"),
+        _ => format!("{name}-{at}"),
+    }
 }
 
 /// One host is asked this much at once, whatever number of sources it has and of processes we are.

@@ -168,7 +168,7 @@ async fn written(
                 what,
                 &file.name,
                 &row,
-                "",
+                &reject.stock_number,
                 "",
                 &reject.column,
                 &reject.value,

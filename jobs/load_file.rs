@@ -6,24 +6,27 @@
 //! and `hash_photos` for what is new or changed, `clear_drop` where the source's terms ask for it.
 //! Twice: slices count once (`source_files.next_row`), and the same row changes nothing.
 
+use crate::fates::{Fates, fates, unit_unknown};
 use crate::guard::guard;
 use crate::mappings::{self, MappingProblem};
-use crate::slices::{MOST_REJECTS, Slice, advance, kept, parse};
+use crate::slices::{MOST_REJECTS, Slice, advance, parse};
 use crate::spelling::Spelling;
 use crate::survey::{Survey, survey};
-use crate::{App, ClearDrop, LiesAgain, badges, columns_gone, of_new_listings, raw, retire};
+use crate::{
+    App, ClearDrop, LiesAgain, badges, columns_gone, columns_unread, of_new_listings, raw, retire,
+};
 use domain::merge::Blanks;
-use domain::{Dealer, Field, ListingDraft, Status};
-use ingest::{Holds, Mapping, ParsedRow, Table, Units};
+use domain::{Dealer, Field, ListingDraft};
+use ingest::{Holds, Mapping, ParsedRow, Table};
 use queue::{Engine, Enqueue, Job, JobContext, JobError, Jobs, Outcome, Policy, QueueName};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 use stores::{
-    AfterLoad, Alerts, Attachments, Bringing, Dealers, FileCounts, FileOrder, FileState, Files,
-    Listings, OwnMappings, PgConnection, RejectRow, Sightings, SourceFile, SourceKind, SourceRow,
-    Sources, SyncPolicy, Vins,
+    AfterLoad, Alerts, Attachments, Bringing, Dealers, FileOrder, FileState, Files, Listings,
+    OwnMappings, PgConnection, RejectRow, Sightings, SourceFile, SourceKind, SourceRow, Sources,
+    SyncPolicy, Vins,
 };
 use tokio::sync::mpsc;
 
@@ -171,6 +174,7 @@ async fn hold(
     Files::hold(&mut tx, file.id, reason).await?;
     let reject = RejectRow {
         row: 0,
+        stock_number: String::new(),
         column: String::new(),
         value: file.name.clone(),
         rule: rule.to_owned(),
@@ -253,54 +257,16 @@ async fn write(
     let to = rows
         .last()
         .map_or(from, |row| i64::try_from(row.row).unwrap_or(from));
-    let mut counts = FileCounts {
-        rows: i64::try_from(rows.len()).unwrap_or(0),
-        ..FileCounts::default()
-    };
     let mut tx = app.pool.begin().await?;
     let rooftops = rooftops(&mut tx, source, &rows).await?;
-    let (mut drafts, mut rejects): (Vec<(i64, ListingDraft)>, Vec<RejectRow>) =
-        (Vec::new(), Vec::new());
-    let (mut lost, mut unsure) = (Vec::new(), Vec::new());
-    for row in rows {
-        let misread = row.draft.is_none() && !row.perhaps.is_empty();
-        let key = row.dealer.map(|dealer| dealer.key);
-        let rooftop = source
-            .dealer_id
-            .or_else(|| rooftops.get(key.as_ref()?).copied());
-        rejects.extend(row.rejects.into_iter().map(kept));
-        match (row.draft, rooftop) {
-            _ if row.duplicate => counts.duplicates += 1,
-            // Sold with it, whatever grace is given to what is missing.
-            (Some(mut draft), Some(rooftop))
-                if with_prime(source, &survey.off, key.as_deref(), &draft) =>
-            {
-                draft.status = Some(Status::Sold);
-                rejects.push(sold_with_prime(&draft));
-                drafts.push((rooftop, draft));
-            }
-            (Some(draft), Some(_)) if prime_gone(source, &survey.units, key.as_deref(), &draft) => {
-                counts.rejected += 1;
-                rejects.push(without_prime(&draft));
-            }
-            (Some(draft), Some(rooftop)) => drafts.push((rooftop, draft)),
-            (draft, rooftop) => {
-                counts.rejected += 1;
-                let numbers = row.stock_number.into_iter().chain(row.perhaps);
-                if source.dealer_id.is_none() && (rooftop.is_none() || misread) {
-                    unsure.extend(numbers.clone());
-                }
-                lost.extend(
-                    rooftop
-                        .into_iter()
-                        .flat_map(|at| numbers.clone().map(move |n| (at, n))),
-                );
-                if draft.is_some() {
-                    rejects.push(unknown_rooftop(row.row, key.unwrap_or_default()));
-                }
-            }
-        }
-    }
+    let Fates {
+        drafts,
+        mut rejects,
+        mut counts,
+        values_refused,
+        lost,
+        unsure,
+    } = fates(rows, source, survey, &rooftops);
     if before && !(lost.is_empty() && unsure.is_empty()) {
         // Together with the slice's own, in one order: else two loads could wait for each other.
         let mut all = lost.clone();
@@ -344,7 +310,7 @@ async fn write(
     rejects.truncate(MOST_REJECTS.saturating_sub(*told));
     *told += rejects.len();
     Files::reject(&mut tx, file.id, &rejects).await?;
-    advance(&mut tx, file.id, from, to, &counts).await?;
+    advance(&mut tx, file.id, from, to, &counts, values_refused).await?;
     let orders = of_new_listings(&done.touched, cx.run_id)?;
     app.engine.enqueue(&mut tx, &orders).await?;
     tx.commit().await?;
@@ -372,80 +338,6 @@ async fn rooftops(
     Ok(Dealers::ids(tx, &keys).await?)
 }
 
-/// An attachment that is for sale with its prime unit only, and that is not in the file.
-fn prime_gone(
-    source: &SourceRow,
-    units: &Units,
-    rooftop: Option<&str>,
-    draft: &ListingDraft,
-) -> bool {
-    source.terms.attachments == Attachments::WithPrime
-        && draft.details.parent_stock_number.is_some()
-        && !with_prime(source, units, rooftop, draft)
-}
-
-/// An attachment that is for sale with its prime unit only, and that is among these.
-fn with_prime(
-    source: &SourceRow,
-    primes: &Units,
-    rooftop: Option<&str>,
-    draft: &ListingDraft,
-) -> bool {
-    let rooftop = match source.dealer_id {
-        Some(_) => "",
-        None => rooftop.unwrap_or_default(),
-    };
-    let prime = draft.details.parent_stock_number.as_deref();
-    source.terms.attachments == Attachments::WithPrime
-        && prime.is_some_and(|prime| primes.contains(rooftop, prime))
-}
-
-fn sold_with_prime(draft: &ListingDraft) -> RejectRow {
-    RejectRow {
-        row_lost: false,
-        rule: "prime_sold".to_owned(),
-        message: "its prime unit is sold or withdrawn in this file, and it goes with it".to_owned(),
-        ..without_prime(draft)
-    }
-}
-
-fn without_prime(draft: &ListingDraft) -> RejectRow {
-    let prime = draft.details.parent_stock_number.clone();
-    let prime = prime.unwrap_or_default();
-    RejectRow {
-        row: i64::try_from(draft.row).unwrap_or(i64::MAX),
-        column: "parent_stock_number".to_owned(),
-        message: format!(
-            "its prime unit {prime:?} is not for sale in this file, so it is not either"
-        ),
-        value: prime,
-        rule: "prime_gone".to_owned(),
-        row_lost: true,
-    }
-}
-
-fn unit_unknown(row: u64) -> RejectRow {
-    RejectRow {
-        row: i64::try_from(row).unwrap_or(i64::MAX),
-        column: "stock_number".to_owned(),
-        message: "nobody has this unit, and this source only updates known ones".to_owned(),
-        value: String::new(),
-        rule: "unit_unknown".to_owned(),
-        row_lost: true,
-    }
-}
-
-fn unknown_rooftop(row: u64, key: String) -> RejectRow {
-    RejectRow {
-        row: i64::try_from(row).unwrap_or(i64::MAX),
-        column: "dealer".to_owned(),
-        message: format!("there is no dealer {key:?}, and this source may not make any"),
-        value: key,
-        rule: "dealer_unknown".to_owned(),
-        row_lost: true,
-    }
-}
-
 /// Closes the file, and has it cleared from the drop where the source's terms ask for it.
 async fn finish(
     app: &App,
@@ -455,6 +347,7 @@ async fn finish(
 ) -> Result<Outcome, JobError> {
     let mut tx = app.pool.begin().await?;
     Files::loaded(&mut tx, file.id).await?;
+    columns_unread::tell(&mut tx, file, source).await?;
     Alerts::resolve(&mut tx, "file_held", &source.key).await?;
     Vins::settle_bad(&mut tx, source.dealer_id).await?;
     let drop = matches!(source.kind, SourceKind::Sftp | SourceKind::Folder);

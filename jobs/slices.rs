@@ -14,7 +14,7 @@ const SLICE_ROWS: usize = 5_000;
 /// And no more of the file than this, for the sake of the memory.
 const SLICE_BYTES: usize = 8 * 1024 * 1024;
 
-/// Refusals told of one file; counts are right beyond.
+/// Refusals told of one file by one attempt; counts are right beyond.
 pub(crate) const MOST_REJECTS: usize = 100_000;
 
 /// Rows of one transaction, and what new units come to, by row.
@@ -89,8 +89,9 @@ pub(crate) async fn advance(
     from: i64,
     to: i64,
     counts: &FileCounts,
+    values_refused: i64,
 ) -> Result<(), JobError> {
-    if Files::advance(tx, file, from, to, counts).await? {
+    if Files::advance(tx, file, from, to, counts, values_refused).await? {
         return Ok(());
     }
     // Another attempt of this job, its lease lost, went on: leave the file to it.
@@ -100,8 +101,10 @@ pub(crate) async fn advance(
     })
 }
 
-pub(crate) fn kept(reject: ingest::Reject) -> RejectRow {
+/// As it is told with the file, of the unit with this number.
+pub(crate) fn kept(reject: ingest::Reject, stock_number: &str) -> RejectRow {
     RejectRow {
+        stock_number: stock_number.chars().take(200).collect(),
         row: i64::try_from(reject.row).unwrap_or(i64::MAX),
         column: reject.column,
         value: reject.value,

@@ -28,3 +28,6 @@ CREATE TABLE listing_pasts (
 CREATE INDEX listing_pasts_vin ON listing_pasts (vin) WHERE vin IS NOT NULL;
 CREATE INDEX listing_pasts_serial ON listing_pasts (serial) WHERE serial IS NOT NULL;
 CREATE INDEX listing_pasts_number ON listing_pasts (dealer_id, stock_number);
+-- Which unit a refused cell is of, and how many cells a file's load refused: values that cost no row.
+ALTER TABLE source_rejects ADD COLUMN stock_number text NOT NULL DEFAULT '';
+ALTER TABLE source_files ADD COLUMN values_refused bigint NOT NULL DEFAULT 0;

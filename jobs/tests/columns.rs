@@ -46,6 +46,40 @@ async fn alert(test: &TestApp) -> Option<Alert> {
     open.into_iter().find(|alert| alert.what == "column_gone")
 }
 
+/// Nobody looks at what was refused of a file that was loaded.
+#[tokio::test]
+async fn a_column_that_can_be_read_no_more_is_raised_until_it_can() {
+    let mut test = TestApp::start().await;
+    let dealer = dealer(&test).await;
+    let of = |price: &dyn Fn(usize) -> String| {
+        let rows = (0..6).map(|n| format!("{n},,Ford,F-15{n},{}\n", price(n)));
+        format!("Stock,VIN,Make,Model,Price\n{}", rows.collect::<String>())
+    };
+    let raised = |open: Vec<Alert>| open.into_iter().find(|alert| alert.what == "values_unread");
+    for (text, words) in [
+        (of(&|n| format!("10{n}")), None),
+        (
+            of(&|_| "TBA soon".to_owned()),
+            Some("price_cents in 6 rows (not_money, as \"TBA soon\")"),
+        ),
+        (of(&|n| format!("{}", 100 + n)), None),
+        // A word for "none" is read.
+        (of(&|_| "Call".to_owned()), None),
+    ] {
+        load(&mut test, "vehicles", dealer, &text).await;
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        let open = raised(Alerts::open(&mut conn).await.unwrap());
+        assert_eq!(open.is_some(), words.is_some(), "{text}");
+        if let (Some(alert), Some(words)) = (open, words) {
+            assert!(alert.message.contains(words), "{}", alert.message);
+            let file = Files::list(&mut conn, None, 1).await.unwrap().remove(0);
+            assert_eq!((file.values_refused, file.counts.rejected), (6, 0));
+            let told = Files::rejects(&mut conn, file.id).await.unwrap();
+            assert_eq!(told[0].stock_number, "0");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_column_that_is_gone_blanks_nothing_and_is_raised_until_it_is_back() {
     let mut test = TestApp::start().await;
@@ -115,6 +149,22 @@ async fn the_newest_file_is_loaded_once_more_by_the_mended_mapping() {
         (FileState::Loaded, Some(2))
     );
     drop(conn);
+    // One that a mistake in the mapping held is judged anew, guard and all.
+    for (stock, state) in [("number", FileState::Held), ("no", FileState::Loaded)] {
+        let yaml = own("asked").replace("[no]}", &format!("[{stock}], required: true}}"));
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        OwnMappings::put(&mut conn, "ours", &yaml, "ops")
+            .await
+            .unwrap();
+        drop(conn);
+        let again = jobs::by_hand::reload(&test.app, "upload", OPS).await;
+        let again = again.unwrap();
+        test.run_all().await;
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        let read = Files::get(&mut conn, again).await.unwrap();
+        assert_eq!((read.state, read.released_by), (state, None));
+        assert!(again > file);
+    }
     let nobody = jobs::by_hand::reload(&test.app, "nobody", OPS).await;
     assert!(nobody.unwrap_err().to_string().contains("nobody"));
 }

@@ -397,6 +397,9 @@ async fn a_loaded_file_is_moved_and_one_that_came_since_stays() {
     assert_eq!(yard.pull().await.0, "done");
     yard.later().await;
     assert!(!yard.has("stock.csv"));
+    // One name every night: the first night's is kept beside.
+    let kept = std::fs::read_dir(&aside).unwrap();
+    assert_eq!(kept.count(), 2);
     let mut conn = yard.test.app.pool.acquire().await.unwrap();
     assert_eq!(Listings::counts(&mut conn).await.unwrap().1, 5);
 }

@@ -37,6 +37,7 @@ enum Action {
     /// Bring back an archive, a listing of it, a rooftop's units, or what was archived on a day. Units `in_use`, whose number stands
     /// again at their rooftop, stay archived
     Restore {
+        /// Its number; without it, what --dealer or --day names of every archive
         #[arg(required_unless_present_any = ["dealer", "day"])]
         archive: Option<i64>,
         #[arg(long, requires = "archive")]
@@ -105,8 +106,18 @@ impl Archive {
                 dealer,
                 day,
             } => {
+                super::known_dealer(&mut conn, dealer.as_deref()).await?;
                 let archives = match archive {
-                    Some(archive) => vec![archive],
+                    Some(archive) => {
+                        Archives::get(&mut conn, archive).await?;
+                        let out = Archives::lines(&mut conn, archive, dealer.as_deref()).await?;
+                        let wanted = |id: i64| listing.is_none_or(|listing| listing == id);
+                        ensure!(
+                            out.iter().any(|(_, id)| wanted(*id)),
+                            "archive {archive} has nothing of it that is not restored already"
+                        );
+                        vec![archive]
+                    }
                     None => Archives::holding(&mut conn, dealer.as_deref(), day).await?,
                 };
                 ensure!(!archives.is_empty(), "nothing of it is archived");

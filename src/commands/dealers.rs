@@ -96,7 +96,7 @@ impl Dealers {
                         *field = given;
                     }
                 }
-                jobs::dealers::put(&platform.app, &dealer, &super::operator()).await?;
+                dealer.id = jobs::dealers::put(&platform.app, &dealer, &super::operator()).await?;
                 println!("{}", serde_json::to_string(&dealer)?);
             }
         }

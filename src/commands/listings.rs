@@ -5,7 +5,7 @@ use domain::{Details, Field, Listing};
 use jobs::{by_hand, unknown_words};
 use std::path::Path;
 use std::process::ExitCode;
-use stores::{ListingFilter, Overrides, PgConnection};
+use stores::{Overrides, PgConnection};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Listings {
@@ -89,6 +89,7 @@ impl Listings {
                 line(&after, field);
             }
             Action::Unknown { dealer, json } => {
+                super::known_dealer(&mut conn, dealer.as_deref()).await?;
                 for found in unknown_words::of_stock(&mut conn, dealer.as_deref()).await? {
                     if json {
                         println!("{}", serde_json::to_string(&found)?);
@@ -107,7 +108,10 @@ impl Listings {
             } => {
                 let limit = limit.clamp(1, 100_000);
                 let dealer = dealer.as_deref();
-                for row in Overrides::contradictions(&mut conn, dealer, (0, ""), limit).await? {
+                super::known_dealer(&mut conn, dealer).await?;
+                let rows = Overrides::contradictions(&mut conn, dealer, (0, ""), limit).await?;
+                super::more_than(limit, rows.len());
+                for row in rows {
                     if json {
                         println!("{}", serde_json::to_string(&row)?);
                         continue;
@@ -130,17 +134,11 @@ impl Listings {
 }
 
 async fn find(conn: &mut PgConnection, unit: &Unit) -> Result<Listing> {
-    let filter = ListingFilter {
-        dealer: Some(unit.dealer.clone()),
-        stock_number: Some(unit.stock_number.clone()),
-        ..ListingFilter::default()
-    };
-    let found = stores::Listings::list(conn, &filter, 0, 1).await?.pop();
+    let (dealer, number) = (unit.dealer.as_str(), unit.stock_number.trim());
+    super::known_dealer(conn, Some(dealer)).await?;
+    let found = stores::Listings::at(conn, dealer, number).await?;
     found.with_context(|| {
-        format!(
-            "{} has no unit {:?} on the lot",
-            unit.dealer, unit.stock_number
-        )
+        format!("{dealer} has no unit {number:?}; `reports unit {number}` tells where it was, `archive find {number}` what is archived")
     })
 }
 

@@ -17,7 +17,7 @@ use stores::{Dealers, FileCounts, FileState, Files, NewFile, SourceFile, Sources
 #[derive(Debug, clap::Args)]
 pub(super) struct Load {
     file: PathBuf,
-    /// How to read it: see `forecourt mappings list`
+    /// How to read it: see `forecourt mappings list`; a YAML file is put as a mapping of its name
     #[arg(long)]
     mapping: String,
     /// Whose units they are; made when nobody has this key
@@ -66,7 +66,23 @@ impl Load {
         Ok(())
     }
 
-    pub(super) async fn run(self, data_dir: &Path) -> Result<ExitCode> {
+    /// A mapping that lies in a file is one of ours from now on, in a new version where it has changed.
+    async fn keep_mapping(&mut self, station: &Station) -> Result<()> {
+        let file = Path::new(&self.mapping);
+        let (true, Some(name)) = (file.is_file(), file.file_stem()) else {
+            return Ok(());
+        };
+        let name = name.to_string_lossy().into_owned();
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
+        let (app, who) = (&station.platform.app, super::operator());
+        let version = jobs::mappings::put(app, &name, &text, &who).await?;
+        eprintln!("mapping {name}, version {version}");
+        self.mapping = name;
+        Ok(())
+    }
+
+    pub(super) async fn run(mut self, data_dir: &Path) -> Result<ExitCode> {
         let size = std::fs::metadata(&self.file)
             .with_context(|| format!("read {}", self.file.display()))?
             .len();
@@ -76,10 +92,12 @@ impl Load {
             self.file.display()
         );
         let station = Station::open(data_dir).await?;
-        let done = match self.check_mapping(&station).await {
-            Ok(()) => self.load(&station).await,
-            Err(error) => Err(error),
+        let done = async {
+            self.keep_mapping(&station).await?;
+            self.check_mapping(&station).await?;
+            self.load(&station).await
         };
+        let done = done.await;
         station.close().await;
         let report = done?;
         if self.json {

@@ -71,6 +71,7 @@ impl Reports {
                         "dealer", "units", "median", "average", "to 30", "to 60", "to 90", "older"
                     );
                 }
+                super::known_dealer(&mut conn, dealer.as_deref()).await?;
                 for row in Told::aging(&mut conn, dealer.as_deref()).await? {
                     let words = format!(
                         "{:<24} {:>7} {:>7} {:>8} {:>7} {:>7} {:>7} {:>7}",
@@ -95,7 +96,10 @@ impl Reports {
                 let (days, percent) = (days.clamp(1, 3_660), percent.clamp(0, 100));
                 let limit = limit.clamp(1, 100_000);
                 let dealer = dealer.as_deref();
-                for row in Told::price_drops(&mut conn, dealer, days, percent, limit).await? {
+                super::known_dealer(&mut conn, dealer).await?;
+                let rows = Told::price_drops(&mut conn, dealer, days, percent, limit).await?;
+                super::more_than(limit, rows.len());
+                for row in rows {
                     let words = format!(
                         "{}  {:<20} {:<16} {:>12} -> {:>10}  {}",
                         row.at,
@@ -110,14 +114,20 @@ impl Reports {
             }
             What::Doubles { dealer, limit } => {
                 let limit = limit.clamp(1, 100_000);
-                for row in Told::doubles(&mut conn, dealer.as_deref(), limit).await? {
+                super::known_dealer(&mut conn, dealer.as_deref()).await?;
+                let rows = Told::doubles(&mut conn, dealer.as_deref(), limit).await?;
+                super::more_than(limit, rows.len());
+                for row in rows {
                     let words = format!("{:<20} {}", row.number, row.rooftops.join(", "));
                     line(&row, &words, json)?;
                 }
             }
             What::Photos { dealer, limit } => {
                 let limit = limit.clamp(1, 100_000);
-                for row in stores::Photos::lost(&mut conn, dealer.as_deref(), limit).await? {
+                super::known_dealer(&mut conn, dealer.as_deref()).await?;
+                let rows = stores::Photos::lost(&mut conn, dealer.as_deref(), limit).await?;
+                super::more_than(limit, rows.len());
+                for row in rows {
                     let words = format!(
                         "{:<20} {:<16} {:<8} {}  {}",
                         row.dealer,

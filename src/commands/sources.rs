@@ -7,7 +7,7 @@ use jobs::by_hand::{self, Hand};
 use jobs::sources::{after_load_word, settle_word};
 use std::path::Path;
 use std::process::ExitCode;
-use stores::Files;
+use stores::{FileState, Files};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Sources {
@@ -149,7 +149,7 @@ impl Sources {
                     }
                     let c = file.counts;
                     println!(
-                        "{:>6}  {:<8}  {}  {} rows: {} new, {} changed, {} same, {} rejected, {} duplicates; {} removed  {}",
+                        "{:>6}  {:<8}  {}  {} rows: {} new, {} changed, {} same, {} rejected, {} duplicates; {} values refused, {} removed  {}",
                         file.id,
                         file.state.as_str(),
                         file.name,
@@ -159,8 +159,14 @@ impl Sources {
                         c.unchanged,
                         c.rejected,
                         c.duplicates,
+                        file.values_refused,
                         c.removed,
-                        file.held_reason.unwrap_or_default()
+                        match file.state {
+                            FileState::Held => file.held_reason.unwrap_or_default(),
+                            _ => file
+                                .released_by
+                                .map_or(String::new(), |who| format!("released by {who}")),
+                        }
                     );
                 }
             }
@@ -192,8 +198,8 @@ impl Sources {
                         (_, false) => "value dropped",
                     };
                     println!(
-                        "row {:>6}  {:<14}  {:<20}  {lost}: {}",
-                        reject.row, reject.column, reject.rule, reject.message
+                        "row {:>6}  {:<16}  {:<14}  {:<20}  {lost}: {}",
+                        reject.row, reject.stock_number, reject.column, reject.rule, reject.message
                     );
                 }
             }

@@ -101,8 +101,14 @@ impl Folder {
     }
 
     /// Into a folder of the same disk, made when it is not there; what has the name there already is replaced.
-    pub fn move_to(&self, folder: &str, name: &str, other: &str) -> Result<(), PartnerError> {
-        let (from, to) = (place(folder, name)?, place(other, name)?);
+    pub fn move_to(
+        &self,
+        folder: &str,
+        name: &str,
+        other: &str,
+        to: &str,
+    ) -> Result<(), PartnerError> {
+        let (from, to) = (place(folder, name)?, place(other, to)?);
         fs::create_dir_all(other)
             .and_then(|()| fs::rename(from, to))
             .map_err(|e| failed("move", name, &e))

@@ -234,10 +234,16 @@ impl SftpClient {
     }
 
     /// Into a folder that is made when it is not there; what has the name there already is replaced.
-    pub fn move_to(&self, folder: &str, name: &str, other: &str) -> Result<(), PartnerError> {
+    pub fn move_to(
+        &self,
+        folder: &str,
+        name: &str,
+        other: &str,
+        to: &str,
+    ) -> Result<(), PartnerError> {
         self.make_folder(other)?;
         let target = format!("{}{folder}/{name}", self.target);
-        let to = Path::new(other).join(name);
+        let to = Path::new(other).join(to);
         let from = Path::new(folder).join(name);
         if self.sftp.rename(&from, &to, None).is_ok() {
             return Ok(());

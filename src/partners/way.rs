@@ -64,9 +64,15 @@ impl Opened {
         either!(self, drop => drop.delete(folder, name))
     }
 
-    /// Into a folder that is made when it is not there; what has the name there already is replaced.
-    pub fn move_to(&self, folder: &str, name: &str, other: &str) -> Result<(), PartnerError> {
-        either!(self, drop => drop.move_to(folder, name, other))
+    /// Into a folder that is made when it is not there, under a name; what has it there already is replaced.
+    pub fn move_to(
+        &self,
+        folder: &str,
+        name: &str,
+        other: &str,
+        to: &str,
+    ) -> Result<(), PartnerError> {
+        either!(self, drop => drop.move_to(folder, name, other, to))
     }
 
     /// A reader sees the whole file or none; the folder is made when it is not there.

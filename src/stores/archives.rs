@@ -131,7 +131,7 @@ impl Archives {
             r#"SELECT a.archive_id, a.listing_id, d.key AS dealer, a.stock_number, a.vin,
                 a.restored_at IS NOT NULL AS "restored!"
              FROM archived_listings a JOIN dealers d ON d.id = a.dealer_id
-             WHERE a.vin = upper($1) OR a.serial = $1 OR a.stock_number = $1 ORDER BY a.archive_id DESC, a.line LIMIT 100"#,
+             WHERE a.vin = upper($1) OR a.serial = $1 OR a.stock_number IN ($1, upper($1), lower($1)) ORDER BY a.archive_id DESC, a.line LIMIT 100"#,
             number
         )
         .fetch_all(conn)

@@ -86,18 +86,10 @@ pub struct SourceFile {
     /// Where a cut load goes on.
     pub next_row: i64,
     pub counts: FileCounts,
+    /// Cells that could not be read, of rows that were loaded all the same.
+    pub values_refused: i64,
     /// Which version of an own mapping read it.
     pub mapping_version: Option<i32>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct RejectRow {
-    pub row: i64,
-    pub column: String,
-    pub value: String,
-    pub rule: String,
-    pub message: String,
-    pub row_lost: bool,
 }
 
 pub struct Files;
@@ -326,7 +318,7 @@ impl Files {
     ) -> Res<Vec<SourceFile>> {
         let rows = sqlx::query!(
             "SELECT id, source_id, name, digest, bytes, modified_at, seen_at, object_key, state, held_reason, released_by,
-                next_row, rows, created, updated, unchanged, rejected, duplicates, removed, mapping_version
+                next_row, rows, created, updated, unchanged, rejected, duplicates, removed, mapping_version, values_refused
              FROM source_files
              WHERE ($1::bigint IS NULL OR id = $1) AND ($2::bigint IS NULL OR source_id = $2)
              ORDER BY id DESC LIMIT $3",
@@ -361,6 +353,7 @@ impl Files {
                     removed: row.removed,
                 },
                 mapping_version: row.mapping_version,
+                values_refused: row.values_refused,
             })
             .collect())
     }
@@ -373,11 +366,12 @@ impl Files {
         from_row: i64,
         to_row: i64,
         counts: &FileCounts,
+        values_refused: i64,
     ) -> Res<bool> {
         let done = sqlx::query!(
             "UPDATE source_files SET next_row = $3, rows = rows + $4, created = created + $5,
                 updated = updated + $6, unchanged = unchanged + $7, rejected = rejected + $8,
-                duplicates = duplicates + $9
+                duplicates = duplicates + $9, values_refused = values_refused + $10
              WHERE id = $1 AND next_row = $2 AND state = 'fetched'",
             id,
             from_row,
@@ -387,7 +381,8 @@ impl Files {
             counts.updated,
             counts.unchanged,
             counts.rejected,
-            counts.duplicates
+            counts.duplicates,
+            values_refused
         )
         .execute(conn)
         .await?;
@@ -462,36 +457,5 @@ impl Files {
         .execute(conn)
         .await?;
         Ok(done.rows_affected() == 1)
-    }
-
-    pub async fn reject(conn: &mut PgConnection, file_id: i64, rejects: &[RejectRow]) -> Res<()> {
-        let of =
-            |f: fn(&RejectRow) -> &String| rejects.iter().map(|r| f(r).clone()).collect::<Vec<_>>();
-        sqlx::query!(
-            "INSERT INTO source_rejects (file_id, row, column_name, value, rule, message, row_lost)
-             SELECT $1, u.* FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bool[]) u
-             ON CONFLICT DO NOTHING",
-            file_id,
-            &rejects.iter().map(|r| r.row).collect::<Vec<_>>(),
-            &of(|r| &r.column),
-            &of(|r| &r.value),
-            &of(|r| &r.rule),
-            &of(|r| &r.message),
-            &rejects.iter().map(|r| r.row_lost).collect::<Vec<_>>()
-        )
-        .execute(conn)
-        .await?;
-        Ok(())
-    }
-
-    pub async fn rejects(conn: &mut PgConnection, file_id: i64) -> Res<Vec<RejectRow>> {
-        Ok(sqlx::query_as!(
-            RejectRow,
-            r#"SELECT row, column_name AS "column", value, rule, message, row_lost FROM source_rejects
-               WHERE file_id = $1 ORDER BY row, column_name LIMIT 1000000"#,
-            file_id
-        )
-        .fetch_all(conn)
-        .await?)
     }
 }

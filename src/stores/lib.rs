@@ -43,7 +43,7 @@ pub use dealers::Dealers;
 pub use due::{Due, WantedVehicle};
 pub use error::StoreError;
 pub use feeds::{Exclusion, FeedRow, FeedRun, Feeds, LeftOut};
-pub use files::{FileCounts, FileOrder, FileState, Files, NewFile, RejectRow, SourceFile};
+pub use files::{FileCounts, FileOrder, FileState, Files, NewFile, SourceFile};
 pub use forgotten::Forgotten;
 pub use histories::{
     Histories, HistoryReport, KnownReport, KnownValuation, ReportState, Valuation, Valuations,
@@ -55,7 +55,7 @@ pub use overrides::{Contradiction, Overrides};
 pub use parents::Parents;
 pub use photos::{NewPhoto, PhotoHashes, PhotoPair, PhotoTold, PhotoUpload, Photos, UrlOutcome};
 pub use providers::{Provider, ProviderKind, ProviderView, Providers};
-pub use refused::Refused;
+pub use refused::{Refused, RejectRow};
 pub use reports::{Aging, Double, Move, PriceDrop, Reports, Stay};
 pub use schedules::{Overlap, Schedule, Schedules, Taken, Tick};
 pub use secrets::{Sealed, Sealer};

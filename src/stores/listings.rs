@@ -304,6 +304,28 @@ impl Listings {
         )
     }
 
+    /// The unit that has a number at a rooftop, wherever it stands; a number is the same whatever the case of its letters.
+    pub async fn at(
+        conn: &mut PgConnection,
+        dealer: &str,
+        stock_number: &str,
+    ) -> Res<Option<Listing>> {
+        let spelt = [
+            stock_number.to_owned(),
+            stock_number.to_uppercase(),
+            stock_number.to_lowercase(),
+        ];
+        let ids = sqlx::query_scalar!(
+            "SELECT l.id FROM dealers d JOIN listings l ON l.dealer_id = d.id AND l.stock_number = ANY($2)
+             WHERE d.key = $1 ORDER BY l.stock_number <> $3, l.id LIMIT 1",
+            dealer,
+            &spelt,
+            stock_number
+        );
+        let ids = ids.fetch_all(&mut *conn).await?;
+        Ok(Self::by_ids(conn, &ids).await?.pop())
+    }
+
     pub async fn get(conn: &mut PgConnection, id: i64) -> Res<Listing> {
         let not_found = || StoreError::NotFound {
             what: "listing",

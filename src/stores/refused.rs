@@ -17,7 +17,30 @@ pub struct Refused {
     pub message: String,
 }
 
+#[derive(Clone, Debug, Serialize)]
+pub struct RejectRow {
+    pub row: i64,
+    /// The unit's, where the row names one.
+    pub stock_number: String,
+    pub column: String,
+    pub value: String,
+    pub rule: String,
+    pub message: String,
+    pub row_lost: bool,
+}
+
 impl Files {
+    /// A held file is looked at once more, as it would be if it came now: what held it is judged again.
+    pub async fn look_again(conn: &mut PgConnection, id: i64) -> Res<()> {
+        sqlx::query!(
+            "UPDATE source_files SET state = 'fetched', held_reason = NULL WHERE id = $1 AND state = 'held'",
+            id
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
     /// Whether the last row of the source's file before this one had too few cells too, and it was loaded all the same.
     pub async fn ends_short(conn: &mut PgConnection, source: i64, file: i64) -> Res<bool> {
         let short = sqlx::query_scalar!(
@@ -42,5 +65,59 @@ impl Files {
         )
         .fetch_all(conn)
         .await?)
+    }
+
+    /// Told with the file; twice is once.
+    pub async fn reject(conn: &mut PgConnection, file_id: i64, rejects: &[RejectRow]) -> Res<()> {
+        let of =
+            |f: fn(&RejectRow) -> &String| rejects.iter().map(|r| f(r).clone()).collect::<Vec<_>>();
+        sqlx::query!(
+            "INSERT INTO source_rejects (file_id, row, column_name, value, rule, message, row_lost, stock_number)
+             SELECT $1, u.* FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bool[], $8::text[]) u
+             ON CONFLICT DO NOTHING",
+            file_id,
+            &rejects.iter().map(|r| r.row).collect::<Vec<_>>(),
+            &of(|r| &r.column),
+            &of(|r| &r.value),
+            &of(|r| &r.rule),
+            &of(|r| &r.message),
+            &rejects.iter().map(|r| r.row_lost).collect::<Vec<_>>(),
+            &of(|r| &r.stock_number)
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    pub async fn rejects(conn: &mut PgConnection, file_id: i64) -> Res<Vec<RejectRow>> {
+        Ok(sqlx::query_as!(
+            RejectRow,
+            r#"SELECT row, stock_number, column_name AS "column", value, rule, message, row_lost FROM source_rejects
+               WHERE file_id = $1 ORDER BY row, column_name LIMIT 1000000"#,
+            file_id
+        )
+        .fetch_all(conn)
+        .await?)
+    }
+
+    /// Columns whose cells could not be read in half of the file's loaded rows or more: how many, the rule, and the first of them.
+    pub async fn unread_columns(
+        conn: &mut PgConnection,
+        file_id: i64,
+    ) -> Res<Vec<(String, i64, String, String)>> {
+        let rows = sqlx::query!(
+            r#"SELECT r.column_name, count(*) AS "count!", (array_agg(r.rule ORDER BY r.row))[1] AS "rule!",
+                (array_agg(r.value ORDER BY r.row))[1] AS "value!"
+               FROM source_rejects r JOIN source_files f ON f.id = r.file_id
+               WHERE r.file_id = $1 AND r.row > 0 AND NOT r.row_lost AND r.rule NOT IN ('not_priced', 'year_unknown', 'prime_sold')
+               GROUP BY r.column_name, f.rows, f.rejected, f.duplicates
+               HAVING count(*) >= 5 AND count(*) * 2 >= least(f.rows - f.rejected - f.duplicates, 100000)
+               ORDER BY count(*) DESC, r.column_name"#,
+            file_id
+        );
+        let rows = rows.fetch_all(conn).await?.into_iter();
+        Ok(rows
+            .map(|row| (row.column_name, row.count, row.rule, row.value))
+            .collect())
     }
 }

@@ -135,7 +135,7 @@ fn file_table(session: &Session, files: &[SourceFile]) -> Markup {
     html! {
         table {
             thead { tr { th { "File" } th { "Seen" } th { "State" } th { "Rows" } th { "New" } th { "Changed" } th { "Same" } th { "Rejected" }
-                th { "Double" } th { "Removed" } th { "Held for" } } }
+                th { "Double" } th { "Removed" } th { "Values refused" } th { "Held for" } } }
             tbody {
                 @for file in files {
                     @let c = &file.counts;
@@ -143,7 +143,7 @@ fn file_table(session: &Session, files: &[SourceFile]) -> Markup {
                         td { a href={ "/console/files/" (file.id) } { (file.name) } }
                         td { (at(file.seen_at)) }
                         td { (pill(file.state.as_str())) }
-                        @for count in [c.rows, c.created, c.updated, c.unchanged, c.rejected, c.duplicates, c.removed] { td class="n" { (count) } }
+                        @for count in [c.rows, c.created, c.updated, c.unchanged, c.rejected, c.duplicates, c.removed, file.values_refused] { td class="n" { (count) } }
                         td {
                             @if file.state == FileState::Held {
                                 (file.held_reason.as_deref().unwrap_or_default()) " "

@@ -10,7 +10,7 @@ use domain::spreadsheet;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::{Attachment, AttachmentType, Json};
 use poem_openapi::{Object, OpenApi};
-use stores::{Files, Scope, SourceFile};
+use stores::{FileState, Files, Scope, SourceFile};
 
 pub(crate) struct Sources {
     pub(crate) api: Api,
@@ -137,10 +137,15 @@ struct FileView {
     rejected: i64,
     duplicates: i64,
     removed: i64,
+    /// Cells that could not be read, of rows that were loaded all the same.
+    values_refused: i64,
+    /// Who released it, when it was held.
+    released_by: Option<String>,
 }
 
 impl From<SourceFile> for FileView {
     fn from(file: SourceFile) -> Self {
+        let held = file.state == FileState::Held;
         Self {
             id: file.id,
             name: file.name,
@@ -148,7 +153,9 @@ impl From<SourceFile> for FileView {
             bytes: file.bytes,
             seen_at: file.seen_at.to_string(),
             state: file.state.as_str().to_owned(),
-            held_reason: file.held_reason,
+            held_reason: file.held_reason.filter(|_| held),
+            values_refused: file.values_refused,
+            released_by: file.released_by,
             mapping_version: file.mapping_version,
             rows: file.counts.rows,
             created: file.counts.created,
@@ -335,7 +342,7 @@ impl Sources {
         key.require(&self.api, Scope::Read).await?;
         let mut conn = self.api.app.pool.acquire().await?;
         let file = Files::get(&mut conn, file.0).await?;
-        let mut csv = String::from("row,column,value,rule,message,row_lost\r\n");
+        let mut csv = String::from("row,column,value,rule,message,row_lost,stock_number\r\n");
         for reject in Files::rejects(&mut conn, file.id).await? {
             let cells = [
                 reject.row.to_string(),
@@ -344,6 +351,7 @@ impl Sources {
                 reject.rule,
                 reject.message,
                 reject.row_lost.to_string(),
+                reject.stock_number,
             ];
             csv.push_str(&spreadsheet::line(cells.iter().map(String::as_str)));
         }

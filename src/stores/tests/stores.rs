@@ -292,12 +292,12 @@ async fn a_load_slice_counts_once() {
         ..Default::default()
     };
     assert!(
-        Files::advance(&mut conn, file_id, 0, 10, &counts)
+        Files::advance(&mut conn, file_id, 0, 10, &counts, 3)
             .await
             .unwrap()
     );
     assert!(
-        !Files::advance(&mut conn, file_id, 0, 10, &counts)
+        !Files::advance(&mut conn, file_id, 0, 10, &counts, 3)
             .await
             .unwrap()
     );
