@@ -29,6 +29,7 @@ pub mod load_file;
 pub mod loops;
 pub mod mappings;
 pub mod probe_partner;
+mod provider_order;
 pub mod providers;
 pub mod prune_history;
 pub mod pull_source;

@@ -7,7 +7,8 @@
 use crate::App;
 use crate::batch::{Batch, each};
 use crate::enrichment::{self, Asking, refresh};
-use crate::providers::{OWN_STORAGE, bearer, settings};
+use crate::provider_order::OWN_STORAGE;
+use crate::providers::{bearer, settings};
 use partners::{ErrorKind, PartnerError, upload};
 use photos::{Derived, Limits, derived};
 use queue::{Job, JobContext, JobError, Outcome, Policy, Priority, QueueName, Unique};

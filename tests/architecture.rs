@@ -201,6 +201,9 @@ fn every_job_file_is_in_the_catalogue_with_header_and_tests() {
         "badges",
         "by_hand",
         "columns_gone",
+        "columns_unread",
+        "fates",
+        "provider_order",
         "unknown_words",
         "providers",
     ];
