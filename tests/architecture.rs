@@ -25,7 +25,9 @@ fn collect(folder: &Path, found: &mut Vec<(String, String)>) {
             if path.file_name().is_some_and(|name| name != "tests") {
                 collect(&path, found);
             }
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs")
+            && path.file_name().is_some_and(|name| name != "tests.rs")
+        {
             found.push((
                 path.to_string_lossy().into_owned(),
                 fs::read_to_string(&path).unwrap(),

@@ -56,6 +56,12 @@ async fn look(app: &jobs::App) -> Result<Vec<Ailment>> {
                 format!("forecourt providers test {}", alert.subject)
             }
             "bad_vins" => "forecourt vin VIN".to_owned(),
+            "values_unread" | "column_gone" => {
+                format!(
+                    "forecourt sources files {}, then sources rejects FILE",
+                    alert.subject
+                )
+            }
             _ => format!("forecourt sources files {}", alert.subject),
         };
         found.push(Ailment {

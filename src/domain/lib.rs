@@ -3,6 +3,7 @@
 //! No I/O, no clock, no environment. Everything here is a value that can be built in a test
 //! without a server, and every other floor may name it.
 
+pub mod another_unit;
 pub mod currency;
 pub mod dealer;
 pub mod details;

@@ -165,7 +165,9 @@ pub(crate) fn country(text: &str) -> Option<String> {
 
 /// Whether two texts are one, whatever the case of their letters, in whatever alphabet: `GRÜN` is `grün`, `WEISS` is `weiß`.
 pub(crate) fn same(one: &str, other: &str) -> bool {
-    if one.is_ascii() && other.is_ascii() {
+    // Nearly all that is compared differs in length, and much of it is long: no capital has more than three times its bytes.
+    let (short, long) = (one.len().min(other.len()), one.len().max(other.len()));
+    if one.eq_ignore_ascii_case(other) || long > 3 * short || one.is_ascii() && other.is_ascii() {
         return one.eq_ignore_ascii_case(other);
     }
     one.chars()

@@ -140,7 +140,7 @@ impl Listings {
                     if by_hand && Self::on_the_lot(&listing) {
                         theirs.push(listing.id);
                     }
-                    if merge::is_another(&listing, draft, blanks) {
+                    if domain::another_unit::is_another(&listing, draft, blanks) {
                         anew.push(listing.id);
                     }
                     if merge::apply_with(&mut listing, draft, &origin(draft), blanks, silent) {

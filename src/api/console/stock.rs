@@ -16,11 +16,15 @@ const DROPS: (i32, i32) = (7, 1);
 /// What can be looked at: its address, its name, and where all of it is.
 const LISTS: [(&str, &str, &str); 6] = [
     ("aging", "Age of the stock", "forecourt reports aging"),
-    ("drops", "Prices that fell", "forecourt reports drops"),
+    (
+        "drops",
+        "Prices that fell",
+        "forecourt reports drops --limit 100000",
+    ),
     (
         "contradictions",
         "Where a VIN or a history says otherwise",
-        "forecourt listings contradictions",
+        "forecourt listings contradictions --limit 100000",
     ),
     (
         "unknown",
@@ -30,12 +34,12 @@ const LISTS: [(&str, &str, &str); 6] = [
     (
         "doubles",
         "The same unit twice",
-        "forecourt reports doubles",
+        "forecourt reports doubles --limit 100000",
     ),
     (
         "photos",
         "Photos that are not there",
-        "forecourt reports photos",
+        "forecourt reports photos --limit 100000",
     ),
 ];
 
@@ -72,6 +76,7 @@ fn found(stays: &[Stay]) -> Markup {
                         td {
                             @match stay.archive {
                                 Some(archive) => { (stay.stock_number) " " span class="dim" { "in archive " (archive) } }
+                                None if stay.status == "replaced" => { (stay.stock_number) " " span class="dim" { "another unit has its number now" } }
                                 None => (unit_link(stay.listing, &stay.stock_number)),
                             }
                         }

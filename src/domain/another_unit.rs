@@ -1,0 +1,66 @@
+//! When a dealer's row is of another unit than the one that has its number: numbers are used again, and VINs mistyped.
+
+use crate::merge::Blanks;
+use crate::{Field, Listing, ListingDraft, Source, Status, Value};
+
+/// Whether the row is of another unit than the one that has its number, which begins anew: no operator's word, price or day of the
+/// one before is its own. A number is used again once its unit has left; on the lot another VIN or serial is a slip put right, unless
+/// two of the dealer's make, model and model year are others too. Who only updates knows no units of its own.
+pub fn is_another(listing: &Listing, draft: &ListingDraft, blanks: Blanks) -> bool {
+    let gone = off_the_lot(listing.status);
+    let replaced = is_replaced(listing, draft) && (gone || two_others(listing, draft));
+    blanks != Blanks::KeepAll && (replaced || names_another(listing, draft))
+}
+
+/// It has another VIN or serial than the unit with its number.
+pub(crate) fn is_replaced(listing: &Listing, draft: &ListingDraft) -> bool {
+    let differs = |known: bool, said: bool, same: bool| known && said && !same;
+    differs(
+        listing.vin.is_some(),
+        draft.vin.is_some(),
+        draft.vin == listing.vin,
+    ) || differs(
+        listing.serial.is_some(),
+        draft.serial.is_some(),
+        draft.serial == listing.serial,
+    )
+}
+
+/// Whether a row that leaves blank what identified the unit with its number is of another one: two of the dealer's make, model and
+/// model year were others. Of a VIN or serial for which its file has no column the row says nothing.
+pub(crate) fn names_another(listing: &Listing, draft: &ListingDraft) -> bool {
+    let blank = |field: Field| !draft.unread.contains(&field);
+    let identified = listing.vin.is_some() && blank(Field::Vin)
+        || listing.serial.is_some() && blank(Field::Serial);
+    let nameless = draft.vin.is_none() && draft.serial.is_none();
+    // Nothing tells a unit without them from another but what it is: while it is on the lot it may be put right.
+    let left = listing.vin.is_none() && listing.serial.is_none() && off_the_lot(listing.status);
+    (identified || left) && nameless && two_others(listing, draft)
+}
+
+/// What only the VIN filled, or an operator said, is no word of the dealer's.
+fn two_others(listing: &Listing, draft: &ListingDraft) -> bool {
+    let others = [Field::Make, Field::Model, Field::Year].into_iter();
+    let others = others.filter(|field| {
+        let holder = listing.provenance.get(*field).map(|origin| origin.source);
+        let words = (draft.details.get(*field), listing.details.get(*field));
+        match words {
+            (Some(said), Some(stands)) if holder == Some(Source::File) => {
+                folded(&said) != folded(&stands)
+            }
+            _ => false,
+        }
+    });
+    others.count() > 1
+}
+
+/// `F-150` and `f150` are one.
+fn folded(value: &Value<'_>) -> String {
+    let text = value.to_string();
+    let letters = text.chars().filter(|c| c.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).collect()
+}
+
+pub(crate) fn off_the_lot(status: Status) -> bool {
+    matches!(status, Status::Removed | Status::Sold | Status::Archived)
+}
