@@ -106,7 +106,7 @@ impl Archive {
                 dealer,
                 day,
             } => {
-                super::known_dealer(&mut conn, dealer.as_deref()).await?;
+                stores::Dealers::known(&mut conn, dealer.as_deref()).await?;
                 let archives = match archive {
                     Some(archive) => {
                         Archives::get(&mut conn, archive).await?;

@@ -89,7 +89,7 @@ impl Listings {
                 line(&after, field);
             }
             Action::Unknown { dealer, json } => {
-                super::known_dealer(&mut conn, dealer.as_deref()).await?;
+                stores::Dealers::known(&mut conn, dealer.as_deref()).await?;
                 for found in unknown_words::of_stock(&mut conn, dealer.as_deref()).await? {
                     if json {
                         println!("{}", serde_json::to_string(&found)?);
@@ -108,7 +108,7 @@ impl Listings {
             } => {
                 let limit = limit.clamp(1, 100_000);
                 let dealer = dealer.as_deref();
-                super::known_dealer(&mut conn, dealer).await?;
+                stores::Dealers::known(&mut conn, dealer).await?;
                 let rows = Overrides::contradictions(&mut conn, dealer, (0, ""), limit).await?;
                 super::more_than(limit, rows.len());
                 for row in rows {
@@ -135,7 +135,7 @@ impl Listings {
 
 async fn find(conn: &mut PgConnection, unit: &Unit) -> Result<Listing> {
     let (dealer, number) = (unit.dealer.as_str(), unit.stock_number.trim());
-    super::known_dealer(conn, Some(dealer)).await?;
+    stores::Dealers::known(conn, Some(dealer)).await?;
     let found = stores::Listings::at(conn, dealer, number).await?;
     found.with_context(|| {
         format!("{dealer} has no unit {number:?}; `reports unit {number}` tells where it was, `archive find {number}` what is archived")

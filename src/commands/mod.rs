@@ -194,16 +194,6 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// A key that nobody has is no empty answer.
-async fn known_dealer(conn: &mut stores::PgConnection, dealer: Option<&str>) -> anyhow::Result<()> {
-    if let Some(key) = dealer
-        && stores::Dealers::find(conn, key).await?.is_none()
-    {
-        anyhow::bail!("there is no dealer {key:?}");
-    }
-    Ok(())
-}
-
 /// Says so where a list is as long as it may be; beside what is read by programs.
 fn more_than(limit: i64, shown: usize) {
     if i64::try_from(shown).is_ok_and(|shown| shown >= limit) {

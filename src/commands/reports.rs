@@ -71,7 +71,7 @@ impl Reports {
                         "dealer", "units", "median", "average", "to 30", "to 60", "to 90", "older"
                     );
                 }
-                super::known_dealer(&mut conn, dealer.as_deref()).await?;
+                stores::Dealers::known(&mut conn, dealer.as_deref()).await?;
                 for row in Told::aging(&mut conn, dealer.as_deref()).await? {
                     let words = format!(
                         "{:<24} {:>7} {:>7} {:>8} {:>7} {:>7} {:>7} {:>7}",
@@ -96,7 +96,7 @@ impl Reports {
                 let (days, percent) = (days.clamp(1, 3_660), percent.clamp(0, 100));
                 let limit = limit.clamp(1, 100_000);
                 let dealer = dealer.as_deref();
-                super::known_dealer(&mut conn, dealer).await?;
+                stores::Dealers::known(&mut conn, dealer).await?;
                 let rows = Told::price_drops(&mut conn, dealer, days, percent, limit).await?;
                 super::more_than(limit, rows.len());
                 for row in rows {
@@ -114,7 +114,7 @@ impl Reports {
             }
             What::Doubles { dealer, limit } => {
                 let limit = limit.clamp(1, 100_000);
-                super::known_dealer(&mut conn, dealer.as_deref()).await?;
+                stores::Dealers::known(&mut conn, dealer.as_deref()).await?;
                 let rows = Told::doubles(&mut conn, dealer.as_deref(), limit).await?;
                 super::more_than(limit, rows.len());
                 for row in rows {
@@ -124,7 +124,7 @@ impl Reports {
             }
             What::Photos { dealer, limit } => {
                 let limit = limit.clamp(1, 100_000);
-                super::known_dealer(&mut conn, dealer.as_deref()).await?;
+                stores::Dealers::known(&mut conn, dealer.as_deref()).await?;
                 let rows = stores::Photos::lost(&mut conn, dealer.as_deref(), limit).await?;
                 super::more_than(limit, rows.len());
                 for row in rows {

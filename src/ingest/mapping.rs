@@ -266,7 +266,7 @@ pub enum MappingError {
     NoPlace { name: String, field: &'static str },
     #[error("mapping {name}: `dealer` {problem}")]
     Dealer { name: String, problem: String },
-    #[error("mapping {name}: the template of {field} {problem}")]
+    #[error("mapping {name}: the text of {field} (`templates`, `constants`) {problem}")]
     Template {
         name: String,
         field: &'static str,

@@ -1,6 +1,6 @@
 //! Rooftops.
 
-use crate::error::Res;
+use crate::error::{Res, StoreError};
 use domain::Dealer;
 use sqlx::PgConnection;
 use std::collections::HashMap;
@@ -82,6 +82,20 @@ impl Dealers {
         )
         .fetch_all(conn)
         .await?)
+    }
+
+    /// Whoever is asked for by a key that nobody has gets no empty answer.
+    pub async fn known(conn: &mut PgConnection, key: Option<&str>) -> Res<()> {
+        let Some(key) = key else {
+            return Ok(());
+        };
+        match Self::find(conn, key).await? {
+            Some(_) => Ok(()),
+            None => Err(StoreError::NotFound {
+                what: "dealer",
+                key: key.to_owned(),
+            }),
+        }
     }
 
     pub async fn find(conn: &mut PgConnection, key: &str) -> Res<Option<Dealer>> {

@@ -68,6 +68,16 @@ impl Served {
         answer.json().await.unwrap()
     }
 
+    async fn refused(&self, path: &str) -> StatusCode {
+        let request = Client::new().get(format!("{}{path}", self.url));
+        request
+            .bearer_auth(&self.key)
+            .send()
+            .await
+            .unwrap()
+            .status()
+    }
+
     fn source(&self) -> Value {
         json!({
             "dealer": "bayview", "mapping": "vehicles", "host": "127.0.0.1", "port": self.test.sftp.port,
@@ -147,6 +157,21 @@ async fn a_dealer_and_his_drop_are_made_and_his_stock_is_reported() {
         (large.as_array().unwrap().len(), &large[0]["before_cents"]),
         (1, &json!(1_000_000))
     );
+    // Whoever mistypes a dealer is not told that he has none.
+    for report in [
+        "aging",
+        "price-drops",
+        "unknown-words",
+        "lost-photos",
+        "doubles",
+    ] {
+        let path = format!("/reports/{report}?dealer=bayveiw");
+        assert_eq!(
+            served.refused(&path).await,
+            StatusCode::NOT_FOUND,
+            "{report}"
+        );
+    }
     let doubles = served.get("/reports/doubles").await;
     assert_eq!(doubles[0]["rooftops"], json!(["bayview 2", "bayview 3"]));
     let history = served.get("/listings/1/history").await;

@@ -139,6 +139,7 @@ impl Words {
         let place = (after.0.unwrap_or(0), after_field.0.unwrap_or_default());
         let limit = limit.0.unwrap_or(100).clamp(1, 500);
         let dealer = dealer.0.as_deref();
+        stores::Dealers::known(&mut conn, dealer).await?;
         let found =
             Overrides::contradictions(&mut conn, dealer, (place.0, &place.1), limit).await?;
         let views = found.into_iter().map(|row| ContradictionView {

@@ -149,6 +149,7 @@ impl Reports {
     ) -> Result<Json<Vec<AgingView>>, Problem> {
         key.require(&self.api, Scope::Read).await?;
         let mut conn = self.api.app.pool.acquire().await?;
+        stores::Dealers::known(&mut conn, dealer.0.as_deref()).await?;
         let rows = stores::Reports::aging(&mut conn, dealer.0.as_deref()).await?;
         let view = |row: stores::Aging| AgingView {
             dealer: row.dealer,
@@ -182,6 +183,7 @@ impl Reports {
     ) -> Result<Json<Vec<DropView>>, Problem> {
         key.require(&self.api, Scope::Read).await?;
         let mut conn = self.api.app.pool.acquire().await?;
+        stores::Dealers::known(&mut conn, dealer.0.as_deref()).await?;
         let rows = stores::Reports::price_drops(
             &mut conn,
             dealer.0.as_deref(),
@@ -220,6 +222,7 @@ impl Reports {
     ) -> Result<Json<Vec<UnknownWordView>>, Problem> {
         key.require(&self.api, Scope::Read).await?;
         let mut conn = self.api.app.pool.acquire().await?;
+        stores::Dealers::known(&mut conn, dealer.0.as_deref()).await?;
         let found = ::jobs::unknown_words::of_stock(&mut conn, dealer.0.as_deref()).await?;
         let view = |row: stores::FieldValue| UnknownWordView {
             field: row.field,
@@ -247,6 +250,7 @@ impl Reports {
     ) -> Result<Json<Vec<LostPhotoView>>, Problem> {
         key.require(&self.api, Scope::Read).await?;
         let mut conn = self.api.app.pool.acquire().await?;
+        stores::Dealers::known(&mut conn, dealer.0.as_deref()).await?;
         let limit = limit.0.unwrap_or(100).clamp(1, 500);
         let rows = stores::Photos::lost(&mut conn, dealer.0.as_deref(), limit).await?;
         let view = |row: stores::LostPhoto| LostPhotoView {
@@ -281,6 +285,7 @@ impl Reports {
     ) -> Result<Json<Vec<DoubleView>>, Problem> {
         key.require(&self.api, Scope::Read).await?;
         let mut conn = self.api.app.pool.acquire().await?;
+        stores::Dealers::known(&mut conn, dealer.0.as_deref()).await?;
         let limit = limit.0.unwrap_or(100).clamp(1, 500);
         let rows = stores::Reports::doubles(&mut conn, dealer.0.as_deref(), limit).await?;
         let view = |row: stores::Double| DoubleView {
