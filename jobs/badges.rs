@@ -60,8 +60,9 @@ async fn write(
     let mut values_refused = 0;
     for row in rows {
         let number = row.stock_number.unwrap_or_default();
-        let values = row.rejects.iter().filter(|reject| !reject.row_lost);
-        values_refused += i64::try_from(values.count()).unwrap_or(0);
+        if !row.duplicate && !row.rejects.iter().any(|reject| reject.row_lost) {
+            values_refused += i64::try_from(row.rejects.len()).unwrap_or(0);
+        }
         match row.draft.and_then(|draft| report(provider, file, draft)) {
             Some(report) => reports.push(report),
             None if row.duplicate => counts.duplicates += 1,

@@ -1,5 +1,5 @@
-//! A column that is there, and of which half the cells or more cannot be read: somebody changed what the export writes in it. What
-//! stood before stands, and nobody would notice: it is raised, until a file can be read again.
+//! A column that is there, and that cannot be read in half of the rows or more: somebody changed what the export writes in it. Most of
+//! what stood before stands, and nobody would notice: it is raised, until a file can be read again.
 
 use queue::JobError;
 use stores::{Alerts, Files, PgConnection, SourceFile, SourceRow};
@@ -23,7 +23,7 @@ pub(crate) async fn tell(
     });
     let columns: Vec<String> = columns.collect();
     let message = format!(
-        "{} has values that could not be read: {}; what stood before stands. `sources rejects {}` has each",
+        "{} has values that could not be read: {}; `sources rejects {}` has each",
         file.name,
         columns.join(", "),
         file.id

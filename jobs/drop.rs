@@ -165,10 +165,13 @@ pub(crate) async fn clear(
             AfterLoad::Leave => return Ok("left alone"),
             AfterLoad::Move(other) => {
                 // Most exports have one name every night: what came before is kept beside.
-                let to = match client.look(other, name)? {
-                    Some(_) => dated(name, file.modified),
-                    None => name.to_owned(),
-                };
+                let mut to = name.to_owned();
+                for more in 0..MOST_OF_A_NAME {
+                    if client.look(other, &to)?.is_none() {
+                        break;
+                    }
+                    to = dated(name, file.modified, more);
+                }
                 client.move_to(&folder, name, other, &to)?;
                 "moved"
             }
@@ -189,13 +192,19 @@ pub(crate) async fn clear(
     Ok(done)
 }
 
-/// `stock.csv` of that second as `stock-20261127T020000.csv` (UTC).
-fn dated(name: &str, modified: Option<i64>) -> String {
+/// Kept beside each other.
+const MOST_OF_A_NAME: u32 = 1_000;
+
+/// `stock.csv` of that second as `stock-20261127T020000.csv` (UTC), the next as `stock-20261127T020000-1.csv`.
+fn dated(name: &str, modified: Option<i64>, more: u32) -> String {
     let at = modified.and_then(|seconds| Timestamp::from_second(seconds).ok());
-    let Some(at) = at else {
-        return name.to_owned();
+    let at = at.map_or("undated".to_owned(), |at| {
+        at.strftime("%Y%m%dT%H%M%S").to_string()
+    });
+    let at = match more {
+        0 => at,
+        more => format!("{at}-{more}"),
     };
-    let at = at.strftime("%Y%m%dT%H%M%S");
     match name.rsplit_once('.') {
         Some((stem, ending)) if !stem.is_empty() => format!("{stem}-{at}.{ending}"),
         _ => format!("{name}-{at}"),

@@ -52,10 +52,12 @@ impl Fates {
         rooftop: Option<i64>,
     ) {
         let number = row.stock_number.clone().unwrap_or_default();
-        for reject in row.rejects {
-            self.values_refused += i64::from(!reject.row_lost && !row.duplicate);
-            self.rejects.push(kept(reject, &number));
+        if !row.duplicate && !row.rejects.iter().any(|reject| reject.row_lost) {
+            self.values_refused += i64::try_from(row.rejects.len()).unwrap_or(0);
         }
+        let rejects = row.rejects.into_iter();
+        self.rejects
+            .extend(rejects.map(|reject| kept(reject, &number)));
         let with =
             |primes: &Units, draft: &ListingDraft| goes_with(source, primes, key.as_deref(), draft);
         match (row.draft, rooftop) {
@@ -67,7 +69,9 @@ impl Fates {
                 self.drafts.push((rooftop, draft));
             }
             (Some(draft), Some(_))
-                if is_attached(source, &draft) && !with(&survey.units, &draft) =>
+                if is_attached(source, &draft)
+                    && !with(&survey.units, &draft)
+                    && !with_unsure(survey, &draft) =>
             {
                 self.counts.rejected += 1;
                 self.rejects.push(without_prime(&draft));
@@ -113,6 +117,12 @@ fn goes_with(
     };
     let prime = draft.details.parent_stock_number.as_deref();
     is_attached(source, draft) && prime.is_some_and(|prime| primes.contains(rooftop, prime))
+}
+
+/// Perhaps that unit is there: a row with its number does not say whose it is, and it stays on the lot.
+fn with_unsure(survey: &Survey, draft: &ListingDraft) -> bool {
+    let prime = draft.details.parent_stock_number.as_deref();
+    prime.is_some_and(|prime| survey.unsure.contains("", prime))
 }
 
 fn sold_with_prime(draft: &ListingDraft) -> RejectRow {

@@ -7,7 +7,7 @@ use domain::file_name;
 use partners::history::Selectors;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use stores::ProviderKind;
+use stores::{Provider, ProviderKind};
 
 /// A provider as it shall be. What is left out is as for a new one, but for the secret, which stays while the host is
 /// the same.
@@ -37,7 +37,7 @@ pub struct ProviderOrder {
 /// Its digest stands there; `s3:` is our own storage.
 pub(crate) const OWN_STORAGE: &str = "s3:";
 /// Where the stockroom keeps what is its own.
-const OWN_FOLDERS: [&str; 6] = ["raw", "feeds", "history", "archive", "photos", "probe"];
+const OWN_FOLDERS: [&str; 4] = ["raw", "feeds", "history", "archive"];
 const MOST_SIZES: usize = 8;
 const WIDTHS: std::ops::RangeInclusive<u32> = 16..=4096;
 
@@ -46,6 +46,7 @@ pub(crate) fn judged(
     app: &App,
     kind: ProviderKind,
     wanted: &ProviderOrder,
+    known: Option<&Provider>,
 ) -> Result<(), ProviderProblem> {
     let web =
         |name: &str, url: &str| match url.starts_with("https://") || url.starts_with("http://") {
@@ -123,6 +124,8 @@ pub(crate) fn judged(
             selectors.judged().map_err(order)?;
         }
         ProviderKind::Valuation => web("token_url", &wanted.token_url)?,
+        // One that is there already may be disabled, wherever its photos lie.
+        ProviderKind::Upload if known.is_some_and(|known| known.url == wanted.url) => {}
         ProviderKind::Upload if wanted.url.starts_with(OWN_STORAGE) => {
             folder_judged(&wanted.url[OWN_STORAGE.len()..])?;
         }

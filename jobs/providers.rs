@@ -64,21 +64,21 @@ pub async fn put(
     wanted: ProviderOrder,
     who: &str,
 ) -> Result<(), ProviderProblem> {
-    if !file_name::is_plain(name) {
-        return Err(order(format!(
-            "{name:?} is no name: 1 to 64 letters, digits, dashes, dots"
-        )));
-    }
     let kind = ProviderKind::parse(&wanted.kind).ok_or_else(|| {
         order(format!(
             "kind: {:?} is not vin, history, valuation or upload",
             wanted.kind
         ))
     })?;
-    judged(app, kind, &wanted)?;
     let mut tx = app.pool.begin().await?;
     Providers::lock(&mut tx, name).await?;
     let known = Providers::find(&mut tx, name).await?;
+    if known.is_none() && !file_name::is_plain(name) {
+        return Err(order(format!(
+            "{name:?} is no name: 1 to 64 letters, digits, dashes, dots"
+        )));
+    }
+    judged(app, kind, &wanted, known.as_ref())?;
     if let Some(known) = known.as_ref().filter(|known| known.kind != kind) {
         let is = known.kind.as_str();
         return Err(order(format!(

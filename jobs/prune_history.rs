@@ -11,6 +11,7 @@ use queue::{
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use stores::Vins;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct PruneHistory {}
@@ -72,6 +73,8 @@ impl Job for PruneHistory {
         report.photo_urls = forget::photos(app).await?;
         report.reports = forget::reports(app).await?;
         let mut conn = app.pool.acquire().await?;
+        // Of rooftops that no file ends: clients' own, and those whose units left when their grace was over.
+        Vins::settle_bad(&mut conn, None).await?;
         report.partitions = Jobs::ensure_history_days(&mut conn, DAYS_AHEAD).await?;
         Ok(Outcome::Done(serde_json::to_value(report)?))
     }

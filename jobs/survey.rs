@@ -37,13 +37,13 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// Fields whose values stand. Of where units stand only a column of its own says something.
+    /// Fields whose values stand. A mapping that reads nothing of where units stand says nothing of it.
     pub(crate) fn silent(&self) -> Vec<Field> {
         let mut silent = match self.silent {
             true => self.absent.clone(),
             false => Vec::new(),
         };
-        if !self.there.contains(&Field::Status) && !silent.contains(&Field::Status) {
+        if !self.there.contains(&Field::Status) && !self.absent.contains(&Field::Status) {
             silent.push(Field::Status);
         }
         silent
@@ -120,7 +120,8 @@ pub(crate) async fn survey(
         loop {
             let before = attached.len();
             attached.retain(|(rooftop, number, prime)| {
-                let there = survey.units.contains(rooftop, prime);
+                let there =
+                    survey.units.contains(rooftop, prime) || survey.unsure.contains("", prime);
                 if !there && survey.units.remove(rooftop, number) {
                     match survey.off.contains(rooftop, prime) {
                         true => survey.off.insert(rooftop, number),

@@ -169,6 +169,52 @@ async fn the_newest_file_is_loaded_once_more_by_the_mended_mapping() {
     assert!(nobody.unwrap_err().to_string().contains("nobody"));
 }
 
+/// Whoever released it was shown that it could not be read, and not how much it would remove.
+#[tokio::test]
+async fn a_reload_is_no_release() {
+    let mut test = TestApp::start().await;
+    let dealer = dealer(&test).await;
+    let ours = |names: &str| {
+        format!(
+            "name: ours\nkind: vehicle\ncolumns:\n  - {{to: stock_number, from: [{names}], required: true}}\n"
+        )
+    };
+    let put = |test: &TestApp, yaml: String| {
+        let pool = test.app.pool.clone();
+        async move {
+            let mut conn = pool.acquire().await.unwrap();
+            OwnMappings::put(&mut conn, "ours", &yaml, "ops")
+                .await
+                .unwrap();
+        }
+    };
+    put(&test, ours("no")).await;
+    let rows: String = (0..10).map(|n| format!("{n}\n")).collect();
+    load(&mut test, "ours", dealer, &format!("no\n{rows}")).await;
+    let file = test
+        .handed_in("ours", Some(dealer), false, b"number\n1\n")
+        .await;
+    test.stepper.perform(&LoadFile { file }).await.unwrap();
+    jobs::by_hand::release(&test.app, file, OPS).await.unwrap();
+    test.run_all().await;
+    put(&test, ours("no, number")).await;
+    for _ in 0..3 {
+        jobs::by_hand::reload(&test.app, "upload", OPS)
+            .await
+            .unwrap();
+        test.run_all().await;
+        let mut conn = test.app.pool.acquire().await.unwrap();
+        let read = Files::get(&mut conn, file).await.unwrap();
+        let why = read.held_reason.unwrap_or_default();
+        assert!(why.contains("9 of 10 units"), "{:?} {why}", read.state);
+    }
+    jobs::by_hand::release(&test.app, file, OPS).await.unwrap();
+    test.run_all().await;
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    let read = Files::get(&mut conn, file).await.unwrap();
+    assert_eq!((read.state, read.counts.removed), (FileState::Loaded, 9));
+}
+
 /// `k2` is `K2`: also when its row cannot be read, and when a whole file comes in small letters.
 #[tokio::test]
 async fn a_number_is_the_same_whatever_the_case_of_its_letters() {

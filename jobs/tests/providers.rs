@@ -249,7 +249,7 @@ async fn who_refuses_our_key_is_told_of_and_asked_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_could_never_work_is_refused_when_it_is_put() {
-    let test = TestApp::start().await;
+    let mut test = TestApp::start().await;
     let own = |url: &str, shown_at: &str| ProviderOrder {
         kind: "upload".to_owned(),
         url: url.to_owned(),
@@ -298,10 +298,14 @@ async fn what_could_never_work_is_refused_when_it_is_put() {
         let refused = put(&test.app, "x", wanted, "jane").await.unwrap_err();
         assert!(refused.to_string().contains(why), "{refused} / {why}");
     }
+    // As docs/providers.md has it.
+    let photos = own("s3:photos", fine);
+    put(&test.app, "cdn", photos, "jane").await.unwrap();
     for name in ["a b", "Ünï", ""] {
         let refused = put(&test.app, name, order("past"), "jane").await;
         assert!(refused.unwrap_err().to_string().contains("is no name"));
     }
+    test.run_all().await;
 }
 
 /// A wrong address: everything is "not found". Mended, nobody waits a month for it.

@@ -585,6 +585,41 @@ async fn a_number_that_comes_back_as_another_unit_has_no_past() {
     assert_eq!(both[0].first_price_cents, Some(400_000));
 }
 
+/// Each that had the number is found, also where they come as sold.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_unit_that_had_a_number_has_its_stay() {
+    let mut test = TestApp::start().await;
+    let dealer = rooftop(&test, "a", "").await;
+    let cars = [
+        (VINS[0], "Ford,F-150"),
+        (VINS[1], "Honda,Accord"),
+        (VINS[2], "Jeep,Patriot"),
+    ];
+    for (vin, words) in cars {
+        let row = format!("{HEAD}9,{vin},{words},100,,Sold\n");
+        load(&mut test, "vehicles", dealer, &row).await;
+    }
+    let mut conn = test.app.pool.acquire().await.unwrap();
+    for (vin, _) in cars {
+        let told = Reports::stays(&mut conn, vin).await.unwrap();
+        assert_eq!((told.len(), told[0].status.as_str()), (1, "sold"), "{vin}");
+    }
+}
+
+/// Who only updates has no unit that another has the number of.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_of_another_vehicle_is_refused() {
+    let mut test = TestApp::start().await;
+    let dealer = rooftop(&test, "a", "").await;
+    let row = |vin: &str, words: &str| format!("{HEAD}1,{vin},{words},100,,\n");
+    load(&mut test, "vehicles", dealer, &row(VINS[0], "Ford,F-150")).await;
+    terms(&test, "UPDATE sources SET policy = 'update_only'").await;
+    let counts = load(&mut test, "vehicles", dealer, &row(VINS[1], "Honda,Accord")).await;
+    assert_eq!((counts.rejected, counts.updated), (1, 0));
+    let unit = units(&test).await.remove(0);
+    assert_eq!(unit.details.make.as_deref(), Some("Ford"));
+}
+
 /// Who comes back after a month has not stood there meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_unit_that_comes_back_after_a_month_begins_another_stay() {

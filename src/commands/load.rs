@@ -5,14 +5,14 @@ mod agreement;
 use crate::station::{Performed, Station};
 use agreement::Agreement;
 use anyhow::{Context, Result, bail, ensure};
-use ingest::Holds;
+use ingest::{Holds, Mapping};
 use queue::Enqueue;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
-use stores::{Dealers, FileCounts, FileState, Files, NewFile, SourceFile, Sources};
+use stores::{Dealers, FileCounts, FileState, Files, NewFile, SourceFile, SourceKind, Sources};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Load {
@@ -58,10 +58,13 @@ impl Load {
     async fn check_mapping(&self, station: &Station) -> Result<()> {
         let mut conn = station.platform.app.pool.acquire().await?;
         let (mapping, _) = jobs::mappings::find(&mut conn, &self.mapping).await?;
+        self.check(&mapping, &self.mapping)
+    }
+
+    fn check(&self, mapping: &Mapping, name: &str) -> Result<()> {
         ensure!(
             self.dealer.is_some() || mapping.dealer.is_some() || mapping.holds == Holds::Reports,
-            "mapping {} has no column that says whose units they are: give --dealer",
-            self.mapping
+            "mapping {name} has no column that says whose units they are: give --dealer"
         );
         Ok(())
     }
@@ -69,13 +72,29 @@ impl Load {
     /// A mapping that lies in a file is one of ours from now on, in a new version where it has changed.
     async fn keep_mapping(&mut self, station: &Station) -> Result<()> {
         let file = Path::new(&self.mapping);
-        let (true, Some(name)) = (file.is_file(), file.file_stem()) else {
+        let yaml = file
+            .extension()
+            .is_some_and(|ending| ending == "yaml" || ending == "yml");
+        let (true, Some(name)) = (yaml, file.file_stem()) else {
             return Ok(());
         };
         let name = name.to_string_lossy().into_owned();
         let text =
             std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
+        self.check(&Mapping::parse(&name, &text)?, &name)?;
         let (app, who) = (&station.platform.app, super::operator());
+        let mut conn = app.pool.acquire().await?;
+        let known = stores::OwnMappings::newest(&mut conn, &name).await?;
+        let changed = known.is_some_and(|known| known.yaml != text);
+        for source in Sources::list(&mut conn).await? {
+            ensure!(
+                !changed || source.mapping != name || source.kind == SourceKind::Upload,
+                "mapping {name} is what source {} is read by: `mappings put {name} {}` changes it for every file to come",
+                source.key,
+                file.display()
+            );
+        }
+        drop(conn);
         let version = jobs::mappings::put(app, &name, &text, &who).await?;
         eprintln!("mapping {name}, version {version}");
         self.mapping = name;

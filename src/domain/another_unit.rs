@@ -1,19 +1,27 @@
 //! When a dealer's row is of another unit than the one that has its number: numbers are used again, and VINs mistyped.
 
 use crate::merge::Blanks;
-use crate::{Field, Listing, ListingDraft, Source, Status, Value};
+use crate::{Field, Listing, ListingDraft, Source, Status};
 
 /// Whether the row is of another unit than the one that has its number, which begins anew: no operator's word, price or day of the
 /// one before is its own. A number is used again once its unit has left; on the lot another VIN or serial is a slip put right, unless
-/// two of the dealer's make, model and model year are others too. Who only updates knows no units of its own.
+/// two of the dealer's make, model and model year are others too. Who only updates knows no units of its own, and makes none.
 pub fn is_another(listing: &Listing, draft: &ListingDraft, blanks: Blanks) -> bool {
     let gone = off_the_lot(listing.status);
     let replaced = is_replaced(listing, draft) && (gone || two_others(listing, draft));
     blanks != Blanks::KeepAll && (replaced || names_another(listing, draft))
 }
 
-/// It has another VIN or serial than the unit with its number.
+/// Whether a row of one who only updates is of a unit that nobody has: another has its number.
+pub fn is_nobodys(listing: &Listing, draft: &ListingDraft, blanks: Blanks) -> bool {
+    blanks == Blanks::KeepAll && is_replaced(listing, draft) && two_others(listing, draft)
+}
+
+/// It has another VIN than the unit with its number, or another serial where no VIN says that it is the same.
 pub(crate) fn is_replaced(listing: &Listing, draft: &ListingDraft) -> bool {
+    if draft.vin.is_some() && draft.vin == listing.vin {
+        return false;
+    }
     let differs = |known: bool, said: bool, same: bool| known && said && !same;
     differs(
         listing.vin.is_some(),
@@ -38,25 +46,31 @@ pub(crate) fn names_another(listing: &Listing, draft: &ListingDraft) -> bool {
     (identified || left) && nameless && two_others(listing, draft)
 }
 
-/// What only the VIN filled, or an operator said, is no word of the dealer's.
 fn two_others(listing: &Listing, draft: &ListingDraft) -> bool {
     let others = [Field::Make, Field::Model, Field::Year].into_iter();
     let others = others.filter(|field| {
-        let holder = listing.provenance.get(*field).map(|origin| origin.source);
-        let words = (draft.details.get(*field), listing.details.get(*field));
-        match words {
-            (Some(said), Some(stands)) if holder == Some(Source::File) => {
-                folded(&said) != folded(&stands)
-            }
-            _ => false,
-        }
+        let words = (draft.details.get(*field), dealers_word(listing, *field));
+        matches!(words, (Some(said), Some(stands)) if folded(&said.to_string()) != folded(&stands))
     });
     others.count() > 1
 }
 
+/// What only the VIN filled is no word of the dealer's; what an operator has said stands over his, which is kept.
+fn dealers_word(listing: &Listing, field: Field) -> Option<String> {
+    let of_dealer = |source| matches!(source, Source::File | Source::Api);
+    let held = listing.provenance.get(field)?;
+    match held.source {
+        Source::Operator => held
+            .under
+            .filter(|under| of_dealer(*under))
+            .and(held.over.clone()),
+        source if of_dealer(source) => Some(listing.details.get(field)?.to_string()),
+        _ => None,
+    }
+}
+
 /// `F-150` and `f150` are one.
-fn folded(value: &Value<'_>) -> String {
-    let text = value.to_string();
+fn folded(text: &str) -> String {
     let letters = text.chars().filter(|c| c.is_alphanumeric());
     letters.flat_map(char::to_lowercase).collect()
 }

@@ -79,6 +79,7 @@ pub fn apply_with(
         draft.status.is_none() && !silent.contains(&field) && !draft.unread.contains(&field)
     };
     let status = match (blanks, listing.status) {
+        _ if another => draft.status.unwrap_or(Status::Available),
         // Who only updates does not bring back what the dealer's own file lacks.
         (Blanks::KeepAll, now) if off_the_lot(now) => now,
         (Blanks::KeepAll, now) => draft.status.unwrap_or(now),
@@ -98,12 +99,14 @@ pub fn apply_with(
     };
     if another {
         forget_overrides(listing);
-    }
-    if renamed {
         forget_vehicle(listing);
-        (listing.vin, listing.serial) = (None, None);
-        listing.provenance.forget(Field::Vin);
-        listing.provenance.forget(Field::Serial);
+        // What its row does not say was the other's.
+        if draft.vin.is_none() && listing.vin.take().is_some() {
+            listing.provenance.forget(Field::Vin);
+        }
+        if draft.serial.is_none() && listing.serial.take().is_some() {
+            listing.provenance.forget(Field::Serial);
+        }
         changed = true;
     }
     if draft.vin.is_some() && draft.vin != listing.vin {

@@ -52,7 +52,9 @@ impl Odometer {
         let unit = match lower[digits_end..].trim().trim_end_matches('.') {
             "" => unit,
             "mi" | "mile" | "miles" => Distance::Miles,
-            "km" | "kms" | "kilometers" | "kilometres" => Distance::Kilometres,
+            "km" | "kms" | "kilometer" | "kilometers" | "kilometre" | "kilometres" => {
+                Distance::Kilometres
+            }
             _ => return Err(error()),
         };
         let number = lower[..digits_end].trim();

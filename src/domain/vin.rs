@@ -93,9 +93,14 @@ impl Vin {
         }
     }
 
-    /// Made in North America: its maker's identifier begins with 1 to 5 (ISO 3780), and position 9 is a check digit.
+    /// Made in North America: its maker's identifier begins with 1 to 5, or with 7 and none of the letters of New Zealand (ISO 3780), and
+    /// position 9 is a check digit.
     pub fn is_north_american(&self) -> bool {
-        matches!(self.0.as_bytes()[0], b'1'..=b'5')
+        match self.0.as_bytes() {
+            [b'1'..=b'5', ..] => true,
+            [b'7', second, ..] => !matches!(second, b'A'..=b'E'),
+            _ => false,
+        }
     }
 
     /// Whether it tells one vehicle from all others: typed wrong, or made up, it does not. Where position 9 is the maker's, nothing
@@ -229,6 +234,8 @@ mod tests {
             ("1HGCM82613A004352", false),
             ("WAUZZZ8V5KA012345", true),
             ("WBA00000000000000", false),
+            // A slip in one of the United States' newer identifiers.
+            ("7SAYGDEE1NF123457", false),
         ] {
             assert_eq!(Vin::parse(text).unwrap().identifies(), tells, "{text}");
         }

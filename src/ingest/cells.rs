@@ -79,7 +79,7 @@ pub(crate) fn read(
     }
     if is_identity(column.to) && rounded(cell) {
         let message = format!(
-            "{cell:?} is what a spreadsheet has made of a longer number: it cannot be told from others"
+            "{cell:?} is what is left of a longer number, as a spreadsheet shows it: it cannot be told from others"
         );
         return Err(bad("number_rounded", message));
     }
@@ -127,13 +127,34 @@ fn is_identity(field: Field) -> bool {
     )
 }
 
-/// What names a unit, without characters that nobody sees: `W5` and one with a joiner behind it are one number.
+/// Without characters that nobody sees, `W5` and one with a joiner behind it are one number. In prose they may join letters.
 fn visible(field: Field, cell: &str) -> Cow<'_, str> {
-    let unseen = |c: char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
-    match is_identity(field) && cell.contains(unseen) {
-        true => Cow::Owned(cell.replace(unseen, "")),
-        false => Cow::Borrowed(cell),
+    if cell.is_ascii() || !cell.contains(is_unseen) {
+        return Cow::Borrowed(cell);
     }
+    match PROSE.contains(&field) {
+        true => Cow::Borrowed(cell.trim_matches(is_unseen)),
+        false => Cow::Owned(cell.replace(is_unseen, "")),
+    }
+}
+
+/// What may rightly have several lines, and joiners in it.
+pub(crate) const PROSE: [Field; 4] = [
+    Field::Title,
+    Field::Description,
+    Field::Options,
+    Field::ImageUrls,
+];
+
+pub(crate) fn is_unseen(c: char) -> bool {
+    let all = [
+        '\u{ad}'..='\u{ad}',
+        '\u{200b}'..='\u{200f}',
+        '\u{2028}'..='\u{202e}',
+        '\u{2060}'..='\u{2064}',
+        '\u{feff}'..='\u{feff}',
+    ];
+    all.iter().any(|some| some.contains(&c))
 }
 
 /// `1.2E+05`, `1,23457E+13`, `1E+05`: what is left of a number with more digits than a cell shows. `1E5` may be somebody's number.
@@ -155,14 +176,43 @@ fn rounded(cell: &str) -> bool {
 
 /// `#N/A`, `#REF!`, `#WERT!`, `#NAME?`: in whatever language.
 fn is_formula_error(cell: &str) -> bool {
-    let Some(word) = cell.strip_prefix('#') else {
-        return false;
-    };
-    let named = word.strip_suffix(['!', '?']);
-    let capital = |c: char| c.is_uppercase() || matches!(c, '/' | '0' | '_' | '¡');
-    matches!(word, "N/A" | "NV" | "N/D")
-        || named.is_some_and(|word| (3..=12).contains(&word.len()) && word.chars().all(capital))
+    cell.strip_prefix('#')
+        .is_some_and(|word| FAILED.contains(&word))
 }
+
+const FAILED: &[&str] = &[
+    "N/A",
+    "REF!",
+    "VALUE!",
+    "NAME?",
+    "DIV/0!",
+    "NULL!",
+    "NUM!",
+    "SPILL!",
+    "CALC!",
+    "NV",
+    "BEZUG!",
+    "WERT!",
+    "ZAHL!",
+    "N/D",
+    "VALEUR!",
+    "NOM?",
+    "NOMBRE!",
+    "¡REF!",
+    "¡VALOR!",
+    "¿NOMBRE?",
+    "¡NUM!",
+    "¡DIV/0!",
+    "RIF!",
+    "VALORE!",
+    "NOME?",
+    "N/B",
+    "VERW!",
+    "WAARDE!",
+    "NAAM?",
+    "GETAL!",
+    "DEEL/0!",
+];
 
 /// What the mapping's words say that the cell means: `Y` of a column of accidents may be 1.
 fn meant<'a>(column: &'a Column, cell: &'a str) -> &'a str {
@@ -174,7 +224,8 @@ fn meant<'a>(column: &'a Column, cell: &'a str) -> &'a str {
 /// A distance with what another column says that it is measured in, unless it says so itself.
 pub(crate) fn measured<'a>(cell: &'a str, unit: &str) -> Cow<'a, str> {
     let unit = unit.trim().to_lowercase();
-    if unit.is_empty() || cell.contains(|c: char| c.is_alphabetic()) {
+    let unknown = matches!(unit.as_str(), "" | "n/a" | "na" | "unknown");
+    if unknown || cell.contains(|c: char| c.is_alphabetic()) {
         return Cow::Borrowed(cell);
     }
     let unit = match unit.as_str() {
@@ -358,7 +409,7 @@ fn list(column: &Column, cell: &str, flat: bool) -> Result<Option<Value<'static>
 fn date(cell: &str, day_first: bool) -> Result<Value<'static>, BadCell> {
     let day = cell.split(' ').next().unwrap_or(cell);
     // A time behind is parted by a T, of which `02-OCT-2026` has one too.
-    let day = match day.split_once('T') {
+    let day = match day.rsplit_once('T') {
         Some((day, time)) if time.starts_with(|c: char| c.is_ascii_digit()) => day,
         _ => day,
     };
@@ -577,6 +628,7 @@ mod tests {
         assert_eq!(day("12.10.2026", USD), of(10, 12));
         assert_eq!(day("10-Nov-26", USD), of(11, 10));
         assert_eq!(day("02-OCT-2026", USD), of(10, 2));
+        assert_eq!(day("2-OCT-2026T10:00", USD), of(10, 2));
         let long_ago = Ok(Some(Value::Date(jiff::civil::date(1998, 3, 15))));
         assert_eq!(day("3/15/98", USD), long_ago);
         assert_eq!(day("1/1/70", USD).unwrap_err().rule, "not_a_date");
@@ -615,8 +667,20 @@ mod tests {
                 "{failed}"
             );
         }
-        assert_eq!(number("#1204"), text("#1204"));
+        for fine in ["#1204", "#SALE!"] {
+            assert_eq!(number(fine), text(fine));
+        }
         assert_eq!(number("W5\u{200b}"), text("W5"));
+        let make = |cell| read(&column(Field::Make, ReadAs::Text), cell, false, USD);
+        assert_eq!(make("Fo\u{200b}rd"), text("Ford"));
+        assert_eq!(make("\u{200b}"), Ok(None));
+        let price = read(
+            &column(Field::PriceCents, ReadAs::Money),
+            "9500\u{200b}",
+            false,
+            USD,
+        );
+        assert_eq!(price, Ok(Some(Value::Number(950_000))));
     }
 
     #[test]

@@ -279,7 +279,7 @@ pub enum MappingError {
     )]
     Encoding { name: String, encoding: String },
     #[error(
-        "mapping {name}: unit_from is of a column that is read as miles or kilometres, not of {field}"
+        "mapping {name}: unit_from is of a column that is read as miles or kilometres in a file with a header, not of {field}"
     )]
     NoDistance { name: String, field: &'static str },
     #[error("there is no mapping {name:?}; built in are {known}")]
@@ -406,18 +406,20 @@ impl Mapping {
                 });
             }
         }
-        let distance = |column: &&Column| {
-            !matches!(column.read_as(), ReadAs::Miles | ReadAs::Kilometres)
-                && !column.unit_from.is_empty()
+        let odd = |column: &&Column| {
+            let read = matches!(column.read_as(), ReadAs::Miles | ReadAs::Kilometres);
+            let may_be = read && self.header;
+            !may_be && !column.unit_from.is_empty()
         };
-        if let Some(column) = self.columns.iter().find(distance) {
+        if let Some(column) = self.columns.iter().find(odd) {
             return Err(MappingError::NoDistance {
                 name: self.name.clone(),
                 field: column.to.name(),
             });
         }
         if let Some(encoding) = &self.encoding
-            && Encoding::for_label(encoding.as_bytes()).is_none()
+            && Encoding::for_label(encoding.as_bytes())
+                .is_none_or(|encoding| encoding == encoding_rs::REPLACEMENT)
         {
             return Err(MappingError::Encoding {
                 name: self.name.clone(),

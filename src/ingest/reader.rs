@@ -171,7 +171,10 @@ impl Reader {
     /// Columns of the file, counted from 1, that nothing is read from.
     pub fn unread(&self) -> Vec<(usize, String)> {
         let read = |place: usize| {
-            let filled = self.plan.iter().any(|(_, places)| places.contains(&place));
+            let mut columns = self.plan.iter();
+            let filled = columns.any(|(column, places)| {
+                places.contains(&place) || column.unit_places.contains(&place)
+            });
             filled || self.rooftop.reads(place) || self.currency.reads(place)
         };
         let cells = self.header.iter().flatten().enumerate();
@@ -299,7 +302,7 @@ impl Reader {
             else {
                 continue;
             };
-            if cell.trim().contains('\n') && !PROSE.contains(&column.to) {
+            if cell.trim().contains('\n') && !cells::PROSE.contains(&column.to) {
                 let message = "the cell goes on in the next line: perhaps a quote was never closed";
                 let name = column.to.name();
                 let reject = Reject::of_row(
@@ -314,8 +317,11 @@ impl Reader {
                 continue;
             }
             let unit = column.unit_places.iter();
-            let unit = unit.filter_map(|place| self.record.get(*place)).next();
-            match unit.map(sniff::decode) {
+            let unit = unit
+                .filter_map(|place| self.record.get(*place))
+                .map(sniff::decode)
+                .find(|unit| !blank(&self.mapping, unit));
+            match unit {
                 Some(unit) => values.take(column, &cells::measured(&cell, &unit)),
                 None => values.take(column, &cell),
             }
@@ -414,17 +420,9 @@ impl Reader {
     }
 }
 
-/// Cells that may rightly have several lines.
-const PROSE: &[Field] = &[
-    Field::Title,
-    Field::Description,
-    Field::Options,
-    Field::ImageUrls,
-];
-
 /// Dashes of every length mean that nothing is known.
 pub(crate) fn blank(mapping: &Mapping, cell: &str) -> bool {
-    let cell = cell.trim();
+    let cell = cell.trim_matches(|c: char| c.is_whitespace() || cells::is_unseen(c));
     cell.chars().all(|c| matches!(c, '-' | '–' | '—'))
         || mapping.blanks.iter().any(|blank| words::same(blank, cell))
 }

@@ -3,6 +3,7 @@
 use crate::mapping::DealerColumns;
 use crate::words;
 use domain::Dealer;
+use unicode_normalization::UnicodeNormalization;
 
 /// Words that end a street: after the last of them some exports append the city.
 const STREETS: &[&str] = &[
@@ -141,8 +142,10 @@ fn country(said: &str, postal_code: &str) -> String {
     if let Some(code) = words::country(said) {
         return code;
     }
-    let is_word = |c: char| c.is_alphabetic() || c.is_whitespace() || c == '.';
-    if said.contains(char::is_alphabetic) && said.chars().all(is_word) {
+    // A state in the place of the country says nothing of it.
+    let none = ["unknown", "none", "null", "not available", "na"];
+    let is_none = none.iter().any(|none| words::same(none, said)) || words::state(said).is_some();
+    if !is_none && said.contains(char::is_alphabetic) {
         return said.to_uppercase();
     }
     let form: String = postal_code
@@ -192,8 +195,8 @@ const PLAIN: &[(&str, &str)] = &[
     ("ñńňÑŃŇ", "n"),
     ("óòôöõøōőÓÒÔÖÕØŌŐ", "o"),
     ("řŕŘŔ", "r"),
-    ("šśşšŠŚŞ", "s"),
-    ("ťţŤŢ", "t"),
+    ("šśşșŠŚŞȘ", "s"),
+    ("ťţțŤŢȚ", "t"),
     ("úùûüūůűÚÙÛÜŪŮŰ", "u"),
     ("ýÿÝ", "y"),
     ("žźżŽŹŻ", "z"),
@@ -207,6 +210,9 @@ const LONGEST_KEY: usize = 64;
 /// `CarMax Murrieta 92562` -> `carmax-murrieta-92562`. What cannot be written so, `Κατάστημα 1`, or is too long, ends in a mark
 /// of its own: else two rooftops would be one.
 fn slug(text: &str) -> String {
+    // Letters and their marks may come apart: `u` and two dots are one `ü`.
+    let text: String = text.nfc().collect();
+    let text = text.as_str();
     let mut slug = String::new();
     let mut whole = true;
     for c in text.chars() {
@@ -315,6 +321,8 @@ mod tests {
         // In letters that no key has.
         assert_ne!(slug("Κατάστημα 1"), slug("Αποθήκη 1"));
         assert_eq!(slug("Κατάστημα 1"), slug("ΚΑΤΆΣΤΗΜΑ  1"));
+        assert_eq!(slug("Mu\u{308}ller"), slug("Müller"));
+        assert_eq!(slug("Bucureşti"), slug("București"));
         // And of which a key has no room for all.
         let long = "Very Long Name of a Dealer Group with Many Words in Its Name ";
         let (one, other) = (
@@ -341,8 +349,17 @@ mod tests {
             ("", "K1A 0B1", "CA"),
             ("", "92562", "US"),
             ("92562", "", "US"),
+            ("Unknown", "92562", "US"),
+            ("Texas", "77002", "US"),
+            ("Ontario", "K1A 0B1", "CA"),
             // Of no country that we know, and not of the United States for that.
             ("Freedonia", "92562", "FREEDONIA"),
+            ("Côte d'Ivoire", "92562", "CÔTE D'IVOIRE"),
+            ("Guinea-Bissau", "", "GUINEA-BISSAU"),
+            ("Deutschland (DE)", "", "DE"),
+            ("Schweiz/Suisse", "", "CH"),
+            ("Korea, Republic of", "", "KR"),
+            ("O\u{308}sterreich", "", "AT"),
         ];
         for (said, postal_code, code) in cases {
             assert_eq!(country(said, postal_code), code, "{said}");

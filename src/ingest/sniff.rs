@@ -14,6 +14,10 @@ pub enum FileProblem {
     Binary,
     #[error("the file says that it is written in {0:?}, which is no encoding we know")]
     Encoding(String),
+    #[error(
+        "the file is not written in {0:?}, as the mapping says: some of its bytes are no character there"
+    )]
+    NotIn(String),
     #[error("the file ends in the middle of a character of {encoding}")]
     Truncated { encoding: &'static str },
     #[error("the file ends inside a quoted cell that opened near row {row}")]
@@ -40,7 +44,7 @@ impl FileProblem {
             Self::WrongMagic { .. } => "file_wrong_magic",
             Self::Binary => "file_binary",
             Self::Truncated { .. } => "file_truncated",
-            Self::Encoding(_) => "file_encoding",
+            Self::Encoding(_) | Self::NotIn(_) => "file_encoding",
             Self::OpenQuote { .. } => "file_open_quote",
             Self::MissingColumn { .. } => "file_missing_column",
             Self::DoubleColumn(_) => "file_double_column",
@@ -133,7 +137,10 @@ pub(crate) fn is_marked(text: &mut Text) -> bool {
 /// In what the mapping says that a file is written.
 pub(crate) fn as_told(text: Text, label: &str) -> Result<Text, FileProblem> {
     match Encoding::for_label(label.as_bytes()) {
-        Some(encoding) => transcoded(text, encoding),
+        Some(encoding) => match decoded(text, encoding)? {
+            (text, false) => Ok(text),
+            (_, true) => Err(FileProblem::NotIn(label.to_owned())),
+        },
         None => Err(FileProblem::Encoding(label.to_owned())),
     }
 }
@@ -181,19 +188,26 @@ fn is_utf8(text: &mut impl BufRead) -> std::io::Result<bool> {
     }
 }
 
-fn transcoded(mut text: Text, encoding: &'static Encoding) -> Result<Text, FileProblem> {
+fn transcoded(text: Text, encoding: &'static Encoding) -> Result<Text, FileProblem> {
+    Ok(decoded(text, encoding)?.0)
+}
+
+/// As UTF-8, and whether there were bytes that are no character.
+fn decoded(mut text: Text, encoding: &'static Encoding) -> Result<(Text, bool), FileProblem> {
     let empty = text.made(|_| Ok(()))?;
     let mut decoder = encoding.new_decoder_without_bom_handling();
     let mut from = text.buffered();
-    empty.made(|into| {
+    let mut wrong = false;
+    let text = empty.made(|into| {
         let mut decoded = String::with_capacity(2 * CHUNK);
         loop {
             let chunk = from.fill_buf().map_err(|error| unusable(&error))?;
             let (count, last) = (chunk.len(), chunk.is_empty());
             let (mut read, mut done) = (0, false);
             while !done {
-                let (result, more, _) =
+                let (result, more, replaced) =
                     decoder.decode_to_string(&chunk[read..], &mut decoded, last);
+                wrong |= replaced;
                 read += more;
                 done = result == encoding_rs::CoderResult::InputEmpty;
                 into.write_all(decoded.as_bytes())
@@ -205,7 +219,8 @@ fn transcoded(mut text: Text, encoding: &'static Encoding) -> Result<Text, FileP
                 return Ok(());
             }
         }
-    })
+    })?;
+    Ok((text, wrong))
 }
 
 /// The delimiter that splits the first line most; a comma when nothing does.
@@ -291,6 +306,11 @@ mod tests {
         assert_eq!(unknown.rule(), "file_encoding");
         let mut told = as_told(Text::in_memory(b"\xafy".to_vec()), "windows-1250").unwrap();
         assert_eq!(told.head(9).unwrap(), "Ży".as_bytes());
+        let wrong = as_told(Text::in_memory(b"\xafy".to_vec()), "utf-8").unwrap_err();
+        assert!(
+            wrong.to_string().contains("not written in \"utf-8\""),
+            "{wrong}"
+        );
         assert_eq!(decode(b"caf\xe9"), "café");
     }
 }

@@ -6,6 +6,7 @@
 use domain::{Field, Status};
 use std::collections::HashMap;
 use std::sync::LazyLock;
+use unicode_normalization::UnicodeNormalization;
 
 /// `spelling<TAB>word` a line, `~` in front for words anywhere in the text, `#` for remarks.
 struct Table {
@@ -159,8 +160,11 @@ pub fn state(text: &str) -> Option<&'static str> {
 pub(crate) fn country(text: &str) -> Option<String> {
     let code = text.trim().to_ascii_uppercase();
     let is_code = code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase());
-    let known = COUNTRIES.word(text).map(str::to_owned);
-    known.or_else(|| is_code.then_some(code))
+    let named = |text: &str| COUNTRIES.word(&text.nfc().collect::<String>());
+    // `Deutschland (DE)`, `Schweiz/Suisse`, `Korea, Republic of`.
+    let parts = || text.split(['(', ')', '/', ',']).find_map(named);
+    let known = named(text).or_else(|| is_code.then_some(()).map_or_else(parts, |()| None));
+    known.map(str::to_owned).or_else(|| is_code.then_some(code))
 }
 
 /// Whether two texts are one, whatever the case of their letters, in whatever alphabet: `GRÜN` is `grün`, `WEISS` is `weiß`.

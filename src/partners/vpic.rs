@@ -52,8 +52,8 @@ pub async fn decode(
     Ok(batch.results.into_iter().map(read).filter(first).collect())
 }
 
-/// `1,14`, or with words as `DecodeVINExtended` has them: `1 - Check Digit (9th position) ...; 14 - ...`. None where one of them
-/// is no code: nobody knows then what is wrong.
+/// `1,14`, or with words as `DecodeVINExtended` has them: `1 - Check Digit (9th position) ...; 14 - ...`, in which there may be other
+/// semicolons. None where something is no code: nobody knows then what is wrong.
 fn codes(text: &str) -> Vec<i32> {
     let code = |part: &str| {
         let part = part.trim();
@@ -62,8 +62,11 @@ fn codes(text: &str) -> Vec<i32> {
         let alone = words.is_empty() || words.starts_with(' ');
         alone.then(|| code.parse().ok()).flatten()
     };
-    let by = if text.contains(" - ") { ';' } else { ',' };
-    let all: Option<Vec<i32>> = text.split(by).map(code).collect();
+    let begins = |part: &&str| part.trim_start().starts_with(|c: char| c.is_ascii_digit());
+    let all: Option<Vec<i32>> = match text.contains(" - ") {
+        true => text.split(';').filter(begins).map(code).collect(),
+        false => text.split(',').map(code).collect(),
+    };
     all.unwrap_or_default()
 }
 
@@ -105,6 +108,8 @@ mod tests {
             ),
             [1, 14]
         );
+        let seven = "7 - Manufacturer is not registered for sale on U.S roads; Please contact the manufacturer";
+        assert_eq!(codes(seven), [7]);
         for text in ["", "none", "99999999999", "1,x"] {
             assert!(codes(text).is_empty(), "{text}");
         }

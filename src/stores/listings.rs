@@ -6,6 +6,7 @@ use crate::filter_sql;
 use crate::going_on::going_on;
 use crate::listing_row::{COLUMNS, ListingRow, record};
 use crate::sources::Grace;
+use domain::another_unit;
 use domain::merge::{self, Blanks};
 use domain::{Field, Filter, Kind, Listing, ListingDraft, Origin, Source, Status};
 use futures::stream::BoxStream;
@@ -135,12 +136,15 @@ impl Listings {
         for &(dealer_id, draft) in drafts {
             match known.remove(&(dealer_id, draft.stock_number.clone())) {
                 None => new.push((dealer_id, draft)),
+                Some(listing) if another_unit::is_nobodys(&listing, draft, blanks) => {
+                    counts.unknown.push(draft.row);
+                }
                 Some(mut listing) => {
                     seen.push(listing.id);
                     if by_hand && Self::on_the_lot(&listing) {
                         theirs.push(listing.id);
                     }
-                    if domain::another_unit::is_another(&listing, draft, blanks) {
+                    if another_unit::is_another(&listing, draft, blanks) {
                         anew.push(listing.id);
                     }
                     if merge::apply_with(&mut listing, draft, &origin(draft), blanks, silent) {
@@ -160,7 +164,8 @@ impl Listings {
                 changed.push(listing);
             }
             if !bringing.whole_stock {
-                counts.unknown = new.drain(..).map(|(_, draft)| draft.row).collect();
+                let unknown = new.drain(..).map(|(_, draft)| draft.row);
+                counts.unknown.extend(unknown);
             }
         }
         let mut begun = HashMap::new();

@@ -33,7 +33,7 @@ impl Files {
     /// A held file is looked at once more, as it would be if it came now: what held it is judged again.
     pub async fn look_again(conn: &mut PgConnection, id: i64) -> Res<()> {
         sqlx::query!(
-            "UPDATE source_files SET state = 'fetched', held_reason = NULL WHERE id = $1 AND state = 'held'",
+            "UPDATE source_files SET state = 'fetched', held_reason = NULL, released_by = NULL WHERE id = $1 AND state = 'held'",
             id
         )
         .execute(conn)
@@ -100,19 +100,29 @@ impl Files {
         .await?)
     }
 
-    /// Columns whose cells could not be read in half of the file's loaded rows or more: how many, the rule, and the first of them.
+    /// Columns whose cells could not be read in half of the file's loaded rows or more: how many, the rule that most break, and the first of those.
     pub async fn unread_columns(
         conn: &mut PgConnection,
         file_id: i64,
     ) -> Res<Vec<(String, i64, String, String)>> {
         let rows = sqlx::query!(
-            r#"SELECT r.column_name, count(*) AS "count!", (array_agg(r.rule ORDER BY r.row))[1] AS "rule!",
-                (array_agg(r.value ORDER BY r.row))[1] AS "value!"
-               FROM source_rejects r JOIN source_files f ON f.id = r.file_id
-               WHERE r.file_id = $1 AND r.row > 0 AND NOT r.row_lost AND r.rule NOT IN ('not_priced', 'year_unknown', 'prime_sold')
-               GROUP BY r.column_name, f.rows, f.rejected, f.duplicates
-               HAVING count(*) >= 5 AND count(*) * 2 >= least(f.rows - f.rejected - f.duplicates, 100000)
-               ORDER BY count(*) DESC, r.column_name"#,
+            r#"WITH told AS (
+                SELECT r.column_name, r.rule, count(*) AS count, (array_agg(r.value ORDER BY r.row))[1] AS value
+                FROM source_rejects r
+                WHERE r.file_id = $1 AND r.row > 0 AND NOT r.row_lost
+                  AND r.rule NOT IN ('not_priced', 'year_unknown', 'prime_sold')
+                  AND NOT EXISTS (SELECT 1 FROM source_rejects x WHERE x.file_id = r.file_id AND x.row = r.row AND x.row_lost)
+                GROUP BY r.column_name, r.rule),
+               all_of AS (
+                SELECT column_name, sum(count)::bigint AS count, (array_agg(rule ORDER BY count DESC))[1] AS rule,
+                    (array_agg(value ORDER BY count DESC))[1] AS value
+                FROM told GROUP BY column_name)
+               -- Of a file with more refusals than are told, so many rows were looked at.
+               SELECT a.column_name, a.count AS "count!", a.rule AS "rule!", a.value AS "value!"
+               FROM all_of a JOIN source_files f ON f.id = $1
+               WHERE a.count >= 5 AND a.count * 2 >= least(f.rows - f.rejected - f.duplicates,
+                    (SELECT max(m.row) FROM source_rejects m WHERE m.file_id = $1))
+               ORDER BY a.count DESC, a.column_name"#,
             file_id
         );
         let rows = rows.fetch_all(conn).await?.into_iter();

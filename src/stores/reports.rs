@@ -69,6 +69,8 @@ pub struct Stay {
     pub price_cents: Option<i64>,
     pub currency: Option<String>,
     pub archive: Option<i64>,
+    /// It has ended: the listing stands for another stay by now, or for another unit.
+    pub past: bool,
 }
 
 pub struct Reports;
@@ -167,6 +169,7 @@ impl Reports {
                 price_cents: row.price_cents,
                 currency: row.currency,
                 archive: row.archive,
+                past: row.past,
             })
             .collect())
     }

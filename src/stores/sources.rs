@@ -346,6 +346,13 @@ impl Sources {
 
     /// As it is, and as it stays until the transaction ends.
     pub async fn lock(conn: &mut PgConnection, key: &str) -> Res<Option<SourceRow>> {
+        // Also one that is not there yet.
+        sqlx::query!(
+            "SELECT pg_advisory_xact_lock(hashtextextended('source ' || $1::text, 0))",
+            key
+        )
+        .execute(&mut *conn)
+        .await?;
         sqlx::query!(
             "SELECT id FROM sources WHERE key = $1 FOR NO KEY UPDATE",
             key

@@ -105,7 +105,7 @@ impl Vins {
             r#"SELECT l.stock_number, l.vin AS "vin!", count(*) OVER () AS "all!"
                FROM dealers d JOIN listings l ON l.dealer_id = d.id AND l.status IN ('available', 'pending')
                JOIN vin_decodes v ON v.vin = l.vin AND '1' = ANY(string_to_array(v.errors, ','))
-               WHERE d.id = $1 AND (d.country IN ('', 'US', 'CA') OR l.vin ~ '^[1-5]')
+               WHERE d.id = $1 AND (d.country IN ('', 'US', 'CA') OR l.vin ~ '^([1-5]|7[F-Z0-9])')
                ORDER BY l.id LIMIT $2"#,
             dealer_id,
             few
@@ -123,7 +123,7 @@ impl Vins {
                 AND ($1::bigint IS NULL OR a.subject = (SELECT key FROM dealers WHERE id = $1)) AND NOT EXISTS (
                 SELECT 1 FROM dealers d JOIN listings l ON l.dealer_id = d.id AND l.status IN ('available', 'pending')
                 JOIN vin_decodes v ON v.vin = l.vin AND '1' = ANY(string_to_array(v.errors, ','))
-                WHERE d.key = a.subject AND (d.country IN ('', 'US', 'CA') OR l.vin ~ '^[1-5]'))",
+                WHERE d.key = a.subject AND (d.country IN ('', 'US', 'CA') OR l.vin ~ '^([1-5]|7[F-Z0-9])'))",
             dealer_id
         )
         .execute(conn)
@@ -226,15 +226,19 @@ impl Vins {
         Ok(())
     }
 
-    /// A decoder knows nothing of these; what was said before stands, and they are asked no sooner for it.
+    /// A decoder knows nothing of these; what one that has a word said before stands, and they are asked no sooner for it.
     pub async fn asked_in_vain(
         conn: &mut PgConnection,
         provider: &str,
         vins: &[String],
     ) -> Res<()> {
         sqlx::query!(
-            "UPDATE vin_decodes SET api_at = now(), api_by = CASE WHEN api IS NULL THEN $2 ELSE api_by END
-             WHERE vin = ANY($1)",
+            "UPDATE vin_decodes v SET api_at = now(), api = CASE WHEN p.name IS NOT NULL THEN v.api END,
+                api_errors = CASE WHEN p.name IS NOT NULL THEN v.api_errors END, api_by = coalesce(p.name, $2)
+             FROM unnest($1::text[]) u(vin)
+             LEFT JOIN vin_decodes said ON said.vin = u.vin AND said.api IS NOT NULL
+             LEFT JOIN providers p ON p.name = said.api_by AND p.enabled
+             WHERE v.vin = u.vin",
             vins,
             provider
         )

@@ -76,7 +76,7 @@ fn found(stays: &[Stay]) -> Markup {
                         td {
                             @match stay.archive {
                                 Some(archive) => { (stay.stock_number) " " span class="dim" { "in archive " (archive) } }
-                                None if stay.status == "replaced" => { (stay.stock_number) " " span class="dim" { "another unit has its number now" } }
+                                None if stay.past => { (stay.stock_number) " " span class="dim" { "an earlier stay" } }
                                 None => (unit_link(stay.listing, &stay.stock_number)),
                             }
                         }

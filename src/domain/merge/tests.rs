@@ -1,5 +1,6 @@
 use super::*;
 use crate::Vin;
+use crate::another_unit::is_nobodys;
 
 fn file(row: u64) -> Origin {
     Origin {
@@ -85,6 +86,66 @@ fn a_number_that_comes_back_as_another_unit_has_no_ones_word_on_it() {
         }
         assert!(apply(&mut listing, &of("5TDXZ3DC2KS015402"), &file(2)));
         assert_eq!(listing.details.title_brand.as_deref(), stands);
+    }
+}
+
+#[test]
+fn another_unit_has_neither_the_numbers_nor_the_place_of_the_one_before() {
+    let of = |vin: Option<&str>, serial: Option<&str>, make: &str, year: i64| {
+        let mut said = draft(Some(100), None);
+        said.vin = vin.and_then(|vin| Vin::parse(vin).ok());
+        said.serial = serial.map(str::to_owned);
+        (said.details.make, said.details.year) = (Some(make.to_owned()), Some(year));
+        said
+    };
+    let vin = Some("1HGCM82633A004352");
+    let mut listing = begin(1, &of(vin, Some("S-104832"), "Deere", 2018), &file(1));
+    // A serial that is written otherwise is no other machine while its VIN is the same.
+    let same = of(vin, Some("S104832"), "John Deere", 2019);
+    assert!(!is_another(&listing, &same, Blanks::Clear));
+    listing.status = Status::Pending;
+    let cat = of(None, Some("CAT00420"), "Caterpillar", 2012);
+    assert!(apply_with(
+        &mut listing,
+        &cat,
+        &file(2),
+        Blanks::Keep,
+        &[Field::Status]
+    ));
+    assert_eq!((listing.vin, listing.status), (None, Status::Available));
+    assert_eq!(listing.serial.as_deref(), Some("CAT00420"));
+}
+
+/// Whoever said them, and whatever an operator has said over them.
+#[test]
+fn the_dealers_words_tell_another_vehicle_also_under_an_operators() {
+    let of = |vin: &str, make: &str, model: &str, year: i64| {
+        let mut said = draft(Some(100), None);
+        said.vin = Vin::parse(vin).ok();
+        said.details.make = Some(make.to_owned());
+        said.details.model = Some(model.to_owned());
+        said.details.year = Some(year);
+        said
+    };
+    let ford = of("1FTEW1EG2JFA00001", "Ford", "F-150", 2013);
+    let jeep = of("1C4RJFBG5FC000007", "Jeep", "Grand Cherokee", 2014);
+    for source in [Source::File, Source::Api] {
+        let said = Origin { source, ..file(1) };
+        let mut listing = begin(1, &ford, &said);
+        let lincoln = Value::Text("Lincoln".into());
+        assert!(put_right(&mut listing, Field::Make, lincoln, "ann"));
+        assert!(put_right(
+            &mut listing,
+            Field::Year,
+            Value::Number(2015),
+            "ann"
+        ));
+        assert!(is_another(&listing, &jeep, Blanks::Clear));
+        let slip = of("1FTEW1EG2JFA00002", "Ford", "F-150", 2013);
+        assert!(!is_another(&listing, &slip, Blanks::Clear));
+        // Who only updates has no such unit, and may put a VIN right.
+        assert!(is_nobodys(&listing, &jeep, Blanks::KeepAll));
+        assert!(!is_nobodys(&listing, &slip, Blanks::KeepAll));
     }
 }
 

@@ -418,12 +418,24 @@ fn lines_above_the_header_are_passed_over() {
 fn a_column_of_its_own_says_what_distances_are_measured_in() {
     let yaml = "name: x\nkind: vehicle\ncolumns:\n  - {to: stock_number, from: [stock], required: true}\n  - {to: odometer_km, from: [odo], as: miles, unit_from: [uom]}\n";
     let mapping = Mapping::parse("x", yaml).unwrap();
-    let text = "stock,odo,uom\n1,20000,KM\n2,20000,\n3,100 mi,km\n4,20000,parsecs\n5,1,M\n";
+    let text = "stock,odo,uom\n1,20000,KM\n2,20000,\n3,100 mi,km\n4,20000,parsecs\n5,1,M\n6,7 km,\n7,20000,-\n8,20000,Unknown\n9,5,Kilometer\n";
     let mut reader = Reader::new(text.as_bytes().to_vec(), &mapping).unwrap();
     let rows: Vec<_> = std::iter::from_fn(|| reader.next_row().unwrap()).collect();
     let km = |row: &ParsedRow| row.draft.as_ref().unwrap().details.odometer_km;
     let all: Vec<Option<i64>> = rows.iter().map(km).collect();
-    assert_eq!(all, [Some(20_000), Some(32_187), Some(161), None, Some(2)]);
+    let miles = Some(32_187);
+    let expected = [
+        Some(20_000),
+        miles,
+        Some(161),
+        None,
+        Some(2),
+        Some(7),
+        miles,
+        miles,
+        Some(5),
+    ];
+    assert_eq!(all, expected);
     assert_eq!(rows[3].rejects[0].rule, "not_a_distance");
 }
 

@@ -34,7 +34,7 @@ put AS (
         status = r.status, image_urls = coalesce(r.image_urls, '{}'), options = coalesce(r.options, '{}'),
         version = l.version + 1, updated_at = now(),
         created_at = CASE WHEN b.anew THEN now() ELSE l.created_at END,
-        left_at = CASE WHEN r.status IN ('available', 'pending') THEN NULL
+        left_at = CASE WHEN r.status IN ('available', 'pending') THEN NULL WHEN b.anew THEN now()
                        WHEN l.status IN ('available', 'pending') THEN now() ELSE coalesce(l.left_at, l.updated_at) END
     FROM jsonb_populate_recordset(NULL::listings, $1::jsonb) r JOIN before b ON b.id = r.id
     WHERE l.id = r.id
