@@ -121,19 +121,29 @@ impl Rooftop {
         (!key.is_empty()).then(|| Dealer {
             store_code: key.clone(),
             key,
-            name,
-            street,
-            city,
+            name: short(name),
+            street: short(street),
+            city: short(city),
             state: words::state(&of(&self.state))
                 .unwrap_or_default()
                 .to_owned(),
-            country: country(&of(&self.country), &postal_code),
-            postal_code,
+            country: short(country(&of(&self.country), &postal_code)),
+            postal_code: short(postal_code),
             time_zone: "UTC".to_owned(),
             ..Dealer::default()
         })
     }
 }
+
+/// As much of a cell as `dealers put` takes, in characters of any length.
+fn short(text: String) -> String {
+    match text.len() > LONGEST {
+        true => text.chars().take(LONGEST / 4).collect(),
+        false => text,
+    }
+}
+
+const LONGEST: usize = 200;
 
 /// As the row says it, else by its postal code: Canada's are of another form. The United States where nothing says otherwise; a
 /// country that we do not know stays as it is said, and nobody guesses what its money is.
@@ -372,5 +382,7 @@ mod tests {
         assert_eq!((&*dealer.state, &*dealer.postal_code), ("", ""));
         assert_eq!(dealer.key, "gulf-motors");
         assert!(of(" ", "1 Main St", "TX", "77002").is_none());
+        let long = of(&"ü".repeat(9_000), "1 Main St", "TX", "77002").unwrap();
+        assert!(long.name.len() <= LONGEST && is_key(&long.key));
     }
 }
