@@ -10,7 +10,8 @@ use crate::text::Text;
 use crate::words;
 use domain::{Field, FieldType, Kind, Vin};
 use names::{
-    CURRENCIES, DISTANCES, IDENTITY, OTHER_LINKS, OTHER_THINGS, ROOFTOP_KEYS, ROOFTOP_NAMES,
+    CURRENCIES, DISTANCES, IDENTITY, OF_OTHER_LANGUAGES, OTHER_LINKS, OTHER_THINGS, ROOFTOP_KEYS,
+    ROOFTOP_NAMES,
 };
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -50,7 +51,9 @@ pub fn suggest(bytes: Vec<u8>, name: &str) -> Result<Suggestion, FileProblem> {
     let currency = currency.map_or(String::new(), |name| {
         format!("currency: [{}]\n", quoted(&name))
     });
-    let units = Units::of(&columns, &mut lines);
+    // In which unit distances are, where a column says it.
+    let units = claimed(&columns, &mut lines, DISTANCES);
+    let units = units.as_deref();
     // Names that are known first, what only looks like one after them. Of several names for one field the better one comes
     // first, as in the mappings they are known from: a selling price goes before a list price.
     let mut named: Vec<(&Alias, usize)> = columns
@@ -79,7 +82,7 @@ pub fn suggest(bytes: Vec<u8>, name: &str) -> Result<Suggestion, FileProblem> {
                 }
             }
         }
-        lines[*place] = Some(columns[*place].line(&known.column, &names, joint, &units, ""));
+        lines[*place] = Some(columns[*place].line(&known.column, &names, joint, units, ""));
     }
     for (place, column) in columns.iter().enumerate() {
         if lines[place].is_none()
@@ -87,7 +90,7 @@ pub fn suggest(bytes: Vec<u8>, name: &str) -> Result<Suggestion, FileProblem> {
         {
             taken.insert(guess.to);
             let names = [column.name.as_str()];
-            lines[place] = Some(column.line(guess, &names, joint, &units, "   # a guess"));
+            lines[place] = Some(column.line(guess, &names, joint, units, "   # a guess"));
         }
     }
     let rooftop = match holds {
@@ -147,30 +150,6 @@ fn claimed(columns: &[Seen], lines: &mut [Option<String>], names: &[&str]) -> Op
     })?;
     *line = Some(String::new());
     Some(column.name.clone())
-}
-
-/// In which unit distances are, where a column says it.
-enum Units {
-    Miles,
-    Kilometres,
-    /// Now this, now that: nobody can say by the column alone.
-    Both,
-}
-
-impl Units {
-    fn of(columns: &[Seen], lines: &mut [Option<String>]) -> Self {
-        let Some(name) = claimed(columns, lines, DISTANCES) else {
-            return Self::Miles;
-        };
-        let said = columns.iter().find(|column| column.name == name);
-        let said = said.map_or(&[][..], |column| &column.values);
-        let metric = |value: &&String| value.to_lowercase().starts_with('k');
-        match said.iter().filter(metric).count() {
-            0 => Self::Miles,
-            count if count == said.len() => Self::Kilometres,
-            _ => Self::Both,
-        }
-    }
 }
 
 /// As YAML has it. Signs that no one sees, and that make no difference between names, are left out.
@@ -260,6 +239,8 @@ fn holds(columns: &[Seen], kind: Kind) -> Holds {
 struct Alias {
     column: Column,
     rank: usize,
+    /// A name that only begins or ends so may be it.
+    whole: bool,
 }
 
 /// Every name that a built-in mapping of such files knows, those of the same kind first.
@@ -281,6 +262,29 @@ fn aliases(kind: Kind, holds: Holds) -> HashMap<String, Alias> {
             aliases.entry(folded(name)).or_insert_with(|| Alias {
                 column: column.clone(),
                 rank,
+                whole: false,
+            });
+        }
+    }
+    let of = |aliases: &HashMap<String, Alias>, field: Field| {
+        let all = aliases.values().map(|alias| &alias.column);
+        let mut of_field = all.filter(|column| column.to == field);
+        of_field.next().cloned()
+    };
+    for (field, read_as, names) in OF_OTHER_LANGUAGES {
+        let Some(like) = of(&aliases, *field) else {
+            continue;
+        };
+        for name in names.split_whitespace() {
+            let rank = aliases.len();
+            let column = Column {
+                read_as: *read_as,
+                ..like.clone()
+            };
+            aliases.entry(name.to_owned()).or_insert(Alias {
+                column,
+                rank,
+                whole: true,
             });
         }
     }
@@ -359,6 +363,7 @@ impl Seen {
         }
         let mut near: Vec<(&String, &Column)> = aliases
             .iter()
+            .filter(|(_, known)| !known.whole)
             .map(|(alias, known)| (alias, &known.column))
             .filter(|(alias, column)| {
                 let rest = name.replacen(alias.as_str(), "", 1);
@@ -378,25 +383,20 @@ impl Seen {
         like: &Column,
         names: &[&str],
         joint: char,
-        units: &Units,
+        units: Option<&str>,
         remark: &str,
     ) -> String {
         let field = like.to;
         let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
         let mut line = format!("  - {{to: {}, from: [{}]", field.name(), names.join(", "));
         let distance = matches!(like.read_as, Some(ReadAs::Miles | ReadAs::Kilometres));
-        let (read_as, remark) = match (distance, units) {
-            (true, Units::Kilometres) => (Some(ReadAs::Kilometres), remark),
-            (true, Units::Both) => (
-                Some(ReadAs::Miles),
-                "   # some rows are in kilometres: the cell itself must say so",
-            ),
-            _ => (like.read_as, remark),
-        };
-        if let Some(read_as) = read_as {
+        if let Some(read_as) = like.read_as {
             // As the mapping's own words are.
             let word = serde_json::to_value(read_as).unwrap_or_default();
             let _ = write!(line, ", as: {}", word.as_str().unwrap_or_default());
+        }
+        if let Some(units) = units.filter(|_| distance) {
+            let _ = write!(line, ", unit_from: [{}]", quoted(units));
         }
         if field.field_type() == FieldType::List {
             let _ = write!(line, ", separator: {:?}", self.separator(joint).to_string());
@@ -485,7 +485,7 @@ mod tests {
             "1,1HGCM82633A004352,9500,CAD,45210,KM",
         );
         assert!(yaml.contains(r#"currency: ["Currency"]"#), "{yaml}");
-        assert!(yaml.contains("as: kilometres"), "{yaml}");
+        assert!(yaml.contains(r#"unit_from: ["Odometer Unit"]"#), "{yaml}");
         let mapping = Mapping::parse("mine", &yaml).unwrap();
         let file = b"Stock,VIN,Price,Currency,Odometer,Odometer Unit\n1,1HGCM82633A004352,9500,CAD,45210,KM\n";
         let mut reader = crate::Reader::new(file.to_vec(), &mapping).unwrap();
@@ -493,6 +493,44 @@ mod tests {
         let details = row.draft.unwrap().details;
         assert_eq!(details.currency(), domain::Currency::CAD);
         assert_eq!(details.odometer_km, Some(45_210));
+    }
+
+    #[test]
+    fn columns_may_be_called_as_elsewhere() {
+        let yaml = lines(
+            "Lager;FIN;Marke;Modell;Baujahr;Preis;km-Stand;Farbe;Market Value",
+            "D1;WAUZZZ8V5KA012345;Audi;A3;2019;18.490,00;45.000;Rot;1",
+        );
+        for part in [
+            r#"{to: stock_number, from: ["Lager"], required: true}"#,
+            r#"{to: vin, from: ["FIN"]}"#,
+            r#"{to: make, from: ["Marke"]}"#,
+            r#"{to: year, from: ["Baujahr"], as: year}"#,
+            r#"{to: price_cents, from: ["Preis"], as: money}"#,
+            r#"{to: odometer_km, from: ["km-Stand"], as: kilometres}"#,
+            r#"{to: exterior_color, from: ["Farbe"]}"#,
+            r##"# "Market Value": "1""##,
+        ] {
+            assert!(yaml.contains(part), "{part}: {yaml}");
+        }
+        let names = names::OF_OTHER_LANGUAGES.iter().map(|(.., names)| names);
+        for name in names.flat_map(|names| names.split_whitespace()) {
+            assert_eq!(folded(name), name, "as names compare");
+        }
+        let yaml = lines(
+            "Référence stock,N° de châssis,Marque,Modèle,Année,Prix TTC,Kilométrage",
+            "F1,VF1RFB00067123456,Renault,Clio,2021,\"14 990 €\",\"32 000\"",
+        );
+        for field in [
+            "stock_number",
+            "make",
+            "model",
+            "year",
+            "price_cents",
+            "odometer_km",
+        ] {
+            assert!(yaml.contains(&format!("to: {field}, ")), "{field}: {yaml}");
+        }
     }
 
     #[test]
