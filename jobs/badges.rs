@@ -3,7 +3,7 @@
 
 use crate::App;
 use crate::reported::apply;
-use crate::slices::{MOST_REJECTS, advance, kept, parse};
+use crate::slices::{self, MOST_REJECTS, advance, kept, parse};
 use domain::ListingDraft;
 use ingest::{Mapping, ParsedRow, Table};
 use queue::{JobContext, JobError};
@@ -59,10 +59,8 @@ async fn write(
     let (mut reports, mut rejects) = (Vec::new(), Vec::new());
     let mut values_refused = 0;
     for row in rows {
+        values_refused += slices::values_refused(&row);
         let number = row.stock_number.unwrap_or_default();
-        if !row.duplicate && !row.rejects.iter().any(|reject| reject.row_lost) {
-            values_refused += i64::try_from(row.rejects.len()).unwrap_or(0);
-        }
         match row.draft.and_then(|draft| report(provider, file, draft)) {
             Some(report) => reports.push(report),
             None if row.duplicate => counts.duplicates += 1,

@@ -16,9 +16,6 @@ pub enum DealerProblem {
     Sql(#[from] stores::SqlError),
 }
 
-/// A key stands in URLs and file names.
-const LONGEST_KEY: usize = 64;
-
 /// Its id.
 pub async fn put(app: &App, dealer: &Dealer, who: &str) -> Result<i64, DealerProblem> {
     check(dealer).map_err(DealerProblem::Order)?;
@@ -30,11 +27,10 @@ pub async fn put(app: &App, dealer: &Dealer, who: &str) -> Result<i64, DealerPro
 }
 
 fn check(dealer: &Dealer) -> Result<(), String> {
-    let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    if dealer.key.is_empty() || dealer.key.len() > LONGEST_KEY || !dealer.key.chars().all(sound) {
+    if !Dealer::is_key(&dealer.key) {
+        let (most, key) = (Dealer::LONGEST_KEY, &dealer.key);
         return Err(format!(
-            "a dealer's key has 1 to {LONGEST_KEY} of a-z, 0-9, - and _, {:?} has not",
-            dealer.key
+            "a dealer's key has 1 to {most} of a-z, 0-9, - and _, {key:?} has not"
         ));
     }
     if dealer.country.len() != 2 || !dealer.country.chars().all(|c| c.is_ascii_uppercase()) {

@@ -1,7 +1,7 @@
 //! What becomes of each row of a slice before the database has seen it: brought to its rooftop's stock, a duplicate, or refused.
 //! Attachments that are for sale with their prime unit only go where that goes.
 
-use crate::slices::kept;
+use crate::slices::{kept, values_refused};
 use crate::survey::Survey;
 use domain::{ListingDraft, Status};
 use ingest::{ParsedRow, Units};
@@ -52,9 +52,7 @@ impl Fates {
         rooftop: Option<i64>,
     ) {
         let number = row.stock_number.clone().unwrap_or_default();
-        if !row.duplicate && !row.rejects.iter().any(|reject| reject.row_lost) {
-            self.values_refused += i64::try_from(row.rejects.len()).unwrap_or(0);
-        }
+        self.values_refused += values_refused(&row);
         let rejects = row.rejects.into_iter();
         self.rejects
             .extend(rejects.map(|reject| kept(reject, &number)));

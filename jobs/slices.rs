@@ -101,6 +101,15 @@ pub(crate) async fn advance(
     })
 }
 
+/// Cells that could not be read, of a row that is loaded all the same.
+pub(crate) fn values_refused(row: &ParsedRow) -> i64 {
+    let lost = row.duplicate || row.rejects.iter().any(|reject| reject.row_lost);
+    match lost {
+        true => 0,
+        false => i64::try_from(row.rejects.len()).unwrap_or(0),
+    }
+}
+
 /// As it is told with the file, of the unit with this number.
 pub(crate) fn kept(reject: ingest::Reject, stock_number: &str) -> RejectRow {
     RejectRow {

@@ -22,16 +22,10 @@ pub(crate) fn is_replaced(listing: &Listing, draft: &ListingDraft) -> bool {
     if draft.vin.is_some() && draft.vin == listing.vin {
         return false;
     }
-    let differs = |known: bool, said: bool, same: bool| known && said && !same;
-    differs(
-        listing.vin.is_some(),
-        draft.vin.is_some(),
-        draft.vin == listing.vin,
-    ) || differs(
-        listing.serial.is_some(),
-        draft.serial.is_some(),
-        draft.serial == listing.serial,
-    )
+    let vins = listing.vin.as_ref().zip(draft.vin.as_ref());
+    let serials = listing.serial.as_ref().zip(draft.serial.as_ref());
+    vins.is_some_and(|(known, said)| known != said)
+        || serials.is_some_and(|(known, said)| known != said)
 }
 
 /// Whether a row that leaves blank what identified the unit with its number is of another one: two of the dealer's make, model and

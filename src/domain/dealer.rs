@@ -23,3 +23,14 @@ pub struct Dealer {
     /// The code marketplaces know the rooftop by.
     pub store_code: String,
 }
+
+impl Dealer {
+    /// A key stands in URLs, commands and file names.
+    pub const LONGEST_KEY: usize = 64;
+
+    /// Small letters, digits, dashes and underscores.
+    pub fn is_key(text: &str) -> bool {
+        let sound = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_');
+        (1..=Self::LONGEST_KEY).contains(&text.len()) && text.chars().all(sound)
+    }
+}

@@ -202,15 +202,7 @@ pub fn fill(listing: &mut Listing, field: Field, value: Value<'_>) -> bool {
     if listing.details.get(field).is_some() || !listing.details.set(field, Some(value)) {
         return false;
     }
-    let origin = Origin {
-        source: Source::Vin,
-        file: None,
-        row: None,
-        original: None,
-        by: None,
-        over: None,
-        under: None,
-    };
+    let origin = Origin::of(Source::Vin);
     listing.provenance.set(field, origin);
     true
 }
@@ -238,15 +230,7 @@ pub fn report(
     said: Option<Value<'_>>,
     source: Source,
 ) -> bool {
-    let origin = Origin {
-        source,
-        file: None,
-        row: None,
-        original: None,
-        by: None,
-        over: None,
-        under: None,
-    };
+    let origin = Origin::of(source);
     field.is_reported() && set(listing, field, said, None, &origin)
 }
 
@@ -400,15 +384,7 @@ fn let_go(listing: &mut Listing, field: Field) -> bool {
     }
     listing.provenance.0.remove(&field);
     if !blank {
-        let origin = Origin {
-            source: under.unwrap_or(Source::File),
-            file: None,
-            row: None,
-            original: None,
-            by: None,
-            over: None,
-            under: None,
-        };
+        let origin = Origin::of(under.unwrap_or(Source::File));
         listing.provenance.set(field, origin);
     }
     true

@@ -119,15 +119,7 @@ mod tests {
     const CAD: Currency = Currency::CAD;
 
     fn by(source: Source) -> Origin {
-        Origin {
-            source,
-            file: None,
-            row: None,
-            original: None,
-            by: None,
-            over: None,
-            under: None,
-        }
+        Origin::of(source)
     }
 
     fn said(price: Option<i64>, msrp: Option<i64>, currency: Currency) -> ListingDraft {

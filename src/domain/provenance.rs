@@ -58,6 +58,21 @@ pub struct Origin {
     pub under: Option<Source>,
 }
 
+impl Origin {
+    /// Somebody's word, of no file, over nothing.
+    pub fn of(source: Source) -> Self {
+        Self {
+            source,
+            file: None,
+            row: None,
+            original: None,
+            by: None,
+            over: None,
+            under: None,
+        }
+    }
+}
+
 /// One origin for each field that has a value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -16,6 +16,7 @@ mod reject;
 mod rooftop;
 mod shape;
 mod sniff;
+mod spreadsheet;
 mod suggest;
 mod table;
 mod template;

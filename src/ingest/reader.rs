@@ -13,7 +13,7 @@ use crate::table::Table;
 use crate::text::{CHUNK, Text};
 use crate::units::Units;
 use crate::values::{Known, Values};
-use crate::{cells, words};
+use crate::{cells, spreadsheet, words};
 use csv::ByteRecord;
 use domain::{Currency, Dealer, Field, ListingDraft, parents};
 
@@ -302,7 +302,7 @@ impl Reader {
             else {
                 continue;
             };
-            if cell.trim().contains('\n') && !cells::PROSE.contains(&column.to) {
+            if cell.trim().contains('\n') && !spreadsheet::PROSE.contains(&column.to) {
                 let message = "the cell goes on in the next line: perhaps a quote was never closed";
                 let name = column.to.name();
                 let reject = Reject::of_row(
@@ -422,7 +422,7 @@ impl Reader {
 
 /// Dashes of every length mean that nothing is known.
 pub(crate) fn blank(mapping: &Mapping, cell: &str) -> bool {
-    let cell = cell.trim_matches(|c: char| c.is_whitespace() || cells::is_unseen(c));
+    let cell = cell.trim_matches(|c: char| c.is_whitespace() || spreadsheet::is_unseen(c));
     cell.chars().all(|c| matches!(c, '-' | '–' | '—'))
         || mapping.blanks.iter().any(|blank| words::same(blank, cell))
 }

@@ -110,7 +110,7 @@ impl Rooftop {
             match keys.find(|(text, _)| words::same(text.trim(), &said)) {
                 Some((_, key)) => key.clone(),
                 // As dealers' keys are, it is one.
-                None if is_key(&said) => said,
+                None if Dealer::is_key(&said) => said,
                 None => slug(&said),
             }
         } else if name.is_empty() {
@@ -187,12 +187,6 @@ fn split_city(street: &str) -> (String, String) {
     }
 }
 
-/// As `dealers put` takes it.
-pub(crate) fn is_key(text: &str) -> bool {
-    let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    (1..=LONGEST_KEY).contains(&text.len()) && text.chars().all(sound)
-}
-
 /// Letters of names in Latin script, without their marks: else `Müller` and `Möller` were one.
 const PLAIN: &[(&str, &str)] = &[
     ("áàâäãåāăąÁÀÂÄÃÅĀĂĄ", "a"),
@@ -215,8 +209,6 @@ const PLAIN: &[(&str, &str)] = &[
     ("œŒ", "oe"),
 ];
 
-const LONGEST_KEY: usize = 64;
-
 /// `CarMax Murrieta 92562` -> `carmax-murrieta-92562`. What cannot be written so, `Κατάστημα 1`, or is too long, ends in a mark
 /// of its own: else two rooftops would be one.
 fn slug(text: &str) -> String {
@@ -236,10 +228,10 @@ fn slug(text: &str) -> String {
         }
     }
     slug.truncate(slug.trim_end_matches('-').len());
-    if whole && slug.len() <= LONGEST_KEY {
+    if whole && slug.len() <= Dealer::LONGEST_KEY {
         return slug;
     }
-    slug.truncate(LONGEST_KEY - 9);
+    slug.truncate(Dealer::LONGEST_KEY - 9);
     let marked = format!("{}-{:08x}", slug.trim_end_matches('-'), mark(text));
     marked.trim_start_matches('-').to_owned()
 }
@@ -341,7 +333,7 @@ mod tests {
         );
         assert_ne!(one, other);
         for key in [one, other, slug("Αυτοκίνητα"), slug("Κατάστημα 1")] {
-            assert!(is_key(&key), "{key}");
+            assert!(Dealer::is_key(&key), "{key}");
         }
     }
 
@@ -383,6 +375,6 @@ mod tests {
         assert_eq!(dealer.key, "gulf-motors");
         assert!(of(" ", "1 Main St", "TX", "77002").is_none());
         let long = of(&"ü".repeat(9_000), "1 Main St", "TX", "77002").unwrap();
-        assert!(long.name.len() <= LONGEST && is_key(&long.key));
+        assert!(long.name.len() <= LONGEST && Dealer::is_key(&long.key));
     }
 }

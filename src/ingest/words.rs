@@ -161,18 +161,26 @@ pub(crate) fn country(text: &str) -> Option<String> {
     let code = text.trim().to_ascii_uppercase();
     let is_code = code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase());
     let named = |text: &str| COUNTRIES.word(&text.nfc().collect::<String>());
+    if let Some(known) = named(text) {
+        return Some(known.to_owned());
+    }
+    if is_code {
+        return Some(code);
+    }
     // `Deutschland (DE)`, `Schweiz/Suisse`, `Korea, Republic of`.
-    let parts = || text.split(['(', ')', '/', ',']).find_map(named);
-    let known = named(text).or_else(|| is_code.then_some(()).map_or_else(parts, |()| None));
-    known.map(str::to_owned).or_else(|| is_code.then_some(code))
+    let mut parts = text.split(['(', ')', '/', ',']);
+    parts.find_map(named).map(str::to_owned)
 }
 
 /// Whether two texts are one, whatever the case of their letters, in whatever alphabet: `GRÜN` is `grün`, `WEISS` is `weiß`.
 pub(crate) fn same(one: &str, other: &str) -> bool {
     // Nearly all that is compared differs in length, and much of it is long: no capital has more than three times its bytes.
     let (short, long) = (one.len().min(other.len()), one.len().max(other.len()));
-    if one.eq_ignore_ascii_case(other) || long > 3 * short || one.is_ascii() && other.is_ascii() {
-        return one.eq_ignore_ascii_case(other);
+    if one.eq_ignore_ascii_case(other) {
+        return true;
+    }
+    if long > 3 * short || one.is_ascii() && other.is_ascii() {
+        return false;
     }
     one.chars()
         .flat_map(char::to_uppercase)

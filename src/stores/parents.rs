@@ -64,15 +64,7 @@ impl Parents {
         dealer_id: i64,
         drafts: &[ListingDraft],
     ) -> Res<UpsertCounts> {
-        let origin = |_: &ListingDraft| Origin {
-            source: Source::Units,
-            file: None,
-            row: None,
-            original: None,
-            by: None,
-            over: None,
-            under: None,
-        };
+        let origin = |_: &ListingDraft| Origin::of(Source::Units);
         let drafts: Vec<(i64, &ListingDraft)> =
             drafts.iter().map(|draft| (dealer_id, draft)).collect();
         Listings::bring_up_to(conn, None, None, &drafts, origin).await

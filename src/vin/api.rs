@@ -92,15 +92,7 @@ mod tests {
                     unread: Vec::new(),
                     row: 1,
                 },
-                &Origin {
-                    source: Source::File,
-                    file: None,
-                    row: None,
-                    original: None,
-                    by: None,
-                    over: None,
-                    under: None,
-                },
+                &Origin::of(Source::File),
             );
             unit.details.year = year;
             unit

@@ -365,15 +365,7 @@ fn a_change_says_who_and_over_what() {
 #[test]
 fn an_operators_value_survives_the_next_file() {
     let mut listing = begin(1, &draft(Some(100), None), &file(1));
-    let operator = Origin {
-        source: Source::Operator,
-        file: None,
-        row: None,
-        original: None,
-        by: None,
-        over: None,
-        under: None,
-    };
+    let operator = Origin::of(Source::Operator);
     apply(&mut listing, &draft(Some(80), None), &operator);
     assert!(!apply(&mut listing, &draft(Some(100), None), &file(3)));
     assert_eq!(listing.details.price_cents, Some(80));

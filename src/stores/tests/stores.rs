@@ -206,42 +206,12 @@ async fn what_a_newer_file_no_longer_has_is_retired_once() {
     Listings::upsert(&mut conn, dealer_id, Some(second), &all[..1])
         .await
         .unwrap();
-    assert_eq!(
-        Listings::retire_missing(
-            &mut conn,
-            (Some(dealer_id), source_id),
-            second,
-            stores::Grace::default(),
-            1
-        )
-        .await
-        .unwrap(),
-        1
-    );
-    assert_eq!(
-        Listings::retire_missing(
-            &mut conn,
-            (Some(dealer_id), source_id),
-            second,
-            stores::Grace::default(),
-            10
-        )
-        .await
-        .unwrap(),
-        1
-    );
-    assert_eq!(
-        Listings::retire_missing(
-            &mut conn,
-            (Some(dealer_id), source_id),
-            second,
-            stores::Grace::default(),
-            10
-        )
-        .await
-        .unwrap(),
-        0
-    );
+    let of = (Some(dealer_id), source_id);
+    for (most, gone) in [(1, 1), (10, 1), (10, 0)] {
+        let retired =
+            Listings::retire_missing(&mut conn, of, second, stores::Grace::default(), most);
+        assert_eq!(retired.await.unwrap(), gone);
+    }
     assert_eq!(Listings::counts(&mut conn).await.unwrap().0, 2);
 }
 
